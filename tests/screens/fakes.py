@@ -1,0 +1,203 @@
+"""A world for the screens: frozen processes, modules and functions; probes whose numbers the test sets."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+
+from tui.collectors.samples import CountsSample, Process, ProcessesSample
+from tui.collectors.sources import Attached, Probing
+from tui.elf.names import Function, Module, Skipped
+from tui.errors import BpfscopeError
+
+MIB = 1024 * 1024
+HOSTILE = ("[/]", "[@click=app.quit]x", "[bold]loud[/bold]", "␛[31mred", "日本語の関数", "e\u0301galite\u0301")
+
+
+def process(pid: int, name: str, **changes: object) -> Process:
+    """A process; `changes` replace its fields."""
+    plain = Process(pid, pid * 10, 1, name, "root", 0.0, 12 * MIB, 1, "", f"/usr/bin/{name}")
+    return plain._replace(**changes)  # type: ignore[arg-type]
+
+
+PROCESSES = (
+    process(1, "systemd", parent=0, command="/sbin/init", rss_bytes=13 * MIB, language="c"),
+    process(2, "kthreadd", parent=0, language="kernel", command="[kthreadd]", rss_bytes=0),
+    process(14, "ksoftirqd/0", parent=2, language="kernel", command="[ksoftirqd/0]", rss_bytes=0),
+    process(702, "sshd", language="c", command="sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups"),
+    process(811, "postgres", user="postgres", cpu_percent=4.1, rss_bytes=88 * MIB, language="c",
+            command="/usr/lib/postgresql/16/bin/postgres -D /var/lib/postgresql/16/main"),
+    process(840, "postgres", user="postgres", parent=811, cpu_percent=0.4, language="c", command="postgres: writer"),
+    process(841, "postgres", user="postgres", parent=811, cpu_percent=1.2, language="c", command="postgres: walwriter"),
+    process(1733, "node", user="app", cpu_percent=11.9, rss_bytes=301 * MIB, threads=11, language="node",
+            command="node /srv/shop/server.js --port 8080"),
+    process(2210, "bash", user="eva", parent=702, command="-bash", language="c"),
+    process(2696, "fibonacci", cpu_percent=38.2, threads=5, language="go", parent=2210, command="./fibonacci 10"),
+    process(3012, "ripgrep", user="eva", cpu_percent=102.7, rss_bytes=24 * MIB, threads=9, language="rust",
+            parent=2210, command="rg --threads 8 needle /var/log"),
+)
+MODULES = tuple(
+    Module(name, path, path, 1, inode)
+    for inode, (name, path) in enumerate((
+        ("fibonacci", "/home/eva/fibonacci"),
+        ("libc.so.6", "/usr/lib/x86_64-linux-gnu/libc.so.6"),
+        ("libcrypto.so.3", "/usr/lib/x86_64-linux-gnu/libcrypto.so.3"),
+    ))
+)
+
+
+def function(name: str, address: int, *, module: str = "fibonacci", size: int = 81, **changes: object) -> Function:
+    """A function; `changes` replace its fields."""
+    plain = Function(module, name, name, address, size, "symtab", address - 0x400000)
+    return plain._replace(**changes)  # type: ignore[arg-type]
+
+
+RECURSIVE = function("main.fibonacciRecursive", 0x4A1D20)
+LOOP = function("main.fibonacciLoop", 0x4A1DE0, size=31)
+CACHE = function("main.fibonacciCache", 0x4A1E00, size=203)
+FUNCTIONS = {
+    "fibonacci": (
+        function("main.Map[...]", 0x4A1F00, size=644, raw_name="main.Map[go.shape.int]"),
+        CACHE,
+        LOOP,
+        RECURSIVE,
+        function("main.main", 0x4A1C00, size=0),
+        *(function(f"runtime.{verb}{noun}", 0x401000 + 0x140 * index, size=97 + 31 * index)
+          for index, (verb, noun) in enumerate(
+              (verb, noun)
+              for verb in ("alloc", "free", "scan", "mark", "sweep", "park", "wake", "steal")
+              for noun in ("Span", "Stack", "Timer", "Bitmap", "Cache", "Goroutine")
+          )),
+        function("runtime.spin", 0x460000, unprobeable="its first instruction has a lock prefix"),
+    ),
+    "libc.so.6": (
+        function("malloc", 0x9E540, module="libc.so.6", size=498, aliases=("__libc_malloc",), origin="dynsym"),
+        function("memcpy", 0xA1800, module="libc.so.6", size=12, origin="dynsym"),
+        *(function(name, 0xB0000 + 64 * index, module="libc.so.6") for index, name in enumerate(HOSTILE)),
+    ),
+    "libcrypto.so.3": (),
+}
+
+
+@dataclass
+class FakeProbing:
+    """A probe whose totals are what the test puts into `calls`."""
+
+    functions: tuple[Function, ...]
+    calls: dict[str, int] = field(default_factory=dict)
+    closed: int = 0
+    intervals: list[float] = field(default_factory=list)
+    added: list[tuple[Function, ...]] = field(default_factory=list)
+    removed: list[tuple[Function, ...]] = field(default_factory=list)
+    refuse: str = ""  # why `add` fails
+    hold: asyncio.Event | None = None  # closing waits for it
+    _queue: "asyncio.Queue[CountsSample]" = field(default_factory=asyncio.Queue)
+
+    async def add(self, functions: Sequence[Function]) -> Attached:
+        """Note what was added."""
+        if self.refuse:
+            raise BpfscopeError(self.refuse)
+        self.added.append(tuple(functions))
+        self.functions += tuple(functions)
+        return Attached(tuple(functions), ())
+
+    async def remove(self, functions: Sequence[Function]) -> None:
+        """Note what was removed."""
+        self.removed.append(tuple(functions))
+        self.functions = tuple(one for one in self.functions if one not in functions)
+
+    def tick(self, time: float, calls: dict[str, int], *, lost: int = 0, ended: str = "") -> None:
+        """Yield a sample; the clock starts at 1,000."""
+        self.calls |= calls
+        totals = tuple(self.calls.get(one.name, 0) for one in self.functions)
+        self._queue.put_nowait(CountsSample(1000 + time, time, self.functions, totals, lost, ended))
+
+    async def counts(self, interval: float) -> AsyncIterator[CountsSample]:
+        """What `tick` was given."""
+        self.intervals.append(interval)
+        while True:
+            sample = await self._queue.get()
+            yield sample
+            if sample.ended:
+                return
+
+    async def close(self) -> None:
+        """Count the closings."""
+        if self.hold is not None:
+            await self.hold.wait()
+        self.closed += 1
+
+
+class FakeSources:
+    """Sources that know what the constants above say, unless the test changes them."""
+
+    host = "web-07 · Linux 6.18 · 2 CPUs · root"
+
+    def __init__(self) -> None:
+        self.listed: tuple[Process, ...] = PROCESSES
+        self.mapped: tuple[Module, ...] = MODULES
+        self.functions_of: dict[str, tuple[Function, ...]] = dict(FUNCTIONS)
+        self.skipped: tuple[Skipped, ...] = ()
+        self.refusals: dict[str, str] = {}  # method, or module's name → why it fails
+        self.holds: dict[str, asyncio.Event] = {}  # method, or module's name → what it waits for
+        self.probings: list[FakeProbing] = []
+        self.asked: list[tuple[Function, ...]] = []
+        self.intervals: list[float] = []
+        self.readings: asyncio.Queue[ProcessesSample] | None = None
+        self.watched = 0  # how many iterators over processes are alive
+
+    @property
+    def probing(self) -> FakeProbing:
+        """The last probe."""
+        return self.probings[-1]
+
+    def sample(self, time: float = 0.0, processes: tuple[Process, ...] | None = None) -> ProcessesSample:
+        """What runs at a time; the clock starts at 1,000."""
+        return ProcessesSample(1000 + time, processes or self.listed, 37.0, int(3.1 * 1024) * MIB, 24 * 1024 * MIB)
+
+    def tick(self, time: float, processes: tuple[Process, ...]) -> None:
+        """Yield a reading."""
+        assert self.readings is not None
+        self.readings.put_nowait(self.sample(time, processes))
+
+    async def processes(self, interval: float) -> AsyncIterator[ProcessesSample]:
+        """One reading at once, then what `tick` was given."""
+        self.intervals.append(interval)
+        if "processes" in self.refusals:
+            raise BpfscopeError(self.refusals["processes"])
+        self.readings = asyncio.Queue()
+        self.watched += 1
+        try:
+            yield self.sample()
+            while True:
+                yield await self.readings.get()
+        finally:
+            self.watched -= 1
+
+    async def modules(self, pid: int) -> tuple[Module, ...]:
+        """The same for every process."""
+        del pid
+        await self._answer("modules")
+        return self.mapped
+
+    async def functions(self, module: Module) -> tuple[Function, ...]:
+        """The module's functions."""
+        await self._answer(module.name)
+        return self.functions_of[module.name]
+
+    async def probe(
+        self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
+    ) -> tuple[Probing, Attached]:
+        """Attach to everything but what is to be skipped."""
+        del pid, modules
+        self.asked.append(tuple(functions))
+        await self._answer("probe")
+        skipped = tuple(one for one in self.skipped if one.function in functions)
+        attached = tuple(one for one in functions if one not in {skip.function for skip in skipped})
+        self.probings.append(FakeProbing(attached))
+        return self.probing, Attached(attached, skipped)
+
+    async def _answer(self, what: str) -> None:
+        if what in self.holds:
+            await self.holds[what].wait()
+        if what in self.refusals:
+            raise BpfscopeError(self.refusals[what])

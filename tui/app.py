@@ -1,0 +1,172 @@
+"""The console: puts sources and screens together, owns what is attached, and asks before it quits."""
+
+import asyncio
+import signal
+from contextlib import suppress
+from typing import ClassVar
+
+from textual.app import App
+from textual.binding import Binding, BindingType
+from textual.theme import Theme
+
+from tui import text
+from tui.collectors.sources import Sources
+from tui.errors import BpfscopeError
+from tui.screens.base import ConsoleScreen
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.functions import FunctionsScreen
+from tui.screens.help import HelpScreen
+from tui.screens.palette import Actions
+from tui.screens.probe import ProbeScreen
+from tui.screens.processes import ProcessesScreen
+from tui.screens.session import Attaching, Session
+from tui.screens.target import Target
+
+SIGNALS = (signal.SIGTERM, signal.SIGHUP)
+KEPT = "probe"  # under this name a probe's screen survives while functions are chosen for it
+
+THEME = Theme(
+    name="bpfscope",
+    primary="#7aa2c9",
+    accent="#6cb6c4",
+    success="#87b379",
+    warning="#d8a657",
+    error="#e07b72",
+    foreground="#d3d7de",
+    background="#101317",
+    surface="#161a20",
+    panel="#1d232b",
+    variables={
+        "text-dim": "#8b939f",
+        "text-faint": "#4a525d",
+        "text-title": "#f0f3f7",
+        "text-accent": "#7cc7d5",
+        "text-graph": "#5a94a3",
+        "text-success": "#9ac98b",
+        "text-warning": "#e3b568",
+        "text-error": "#ee8d84",
+        "cursor": "#243240",
+        "rule": "#39414b",
+        "scrollbar": "#39414b",
+        "border": "#39414b",
+        "input-cursor-background": "#d3d7de",
+        "input-cursor-foreground": "#101317",
+    },
+)
+
+
+class Bpfscope(App[None]):
+    """Processes, their functions, and live calls."""
+
+    TITLE = "bpfscope"
+    CSS_PATH = "app.tcss"
+    COMMANDS = {Actions}
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c,ctrl+q", "quit", show=False, priority=True),
+    ]
+
+    def __init__(self, sources: Sources, pid: int | None = None) -> None:
+        """`pid`: the process whose functions are shown first."""
+        super().__init__()
+        self.register_theme(THEME)
+        self.theme = THEME.name
+        self.sources = sources
+        self.animation_level = "none"
+        self._pid = pid
+        self._sessions: set[Session] = set()
+        self._leaving = False
+
+    def on_mount(self) -> None:
+        """Open the first screen."""
+        self._catch_signals()
+        self.push_screen(ProcessesScreen() if self._pid is None else FunctionsScreen(Target(self._pid)))
+
+    def show_processes(self) -> None:
+        """From the functions of a process that was named on the command line."""
+        self.switch_screen(ProcessesScreen())
+
+    # Probes
+
+    def open_session(self, attaching: Attaching) -> Session:
+        """Attach. What is opened here is closed before the console ends."""
+        session = Session(attaching)
+        self._sessions.add(session)
+        return session
+
+    async def close_session(self, session: Session) -> None:
+        """Detach. Raises BpfscopeError."""
+        try:
+            await session.close()
+        finally:
+            self._sessions.discard(session)
+
+    def choose_more(self, probe: ProbeScreen) -> None:
+        """Go back to the functions while this probe goes on."""
+        below = self.screen_stack[-2]
+        if isinstance(below, FunctionsScreen):
+            if not self.is_screen_installed(probe):
+                self.install_screen(probe, KEPT)
+            self.pop_screen()
+            below.choose_more(probe)
+
+    def leave(self, probe: ProbeScreen) -> None:
+        """The probe is over: back to the functions."""
+        if self.screen is probe:
+            self.pop_screen()
+        if self.is_screen_installed(probe):
+            self.uninstall_screen(probe)
+
+    # Help and quit
+
+    def action_help(self) -> None:
+        """All keys of the screen."""
+        screen = self.screen
+        if isinstance(screen, ConsoleScreen):
+            self.push_screen(HelpScreen(screen.NAME, (*screen.ACTIONS, *screen.always())))
+
+    async def action_quit(self) -> None:
+        """Quit; ask first while something is attached."""
+        if isinstance(self.screen, ConfirmScreen):
+            self.screen.dismiss(True)
+        elif attached := self._attached():
+            question = f"Detach {text.plural(attached, 'function')} and quit?"
+            self.push_screen(ConfirmScreen(question), lambda yes: self._quit() if yes else None)
+        else:
+            self._quit()
+
+    def _attached(self) -> int:
+        screens = {*self.screen_stack, *self._installed_screens.values()}
+        probes = [screen for screen in screens if isinstance(screen, ProbeScreen) and not screen.ended]
+        return sum(len(probe.probed) or len(probe.asked) for probe in probes if not probe.failure)
+
+    def _quit(self) -> None:
+        if not self._leaving:
+            self._leaving = True
+            self.run_worker(self._release_and_exit())
+
+    async def _release_and_exit(self) -> None:
+        if self._sessions:
+            self.notify("detaching …", markup=False)
+        await self._release()
+        self.exit()
+
+    async def _release(self) -> None:
+        """Close every probe that is still open."""
+        for session in tuple(self._sessions):
+            with suppress(BpfscopeError):
+                await self.close_session(session)
+
+    async def on_unmount(self) -> None:
+        """However the console ends, nothing stays attached."""
+        await self._release()
+        loop = asyncio.get_running_loop()
+        for number in SIGNALS:
+            with suppress(ValueError, RuntimeError):
+                loop.remove_signal_handler(number)
+
+    def _catch_signals(self) -> None:
+        """A terminal that goes away, or a kill, ends the console as `q` does, without a question."""
+        loop = asyncio.get_running_loop()
+        for number in SIGNALS:
+            with suppress(ValueError, RuntimeError):
+                loop.add_signal_handler(number, self._quit)

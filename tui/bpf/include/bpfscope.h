@@ -1,0 +1,16 @@
+/* What every program of ours starts with. */
+#ifndef BPFSCOPE_H
+#define BPFSCOPE_H
+#include <uapi/linux/ptrace.h>
+
+#define BPF_F_MMAPABLE 1024
+
+/*
+ * A 64-bit constant that the loader sets: it finds the magic number in the bytecode and writes the value over it, and
+ * the verifier then drops the branches that can't be taken. A plain constant would be folded by the compiler.
+ */
+#define CONSTANT(name, magic) \
+	u64 name;             \
+	asm volatile("%0 = " #magic " ll" : "=r"(name))
+
+#endif

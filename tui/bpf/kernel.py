@@ -1,0 +1,157 @@
+"""bpf(2), perf_event_open(2) and their numbers, through ctypes; nothing else knows them.
+
+Layouts are those of include/uapi/linux/bpf.h and perf_event.h as of Linux 6.18; a field that an older kernel doesn't
+know is zero, which it accepts (bpf(2): trailing zeroes).
+"""
+
+import contextlib
+import ctypes
+import errno
+import os
+import struct
+from typing import Final
+
+MAP_CREATE: Final = 0
+MAP_DELETE_ELEM: Final = 3
+MAP_GET_NEXT_KEY: Final = 4
+PROG_LOAD: Final = 5
+OBJ_GET_INFO_BY_FD: Final = 15
+LINK_CREATE: Final = 28
+
+MAP_TYPE_HASH: Final = 1
+MAP_TYPE_ARRAY: Final = 2
+F_MMAPABLE: Final = 1 << 10
+
+PROG_TYPE_KPROBE: Final = 2  # uprobes too
+ATTACH_PERF_EVENT: Final = 41
+ATTACH_UPROBE_MULTI: Final = 48
+
+ENOTSUPP: Final = 524  # the kernel's own; it leaks out of uprobes for instructions that can't be probed
+
+_SYSCALLS: Final = {"x86_64": (321, 298), "aarch64": (280, 241)}  # bpf, perf_event_open
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _syscall(number: int, *arguments: object) -> int:
+    result: int = _libc.syscall(number, *arguments)
+    if result < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    return result
+
+
+def _number(which: int) -> int:
+    machine = os.uname().machine
+    if machine not in _SYSCALLS:
+        raise OSError(errno.ENOSYS, f"bpfscope runs on x86-64 and arm64, not on {machine}")
+    return _SYSCALLS[machine][which]
+
+
+def bpf(command: int, attributes: bytes) -> int:
+    """Makes one call; returns what it returns, often a file descriptor (close-on-exec). Raises OSError."""
+    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    return _syscall(_number(0), command, buffer, len(attributes))
+
+
+def perf_event_open(attributes: bytes, pid: int, cpu: int) -> int:
+    """A perf event's file descriptor, close-on-exec. Raises OSError."""
+    flag_cloexec = 8
+    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    return _syscall(_number(1), buffer, ctypes.c_int(pid), ctypes.c_int(cpu), -1, ctypes.c_ulong(flag_cloexec))
+
+
+def map_create(kind: int, key_size: int, value_size: int, entries: int, flags: int, name: str) -> int:
+    """A map's file descriptor."""
+    return bpf(MAP_CREATE, struct.pack("5I2I16s", kind, key_size, value_size, entries, flags, 0, 0, name.encode()[:15]))
+
+
+def map_first_key(fd: int, key_size: int) -> bytes | None:
+    """Some key of a hash map; None where it is empty."""
+    key = ctypes.create_string_buffer(key_size)
+    try:
+        bpf(MAP_GET_NEXT_KEY, struct.pack("I4x3Q", fd, 0, ctypes.addressof(key), 0))
+    except FileNotFoundError:
+        return None
+    return key.raw
+
+
+def map_delete(fd: int, key: bytes) -> None:
+    """Takes an entry out; one that isn't there is out already."""
+    buffer = ctypes.create_string_buffer(key, len(key))
+    with contextlib.suppress(FileNotFoundError):
+        bpf(MAP_DELETE_ELEM, struct.pack("I4x3Q", fd, ctypes.addressof(buffer), 0, 0))
+
+
+def program_load(kind: int, attach_type: int, instructions: bytes, name: str, log_size: int = 0) -> int:
+    """A program's file descriptor. With `log_size`, an OSError carries the verifier's log as its third argument."""
+    code = ctypes.create_string_buffer(instructions, len(instructions))
+    license_text = ctypes.create_string_buffer(b"Dual MIT/GPL")
+    log = ctypes.create_string_buffer(log_size or 1)
+    attributes = struct.pack(
+        "2I2Q2IQ2I16s2I",
+        kind,
+        len(instructions) // 8,
+        ctypes.addressof(code),
+        ctypes.addressof(license_text),
+        1 if log_size else 0,
+        log_size,
+        ctypes.addressof(log) if log_size else 0,
+        0,
+        0,
+        name.encode()[:15],
+        0,
+        attach_type,
+    )
+    try:
+        return bpf(PROG_LOAD, attributes)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, log.value.decode(errors="replace")) from None
+
+
+def link_uprobe_multi(program: int, path: str, offsets: list[int], cookies: list[int], pid: int) -> int:
+    """A link of one program to many file offsets, all or none (6.6). `pid` 0: in every process.
+
+    Raises OSError: ENOTSUPP or EINVAL where one of the instructions can't be probed.
+    """
+    where = ctypes.create_string_buffer(os.fsencode(path))
+    sites = (ctypes.c_uint64 * len(offsets))(*offsets)
+    values = (ctypes.c_uint64 * len(cookies))(*cookies)
+    attributes = struct.pack(
+        "4I4Q2Ii4x",
+        program,
+        0,
+        ATTACH_UPROBE_MULTI,
+        0,
+        ctypes.addressof(where),
+        ctypes.addressof(sites),
+        0,
+        ctypes.addressof(values),
+        len(offsets),
+        0,
+        pid,
+    )
+    return bpf(LINK_CREATE, attributes)
+
+
+def link_perf_event(program: int, event: int, cookie: int) -> int:
+    """A link of a program to a perf event, with a cookie (5.15)."""
+    return bpf(LINK_CREATE, struct.pack("4IQ", program, event, ATTACH_PERF_EVENT, 0, cookie))
+
+
+def uprobe_event(path: str, offset: int, pid: int) -> int:
+    """A perf event of the `uprobe` PMU at a file offset, in one process (`pid`) or in all (-1)."""
+    with open("/sys/bus/event_source/devices/uprobe/type", encoding="ascii") as file:
+        kind = int(file.read())
+    where = ctypes.create_string_buffer(os.fsencode(path))
+    size = 112  # PERF_ATTR_SIZE_VER5
+    attributes = struct.pack("2I5Q2I2Q", kind, size, 0, 0, 0, 0, 0, 0, 0, ctypes.addressof(where), offset)
+    return perf_event_open(attributes.ljust(size, b"\0"), pid, 0 if pid == -1 else -1)
+
+
+def program_misses(program: int) -> int:
+    """Times the kernel skipped the program since one ran on that CPU (bpf_prog_info.recursion_misses, 5.12)."""
+    recursion_misses_at, size = 208, 224
+    info = ctypes.create_string_buffer(size)
+    bpf(OBJ_GET_INFO_BY_FD, struct.pack("2IQ", program, size, ctypes.addressof(info)))
+    misses: int = struct.unpack_from("Q", info.raw, recursion_misses_at)[0]
+    return misses

@@ -1,0 +1,157 @@
+"""Attaching one program to many places of a file, and the owner of the links.
+
+From 6.6 one uprobe_multi link holds thousands of places, and attaches all of them or none. What the kernel can't probe
+is then found by attaching ever smaller parts, in threads: taking a part off again waits some 50 ms for an RCU grace
+period, and waits that run at the same time share one. Before 6.6 every place is a perf event with its own link.
+"""
+
+import contextlib
+import errno
+import os
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from tui.bpf import kernel
+from tui.bpf.objects import refusal
+from tui.errors import BpfscopeError, NotSupported, TargetError
+from tui.owner import Owner
+
+PERF_EVENT_LIMIT = 100  # each takes the kernel about 0.1 s to detach, one after the other
+
+_REJECTED = (kernel.ENOTSUPP, errno.EINVAL, errno.EOPNOTSUPP, errno.EIO, errno.EILSEQ)
+_TRIES = 3
+_SPLIT, _THREADS = 16, 64  # parts of a part, and how many are tried at a time
+_UNPROBEABLE = "the kernel can't probe the instruction here"
+
+
+class Site(NamedTuple):
+    """Where a probe goes: a file offset, and the number that the program gets with each hit."""
+
+    offset: int
+    cookie: int
+
+
+class Rejected(NamedTuple):
+    """A site that the kernel refused."""
+
+    site: Site
+    reason: str
+
+
+def _try_multi(program: int, file: str, sites: Sequence[Site], pid: int) -> int | None:
+    """A link, or None where one of the sites can't be probed."""
+    try:
+        offsets, cookies = [site.offset for site in sites], [site.cookie for site in sites]
+        return kernel.link_uprobe_multi(program, file, offsets, cookies, pid)
+    except OSError as error:
+        if error.errno in _REJECTED:
+            return None
+        raise _failure(error, file) from None
+
+
+def _search(program: int, file: str, sites: Sequence[Site], pid: int) -> list[Site]:
+    """The sites that can't be probed, by attaching and detaching parts; the program must not count yet."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    def attaches(part: Sequence[Site]) -> bool:
+        link = _try_multi(program, file, part, pid)
+        if link is not None:
+            os.close(link)
+        return link is not None
+
+    suspects, bad = [sites], []
+    with ThreadPoolExecutor(_THREADS) as pool:
+        while suspects:
+            parts = [
+                part[i : i + step]
+                for part in suspects
+                for step in [-(-len(part) // _SPLIT)]
+                for i in range(0, len(part), step)
+            ]
+            failed = [part for part, fine in zip(parts, pool.map(attaches, parts), strict=True) if not fine]
+            bad += [part[0] for part in failed if len(part) == 1]
+            suspects = [part for part in failed if len(part) > 1]
+    return bad
+
+
+class Links(Owner):
+    """Owns the links of one program; closing them detaches it everywhere."""
+
+    def __init__(self) -> None:
+        self._multi: list[int] = []
+        self._perf: dict[int, list[int]] = {}  # by cookie: the event, then the link that holds on to it
+
+    def attach_multi(self, program: int, file: str, sites: Sequence[Site], pid: int) -> list[Rejected]:
+        """Attaches by uprobe_multi; `pid` 0 means every process. Returns what can't be probed.
+
+        Until it returns, hits of sites that are being tried may reach the program: let it count only afterwards.
+
+        Raises TargetError where the process or file is gone, else as `objects.refusal`.
+        """
+        rejected: list[Rejected] = []
+        good = list(sites)
+        for _ in range(_TRIES):
+            if not good:
+                return rejected
+            link = _try_multi(program, file, good, pid)
+            if link is not None:
+                self._multi.append(link)
+                return rejected
+            bad = set(_search(program, file, good, pid))
+            rejected += [Rejected(site, _UNPROBEABLE) for site in good if site in bad]
+            good = [site for site in good if site not in bad]
+        raise NotSupported(f"{file} changes while it is being probed: try again")
+
+    def attach_perf(self, program: int, file: str, sites: Sequence[Site], pid: int) -> list[Rejected]:
+        """Attaches by perf events; `pid` -1 means every process. Returns what can't be probed, or is too much."""
+        rejected = [
+            Rejected(site, f"this kernel probes at most {PERF_EVENT_LIMIT} functions at once (6.6 probes thousands)")
+            for site in sites[PERF_EVENT_LIMIT:]
+        ]
+        _raise_file_limit(2 * PERF_EVENT_LIMIT + 64)
+        for site in sites[:PERF_EVENT_LIMIT]:
+            try:
+                event = kernel.uprobe_event(file, site.offset, pid)
+            except OSError as error:
+                if error.errno not in _REJECTED:
+                    raise _failure(error, file) from None
+                rejected.append(Rejected(site, _UNPROBEABLE))
+                continue
+            self._perf[site.cookie] = [event]
+            try:
+                self._perf[site.cookie].append(kernel.link_perf_event(program, event, site.cookie))
+            except OSError as error:
+                raise _failure(error, file) from None
+        return rejected
+
+    def detach(self, cookies: Collection[int]) -> None:
+        """Detaches single places; only of perf events, a multi link goes as a whole."""
+        for cookie in cookies:
+            fds = self._perf.pop(cookie, [])
+            while fds:
+                os.close(fds.pop())
+
+    def close(self) -> None:
+        """Detaches everything; a second time is harmless."""
+        self.detach(list(self._perf))
+        while self._multi:
+            os.close(self._multi.pop())
+
+
+def _failure(error: OSError, file: str) -> BpfscopeError:
+    if error.errno == errno.ESRCH:
+        return TargetError("the process ended before it could be probed")
+    if error.errno in (errno.ENOENT, errno.EBADF):
+        return TargetError(f"{file} is gone: the process ended or unloaded it; choose it again")
+    return refusal(error, "attach uprobes")
+
+
+def _raise_file_limit(needed: int) -> None:
+    """Perf events take two descriptors each, and the usual soft limit is 1,024."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft != resource.RLIM_INFINITY and soft < needed + 1024:
+        with contextlib.suppress(OSError, ValueError):
+            wanted = needed + 1024 if hard == resource.RLIM_INFINITY else min(hard, needed + 1024)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))

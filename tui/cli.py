@@ -1,0 +1,127 @@
+"""bpfscope: a terminal console for uprobes and packets, and its headless twin.
+
+The one place, with app.py, where everything meets. A command is imported when it is asked for, so that starting takes
+milliseconds; exit status 0 is done, 1 failed, 2 wrong usage, 3 not permitted or not supported here.
+"""
+
+import argparse
+import gc
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import nullcontext
+
+from tui import __version__
+from tui.errors import BpfscopeError, UsageError
+
+COMMANDS = {
+    "ps": "list processes",
+    "symbols": "list the functions of a process or file",
+    "count": "count calls of functions, exactly, live",
+    "doctor": "say what this kernel and this user can do",
+    "demo": "open the console on a small workload of its own",
+}
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Runs one command, or the console; returns the exit status. Nobody ever sees a traceback of a known failure."""
+    words = sys.argv[1:] if words is None else words
+    gc.set_threshold(50_000, 20, 50)  # symbol tables are many small objects and no cycles
+    try:
+        if words and words[0] in COMMANDS:
+            return _command(words[0], words[1:])
+        return _console(words)
+    except BpfscopeError as error:
+        print(f"bpfscope: {error}", file=sys.stderr)
+        return error.exit_status
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of our output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help of a given width: finding out the terminal's would be imported at each start, not only for help."""
+
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, width=100)
+
+
+def _command(name: str, words: Sequence[str]) -> int:
+    if name == "demo":
+        return _demo(words)
+    module = importlib.import_module(f"tui.commands.{name}")
+    parser = argparse.ArgumentParser(f"bpfscope {name}", description=module.__doc__, formatter_class=_Formatter)
+    module.add_arguments(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    arguments, left = parser.parse_known_args(words)
+    if left:  # options between the patterns; this way of parsing costs milliseconds more
+        arguments = parser.parse_intermixed_args(words)
+    status: int = module.run(arguments)
+    return status
+
+
+def _console(words: Sequence[str]) -> int:
+    listed = "\n".join(f"  {name:<9} {about}" for name, about in COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        "bpfscope",
+        description="Pick a process, pick its functions, watch their calls live.",
+        epilog=f"commands (each with --help and --json):\n{listed}",
+        formatter_class=_Formatter,
+    )
+    parser.add_argument(
+        "target", metavar="TARGET", nargs="?", help="open the functions of this pid or process name at once"
+    )
+    _add_console_options(parser)
+    parser.add_argument("--version", action="version", version=f"bpfscope {__version__}")
+    arguments = parser.parse_args(words)
+    pid = None
+    if arguments.target is not None:
+        from tui.collectors import target
+
+        pid = target.resolve(arguments.target).pid
+        if pid is None:
+            raise UsageError(f"the console opens a process; for a file, `bpfscope count {arguments.target} PATTERN`")
+    return _open(pid, arguments)
+
+
+def _demo(words: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(
+        "bpfscope demo", description="Opens the console on a small workload of its own.", formatter_class=_Formatter
+    )
+    _add_console_options(parser)
+    arguments = parser.parse_args(words)
+    _require_terminal()
+    from tui.commands.demo import workload
+
+    with workload() as pid:
+        return _open(pid, arguments)
+
+
+def _add_console_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--low-bandwidth", action="store_true", help="draw at most five times a second, for slow lines")
+
+
+def _require_terminal() -> None:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            f"the console needs a terminal; without one, use a command: {', '.join(COMMANDS)} (see bpfscope --help)"
+        )
+
+
+def _open(pid: int | None, arguments: argparse.Namespace) -> int:
+    _require_terminal()
+    if arguments.low_bandwidth:
+        os.environ["TEXTUAL_FPS"] = "5"  # Textual reads it when it is imported
+    from tui.app import Bpfscope
+    from tui.collectors.console import LiveSources
+
+    with nullcontext():
+        Bpfscope(LiveSources(), pid).run()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""The console's sources: the collectors, made asynchronous. Whatever can block runs in a thread."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Sequence
+
+from tui.collectors import processes
+from tui.collectors.probe import CountingProbe
+from tui.collectors.samples import Attached, CountsSample, ProcessesSample
+from tui.collectors.target import Target
+from tui.elf import functions, modules
+from tui.elf.names import Function, Module
+from tui.text import sanitise
+
+
+class LiveProbing:
+    """A running probe (`sources.Probing`). Attaching, detaching and reading take turns."""
+
+    def __init__(self, probe: CountingProbe) -> None:
+        self._probe = probe
+        self._turn = asyncio.Lock()
+
+    async def add(self, functions: Sequence[Function]) -> Attached:
+        """Probe these as well. Raises BpfscopeError."""
+        async with self._turn:
+            return await asyncio.to_thread(self._probe.add, functions)
+
+    async def remove(self, functions: Sequence[Function]) -> None:
+        """Detach these; the counts of the others go on unbroken."""
+        async with self._turn:
+            await asyncio.to_thread(self._probe.remove, functions)
+
+    async def counts(self, interval: float) -> AsyncIterator[CountsSample]:
+        """A sample at once and then one every `interval` seconds; ends after the sample that has `ended` set."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            async with self._turn:
+                sample = self._probe.read()
+            yield sample
+            if sample.ended:
+                return
+            due = max(due + interval, loop.time())
+            await asyncio.sleep(due - loop.time())
+
+    async def close(self) -> None:
+        """Detach everything."""
+        async with self._turn:
+            await asyncio.to_thread(self._probe.close)
+
+
+class LiveSources:
+    """Everything for real (`sources.Sources`)."""
+
+    def __init__(self) -> None:
+        system = os.uname()
+        release = ".".join(system.release.split("-")[0].split(".")[:2])
+        user = "root" if os.geteuid() == 0 else f"uid {os.geteuid()}"
+        self.host = f"{sanitise(system.nodename)} · Linux {release} · {os.cpu_count()} CPUs · {user}"
+
+    def processes(self, interval: float) -> AsyncIterator[ProcessesSample]:
+        """A sample at once and then one every `interval` seconds, for ever."""
+        return processes.stream(interval)
+
+    async def modules(self, pid: int) -> tuple[Module, ...]:
+        """The ELF files that the process maps, its executable first. Raises TargetError, NotPermitted."""
+        return await asyncio.to_thread(modules.of_process, pid)
+
+    async def functions(self, module: Module) -> tuple[Function, ...]:
+        """The module's functions by name. Raises BinaryError, NotPermitted, TargetError."""
+        return await asyncio.to_thread(functions.read, module)
+
+    async def probe(
+        self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
+    ) -> tuple[LiveProbing, Attached]:
+        """Attach to these functions of the process. Raises BpfscopeError when none could be attached."""
+        probe = await asyncio.to_thread(CountingProbe, Target(pid, "", tuple(modules)))
+        try:
+            attached = await asyncio.to_thread(probe.add, functions)
+        except BaseException:
+            probe.close()
+            raise
+        return LiveProbing(probe), attached

@@ -1,0 +1,57 @@
+"""The command line's clock: samples at an interval until the time is up, the target ends or somebody stops it.
+
+Without asyncio, whose import takes longer than attaching; the console has the same in `console.py`.
+"""
+
+import os
+import select
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tui.collectors.probe import CountingProbe
+from tui.collectors.samples import CountsSample
+
+
+@contextmanager
+def stop_signals() -> Iterator[int]:
+    """A descriptor that becomes readable on SIGINT, SIGTERM or SIGHUP, which then don't end the process."""
+    read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = [signal.signal(number, lambda _number, _frame: None) for number in signals]
+    old = signal.set_wakeup_fd(write_end)
+    try:
+        yield read_end
+    finally:
+        signal.set_wakeup_fd(old)
+        for number, handler in zip(signals, before, strict=True):
+            signal.signal(number, handler)
+        os.close(read_end)
+        os.close(write_end)
+
+
+def samples(
+    probe: CountingProbe, stop: int, interval: float, duration: float | None
+) -> Iterator[tuple[CountsSample, bool]]:
+    """A sample every `interval` seconds, and a last one, marked so, after `duration`, when `stop` is readable, or when
+    the target ends.
+    """
+    poll = select.poll()
+    poll.register(stop, select.POLLIN)
+    if probe.watch:
+        poll.register(probe.watch, select.POLLIN)
+    start = time.monotonic()
+    tick = 1
+    while True:
+        due = start + tick * interval
+        last = duration is not None and start + duration <= due
+        if last and duration is not None:
+            due = start + duration
+        stopped = bool(poll.poll(max(0.0, due - time.monotonic()) * 1000))
+        sample = probe.read()
+        last = last or stopped or bool(sample.ended)
+        yield sample, last
+        if last:
+            return
+        tick = max(tick + 1, int((time.monotonic() - start) / interval) + 1)  # a slow reader skips, never lags

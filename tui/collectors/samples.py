@@ -1,0 +1,48 @@
+"""What collectors yield: immutable readings. Totals only; who shows them computes rates from two samples."""
+
+from typing import NamedTuple
+
+from tui.elf.names import Function, Skipped
+
+
+class Process(NamedTuple):
+    """A process at one moment; text is sanitised."""
+
+    pid: int
+    started: int  # clock ticks after boot; with the pid it names a process for good
+    parent: int  # its parent's pid
+    name: str
+    user: str
+    cpu_percent: float  # of one CPU, since the sample before
+    rss_bytes: int
+    threads: int
+    language: str  # "go", "c++", "python", …; "" where unknown, "kernel" for kernel threads
+    command: str
+
+
+class ProcessesSample(NamedTuple):
+    """Everything that runs, and the machine's own figures."""
+
+    time: float  # seconds, monotonic
+    processes: tuple[Process, ...]
+    cpu_percent: float  # of the whole machine, 0–100
+    memory_used: int  # bytes
+    memory_total: int  # bytes
+
+
+class Attached(NamedTuple):
+    """What became of a request to probe functions."""
+
+    attached: tuple[Function, ...]
+    skipped: tuple[Skipped, ...]
+
+
+class CountsSample(NamedTuple):
+    """Calls since the start, per function. `functions[i]` was called `calls[i]` times."""
+
+    time: float  # seconds, monotonic
+    elapsed: float  # seconds since everything was attached
+    functions: tuple[Function, ...]  # the same object as in the sample before, unless functions were added or removed
+    calls: tuple[int, ...]
+    lost: int  # hits that the kernel did not hand to our program
+    ended: str = ""  # why the target can't be called any more: "exited 0"; empty while it runs

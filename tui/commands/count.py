@@ -1,0 +1,109 @@
+"""`bpfscope count TARGET PATTERN…`: exact numbers of calls, live."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+
+from tui import text
+from tui.collectors import live
+from tui.collectors import target as targets
+from tui.collectors.probe import CountingProbe
+from tui.collectors.samples import Attached, CountsSample
+from tui.commands import selection
+from tui.commands.numbers import seconds
+from tui.elf.names import Function, Skipped
+from tui.export import rows
+
+_BUSIEST = 20  # functions that an interval prints
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `count`."""
+    selection.add_arguments(parser, "+")
+    parser.add_argument(
+        "-d", metavar="S", dest="duration", type=seconds, help="end after S seconds (default: on Ctrl-C)"
+    )
+    parser.add_argument(
+        "-i", metavar="S", dest="interval", type=seconds, default=1.0, help="print every S seconds (default 1)"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Counts until the time is up, the target ends or somebody stops it; the summary is always printed."""
+    target = targets.resolve(arguments.target)
+    functions = selection.pick_functions(target, arguments.module, arguments.patterns)
+    with live.stop_signals() as stop, CountingProbe(target) as probe:
+        attached = probe.add(functions)
+        show = _json if arguments.json else _text
+        for line in show(attached, live.samples(probe, stop, arguments.interval, arguments.duration)):
+            sys.stdout.write(line)
+            sys.stdout.flush()
+    return 0
+
+
+def _json(attached: Attached, samples: Iterator[tuple[CountsSample, bool]]) -> Iterator[str]:
+    about: rows.Row = {"attached": len(attached.attached), "skipped": rows.skipped(attached.skipped)}
+    yield rows.line({"kind": "attached"} | about)
+    for sample, last in samples:
+        yield rows.line(
+            {"kind": "summary"} | about | rows.counts(sample) if last else {"kind": "interval"} | rows.counts(sample)
+        )
+
+
+def _text(attached: Attached, samples: Iterator[tuple[CountsSample, bool]]) -> Iterator[str]:
+    _narrate(f"counting {text.plural(len(attached.attached), 'function')}; Ctrl-C ends it")
+    _narrate_skipped(attached.skipped)
+    before = None
+    for sample, last in samples:
+        yield from _interval(sample, before)
+        if last:
+            yield from _summary(sample)
+        before = sample
+
+
+def _interval(sample: CountsSample, before: CountsSample | None) -> Iterator[str]:
+    """The busiest functions since the sample before."""
+    earlier = before.calls if before else (0,) * len(sample.calls)
+    elapsed = sample.elapsed - (before.elapsed if before else 0.0)
+    called = [
+        (now - then, function) for now, then, function in zip(sample.calls, earlier, sample.functions, strict=True)
+    ]
+    called = sorted((pair for pair in called if pair[0]), key=lambda pair: -pair[0])
+    yield f"{text.clock(sample.elapsed)}  {text.rate(sum(calls for calls, _ in called) / elapsed)} calls/s\n"
+    for calls, function in called[:_BUSIEST]:
+        yield f"{calls:>15,} {_named(function, sample)}\n"
+    if len(called) > _BUSIEST:
+        yield f"{'':>15} … and {len(called) - _BUSIEST} more\n"
+    yield "\n"
+
+
+def _summary(sample: CountsSample) -> Iterator[str]:
+    """Every function, most called first."""
+    if sample.ended:
+        _narrate(f"the target {sample.ended}")
+    total = sum(sample.calls)
+    yield f"{'CALLS':>15} {'CALLS/S':>9} {'SHARE':>7}  FUNCTION\n"
+    for function, calls in sorted(
+        zip(sample.functions, sample.calls, strict=True), key=lambda pair: (-pair[1], pair[0].name)
+    ):
+        share = 100 * calls / total if total else 0.0
+        yield f"{calls:>15,} {text.rate(calls / sample.elapsed):>9} {share:>6.1f}%  {_named(function, sample)}\n"
+    ending = f"in {sample.elapsed:.1f} s, lost {sample.lost:,}"
+    yield f"{total:>15,} {text.rate(total / sample.elapsed):>9} {'':>7}  {ending}\n"
+
+
+def _named(function: Function, sample: CountsSample) -> str:
+    """With its module, where functions of several are counted."""
+    several = function.module != sample.functions[0].module or function.module != sample.functions[-1].module
+    return f"{function.module}:{function.name}" if several else function.name
+
+
+def _narrate_skipped(skipped: tuple[Skipped, ...]) -> None:
+    for function, reason in skipped[:_BUSIEST]:
+        _narrate(f"skipped {function.name}: {reason}")
+    if len(skipped) > _BUSIEST:
+        _narrate(f"skipped {len(skipped) - _BUSIEST} more (--json names them all)")
+
+
+def _narrate(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)

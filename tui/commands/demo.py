@@ -1,0 +1,45 @@
+"""`bpfscope demo`'s workload: a small Python process whose interpreter has functions to watch; it ends with us."""
+
+import ctypes
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_PR_SET_PDEATHSIG = 1
+
+
+@contextmanager
+def workload() -> Iterator[int]:
+    """Runs it, gives its pid, ends it."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "tui.commands.demo", str(os.getpid())],
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    try:
+        yield child.pid
+    finally:
+        child.terminate()
+        child.wait()
+
+
+def _fibonacci(number: int) -> int:
+    return number if number < 2 else _fibonacci(number - 1) + _fibonacci(number - 2)
+
+
+def main() -> None:
+    """Works a little, rests a little, until the parent is gone."""
+    parent = int(sys.argv[1])
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    while os.getppid() == parent:
+        numbers = {str(number): _fibonacci(number) for number in range(12)}
+        json.loads(json.dumps(sorted(numbers.items())))
+        time.sleep(0.005)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,38 @@
+"""`bpfscope ps`: the processes that could be probed."""
+
+import argparse
+import sys
+import time
+
+from tui import text
+from tui.collectors.processes import Processes
+from tui.export import rows
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `ps`."""
+    parser.add_argument(
+        "-d", metavar="S", dest="duration", type=float, default=0.0, help="measure the CPU share over S seconds"
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints a row per process, busiest first."""
+    reader = Processes()
+    sample = reader.read()
+    if arguments.duration > 0:
+        time.sleep(arguments.duration)
+        sample = reader.read()
+    processes = sorted(sample.processes, key=lambda process: (-process.cpu_percent, process.pid))
+    if arguments.json:
+        for process in processes:
+            rows.write(rows.process(process), sys.stdout)
+        return 0
+    print(f"{'PID':>8} {'USER':<12} {'CPU %':>6} {'MEM':>9} {'LANGUAGE':<8} COMMAND")
+    for process in processes:
+        user = process.user if len(process.user) <= 12 else process.user[:11] + "…"
+        print(
+            f"{process.pid:>8} {user:<12} {process.cpu_percent:>6.1f} {text.size(process.rss_bytes):>9}"
+            f" {process.language:<8} {process.command}"
+        )
+    return 0

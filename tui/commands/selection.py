@@ -1,0 +1,91 @@
+"""The TARGET PATTERN… --module GLOB part that commands share: from words to functions."""
+
+import argparse
+from collections.abc import Iterable, Sequence
+
+from tui.collectors.target import Target
+from tui.elf import functions, patterns
+from tui.elf.names import Function, Module
+from tui.errors import BinaryError, BpfscopeError, TargetError
+from tui.text import sanitise
+
+_NAMED = 5  # names in "did you mean"
+_COMPARED = 5_000  # names that are worth comparing letter by letter
+
+
+def add_arguments(parser: argparse.ArgumentParser, how_many: str) -> None:
+    """TARGET, PATTERN and --module."""
+    parser.add_argument("target", metavar="TARGET", help="a pid, a path, or the name of one process")
+    parser.add_argument(
+        "patterns",
+        metavar="PATTERN",
+        nargs=how_many,
+        help="functions: a name, a glob with * and ?, or /regex/; several add up",
+    )
+    parser.add_argument("--module", metavar="GLOB", help="the modules to look in (default: the executable)")
+
+
+def pick_modules(target: Target, glob: str | None) -> list[Module]:
+    """The executable, or the modules that the glob names. Raises TargetError with the modules that there are."""
+    if glob is None:
+        return [target.modules[0]]
+    matches = patterns.compile_pattern(glob)
+    found = [module for module in target.modules if matches(module.name) or matches(module.path)]
+    if not found:
+        there = ", ".join(module.name for module in target.modules[:20])
+        raise TargetError(f"no module of {target.name} is called {sanitise(glob)}; it has {there}")
+    return found
+
+
+def pick_functions(target: Target, glob: str | None, wanted: Sequence[str]) -> list[Function]:
+    """The functions that the patterns name in these modules; all of them without a pattern.
+
+    Raises BpfscopeError: a pattern that matches nothing is told the nearest names.
+    """
+    modules = pick_modules(target, glob)
+    there = [function for module in modules for function in _read(module, alone=len(modules) == 1)]
+    if not there:
+        names = ", ".join(module.name for module in modules)
+        raise BinaryError(
+            f"{names} has no function symbols: it was stripped; install its debug symbols or name another --module"
+        )
+    if not wanted:
+        return there
+    found: dict[Function, None] = {}
+    for pattern in wanted:
+        matching = patterns.select(there, pattern)
+        if not matching:
+            raise BpfscopeError(_nothing(pattern, there, modules))
+        found.update(dict.fromkeys(matching))
+    return list(found)
+
+
+def _read(module: Module, *, alone: bool) -> tuple[Function, ...]:
+    """Of several modules, one that can't be read (a JIT's memfd, a font mapped executable) is passed over."""
+    try:
+        return functions.read(module)
+    except BinaryError:
+        if alone:
+            raise
+        return ()
+
+
+def _nothing(pattern: str, there: Sequence[Function], modules: Sequence[Module]) -> str:
+    names = ", ".join(module.name for module in modules[:3]) + (", …" if len(modules) > 3 else "")
+    near = nearest(pattern, (function.name for function in there))
+    hint = f"; the nearest names are {', '.join(near)}" if near else ""
+    return f"no function of {names} matches {sanitise(pattern)}{hint}"
+
+
+def nearest(pattern: str, names: Iterable[str]) -> list[str]:
+    """A few names that the pattern may have meant: those that contain its letters, else those that are spelt alike."""
+    import difflib
+
+    core = pattern.strip("/*?^$").lower()
+    every = list(names)
+    inside = [name for name in every if core in name.lower()] if core else []
+    if inside:
+        return sorted(inside, key=len)[:_NAMED]
+    alike = [name for name in every if abs(len(name) - len(core)) <= 1 + len(core) // 2]
+    alike.sort(key=lambda name: name[:1].lower() != core[:1])
+    return difflib.get_close_matches(core, alike[:_COMPARED], _NAMED)

@@ -1,0 +1,79 @@
+"""The ELF files that a process maps, or one file by its path."""
+
+import os
+
+from tui.elf.names import Module
+from tui.errors import NotPermitted, TargetError
+from tui.text import sanitise
+
+
+def of_file(path: str) -> Module:
+    """The module of an executable or library on disk. Raises TargetError."""
+    try:
+        status = os.stat(path)
+    except OSError as error:
+        raise TargetError(f"cannot open {sanitise(path)}: {error.strerror}") from None
+    return Module(
+        sanitise(os.path.basename(path)), sanitise(path), os.path.realpath(path), status.st_dev, status.st_ino
+    )
+
+
+def of_process(pid: int) -> tuple[Module, ...]:
+    """What the process maps executable, its executable first, then by name. Raises TargetError, NotPermitted."""
+    try:
+        with open(f"/proc/{pid}/maps", "rb") as file:
+            lines = file.read().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        raise TargetError(f"there is no process {pid}: `bpfscope ps` lists them") from None
+    except PermissionError:
+        raise NotPermitted(f"cannot look into process {pid}: run as root, or with CAP_SYS_PTRACE") from None
+    if not lines:
+        raise TargetError(f"process {pid} has no program of its own (a kernel thread, or it has just ended)")
+    executable = _identity(f"/proc/{pid}/exe")
+    found: dict[tuple[int, int], Module] = {}
+    for line in lines:
+        module = _parse(pid, line)
+        if module:
+            found.setdefault((module.device, module.inode), module)
+    modules = sorted(found.values(), key=lambda module: ((module.device, module.inode) != executable, module.name))
+    return _unique(modules)
+
+
+def only_executable(pid: int) -> Module:
+    """The process's executable. Raises TargetError, NotPermitted."""
+    return of_process(pid)[0]
+
+
+def _parse(pid: int, line: bytes) -> Module | None:
+    """A module of one line of /proc/PID/maps (proc(5)): only file mappings that can be executed."""
+    fields = line.split(None, 5)
+    if len(fields) < 6 or b"x" not in fields[1] or fields[4] == b"0" or not fields[5].startswith(b"/"):
+        return None
+    path = fields[5].decode("utf-8", "surrogateescape").replace("\\012", "\n")
+    file = f"/proc/{pid}/map_files/{_padless(fields[0])}"
+    major, minor = (int(part, 16) for part in fields[3].split(b":"))
+    status = _identity(file)
+    device, inode = status or (os.makedev(major, minor), int(fields[4]))
+    shown = sanitise(path)
+    return Module(os.path.basename(shown.removesuffix(" (deleted)")), shown, file, device, inode)
+
+
+def _padless(addresses: bytes) -> str:
+    """map_files leaves out the leading zeroes that maps prints for low addresses."""
+    return "-".join(f"{int(part, 16):x}" for part in addresses.split(b"-"))
+
+
+def _identity(path: str) -> tuple[int, int] | None:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _unique(modules: list[Module]) -> tuple[Module, ...]:
+    """Two files of one name get their folders' names too."""
+    names = [module.name for module in modules]
+    return tuple(
+        module._replace(name=module.path.lstrip("/")) if names.count(module.name) > 1 else module for module in modules
+    )

@@ -1,0 +1,38 @@
+"""The plain data of this package: modules and functions."""
+
+from typing import NamedTuple
+
+
+class Module(NamedTuple):
+    """An ELF file mapped by a target.
+
+    `name` and `path` are for people (sanitised); `file` is what to open: for a process its map_files entry, which
+    leads to the very file that is mapped even after it was replaced or deleted.
+    """
+
+    name: str  # the file's name, unique among the target's modules: libc.so.6
+    path: str  # as the target sees it: /usr/lib/x86_64-linux-gnu/libc.so.6
+    file: str  # /proc/811/map_files/7f12a000-7f13b000, or the path itself
+    device: int
+    inode: int
+
+
+class Function(NamedTuple):
+    """A named code range of a module. Functions that share an address are one, with `aliases`."""
+
+    module: str  # Module.name
+    name: str  # readable, sanitised
+    raw_name: str  # as in the file, sanitised
+    address: int  # virtual address in the file, bytes
+    size: int  # bytes; 0 where the file doesn't say
+    origin: str  # "symtab" or "dynsym"
+    offset: int  # of the first byte in the file
+    aliases: tuple[str, ...] = ()  # other names of the same address
+    unprobeable: str = ""  # why no probe can go here; empty: one can
+
+
+class Skipped(NamedTuple):
+    """A function that was asked for and is not probed."""
+
+    function: Function
+    reason: str

@@ -1,0 +1,45 @@
+"""How people name functions: a glob in which only `*` and `?` are special, or /regex/, searched.
+
+`main.Map[...]` matches itself. Readable names, raw names and aliases all count. Several patterns are a union.
+"""
+
+import re
+from collections.abc import Callable, Iterable
+
+from tui.elf.names import Function
+from tui.errors import UsageError
+
+Matcher = Callable[[str], bool]
+
+
+def compile_pattern(pattern: str) -> Matcher:
+    """A test for whole names. Raises UsageError for a regular expression that doesn't parse."""
+    if len(pattern) >= 2 and pattern[0] == pattern[-1] == "/":
+        try:
+            searched = re.compile(pattern[1:-1])
+        except (re.error, RecursionError, OverflowError) as error:
+            raise UsageError(f"{pattern} is not a regular expression: {error}") from None
+        return lambda name: searched.search(name) is not None
+    if "*" not in pattern and "?" not in pattern:
+        return lambda name: name == pattern
+    parts = (".*" if c == "*" else "." if c == "?" else re.escape(c) for c in re.sub(r"\*+", "*", pattern))
+    whole = re.compile("".join(parts), re.DOTALL)
+    return lambda name: whole.fullmatch(name) is not None
+
+
+def names(function: Function) -> Iterable[str]:
+    """Every name by which the function can be asked for."""
+    yield function.name
+    if function.raw_name != function.name:
+        yield function.raw_name
+    yield from function.aliases
+
+
+def select(functions: Iterable[Function], pattern: str) -> list[Function]:
+    """The functions that one pattern names; an exact name wins over what else the pattern could mean."""
+    functions = list(functions)
+    exact = [function for function in functions if pattern in names(function)]
+    if exact:
+        return exact
+    matches = compile_pattern(pattern)
+    return [function for function in functions if any(map(matches, names(function)))]

@@ -1,0 +1,67 @@
+"""Samples as plain dictionaries with the field names of the command line, and JSON one object a line."""
+
+import json
+from collections.abc import Iterable
+from typing import Any, TextIO
+
+from tui.collectors.samples import CountsSample, Process
+from tui.elf.names import Function, Skipped
+
+Row = dict[str, Any]
+
+
+def process(row: Process) -> Row:
+    """A row of `ps`."""
+    return {
+        "pid": row.pid,
+        "name": row.name,
+        "user": row.user,
+        "cpu_percent": round(row.cpu_percent, 2),
+        "rss_bytes": row.rss_bytes,
+        "language": row.language,
+        "command": row.command,
+    }
+
+
+def function(row: Function) -> Row:
+    """A row of `symbols`."""
+    return {
+        "module": row.module,
+        "function": row.name,
+        "raw_name": row.raw_name,
+        "address": row.address,
+        "size": row.size,
+        "origin": row.origin,
+        "aliases": row.aliases,
+        "unprobeable": row.unprobeable or None,
+    }
+
+
+def skipped(rows: Iterable[Skipped]) -> list[Row]:
+    """Functions that are not probed, with the reason."""
+    return [{"module": row.function.module, "function": row.function.name, "reason": row.reason} for row in rows]
+
+
+def counts(sample: CountsSample) -> Row:
+    """Totals since the start, of an interval or a summary."""
+    functions = [
+        {"module": function.module, "function": function.name, "calls": calls}
+        for function, calls in zip(sample.functions, sample.calls, strict=True)
+    ]
+    return {
+        "elapsed_ns": int(sample.elapsed * 1e9),
+        "functions": functions,
+        "lost": sample.lost,
+        "ended": sample.ended or None,
+    }
+
+
+def line(row: Row) -> str:
+    """One object on a line of its own."""
+    return json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def write(row: Row, file: TextIO) -> None:
+    """One line, at once."""
+    file.write(line(row))
+    file.flush()

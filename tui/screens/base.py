@@ -1,0 +1,168 @@
+"""What all screens have in common: context, state, rule, content, detail, keys; the filter line; help and quit."""
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal
+from textual.screen import Screen
+from textual.widget import Widget
+
+from tui.collectors.sources import Sources
+from tui.widgets.actions import Action, bindings
+from tui.widgets.lines import Detail, KeyLine, Line, Rule
+from tui.widgets.prompt import Prompt
+from tui.widgets.table import Table
+
+if TYPE_CHECKING:
+    from tui.app import Bpfscope
+
+HELP = Action("question_mark", "?", "help", "app.help", "Show all keys of this screen", 1)
+QUIT = Action("q", "q", "quit", "app.quit", "Quit; asks first while a probe is attached", 2)
+PALETTE = Action("", "ctrl+p", "commands", "app.command_palette", "Find any of these commands by name", 10)
+MOVE = Action("", "↑ ↓ j k", "move", "", "Move the cursor; home, end, page up and page down too", 10)
+ALWAYS = (HELP, QUIT, PALETTE, MOVE)
+TYPING = (
+    Action("", "enter", "to the list", "", "Keep the filter and go back to the list", 0),
+    Action("", "esc", "clear", "", "Clear the filter; once more: close it", 1),
+)
+INTERVALS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
+
+
+class ConsoleScreen(Screen[None]):
+    """One line of context, one of state, a rule, the content, the whole text of the row, the keys."""
+
+    ACTIONS: ClassVar[tuple[Action, ...]] = ()
+    NAME: ClassVar[str] = ""
+    ESCAPE_TO_MINIMIZE = False
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        cls.BINDINGS = bindings(action for action in (*cls.ACTIONS, HELP, QUIT) if action.keys)
+        super().__init_subclass__(**kwargs)
+
+    def compose(self) -> ComposeResult:
+        """The lines around the content."""
+        yield Line(id="context")
+        with Horizontal(id="status"):
+            yield Prompt()
+            yield Line(id="state")
+        yield Rule()
+        yield from self.content()
+        yield Detail()
+        yield KeyLine()
+
+    def content(self) -> Iterable[Widget]:
+        """The screen's own widgets."""
+        return ()
+
+    @property
+    def console(self) -> "Bpfscope":
+        """The application."""
+        return cast("Bpfscope", self.app)
+
+    @property
+    def sources(self) -> Sources:
+        """Where data comes from."""
+        return self.console.sources
+
+    @property
+    def prompt(self) -> Prompt:
+        """The filter line."""
+        return self.query_one(Prompt)
+
+    def can(self, name: str) -> bool:  # noqa: ARG002 - for screens that know better
+        """Whether an action does something now."""
+        return True
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 - Textual's
+        """Textual asks this before it runs a binding."""
+        return self.can(action)
+
+    def actions(self) -> list[Action]:
+        """What can be done now, the screen's own first."""
+        return [action for action in (*self.ACTIONS, *ALWAYS) if self.can(action.name)]
+
+    def always(self) -> tuple[Action, ...]:
+        """What every screen can do."""
+        return ALWAYS
+
+    def show_keys(self) -> None:
+        """Bring the key line up to date."""
+        if not self.is_mounted:
+            return
+        shown = TYPING if self.prompt.typing else [action for action in self.actions() if action.rank < 10]
+        self.query_one(KeyLine).show(shown)
+
+    def say(self, text: str, *, bad: bool = False) -> None:
+        """A notice for a few seconds; never markup."""
+        self.notify(text, markup=False, severity="error" if bad else "information")
+
+    def put_lines(self, context: Sequence[Any], state: Sequence[Any], right: Sequence[Any] = ()) -> None:
+        """Fill the context line (left, right) and the state line."""
+        self.query_one("#context", Line).show(*context)
+        line = self.query_one("#state", Line)
+        line.show(*(((), (*state, *right)) if self.prompt.is_open else (state, right)))
+        self.show_keys()
+
+    def table(self) -> Table[Any]:
+        """The table that has the keys."""
+        return self.query_one(Table)
+
+    # The filter line
+
+    def action_filter(self) -> None:
+        """Type a filter."""
+        self.prompt.open()
+        self.filtered()
+
+    def filtered(self) -> None:
+        """The filter changed: show what it leaves."""
+
+    def on_prompt_changed(self, event: Prompt.Changed) -> None:
+        """As one types."""
+        event.stop()
+        self.filtered()
+
+    def on_prompt_left(self, event: Prompt.Left) -> None:
+        """Back to the list."""
+        event.stop()
+        self.prompt.settle()
+        self.table().focus()
+        self.filtered()
+
+    def on_descendant_focus(self) -> None:
+        """Other keys apply."""
+        self.call_next(self.show_keys)
+
+    def clear_filter(self) -> bool:
+        """Whether there was a filter to clear."""
+        if not self.prompt.is_open:
+            return False
+        self.prompt.clear()
+        self.filtered()
+        return True
+
+    # Keys that all lists have
+
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        self.table().sort_next()
+
+    def action_sort_reverse(self) -> None:
+        """Sort the other way round."""
+        self.table().sort_reverse()
+
+    async def on_key_line_pressed(self, event: KeyLine.Pressed) -> None:
+        """A key was clicked."""
+        if event.action.name:
+            await self.app.run_action(event.action.name, self)
+
+
+def quicker(interval: float) -> float:
+    """The next shorter interval."""
+    return max((one for one in INTERVALS if one < interval), default=INTERVALS[0])
+
+
+def slower(interval: float) -> float:
+    """The next longer interval."""
+    return min((one for one in INTERVALS if one > interval), default=INTERVALS[-1])

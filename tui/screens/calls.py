@@ -1,0 +1,128 @@
+"""Calls over time: rates, shares and baselines from samples of totals. Pure: knows no widget."""
+
+from collections.abc import Iterable
+from itertools import repeat
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from tui.collectors.samples import CountsSample
+from tui.elf.names import Function, Skipped
+from tui.screens.target import Target, function_key
+from tui.widgets.history import History
+
+Key = tuple[str, int]
+
+
+class CallRow(NamedTuple):
+    """A function and its calls."""
+
+    key: Key
+    function: Function
+    calls: int  # since the start, or since the reset
+    per_second: float
+    share: float  # of all these calls, 0–1
+    history: History
+
+
+row_key = attrgetter("key")
+
+
+def words(row: CallRow) -> str:
+    """By what a row can be found."""
+    function = row.function
+    return "\n".join((function.name, function.raw_name, *function.aliases))
+
+
+class Calls:
+    """What is known of a running probe's calls."""
+
+    def __init__(self) -> None:
+        self.sample: CountsSample | None = None
+        self.since = 0.0  # seconds after the start of the probe: the last reset
+        self._history = History()
+        self._keys: tuple[Key, ...] = ()
+        self._totals: dict[Key, int] = {}
+        self._rates: dict[Key, float] = {}
+        self._baseline: dict[Key, int] = {}
+
+    def take(self, sample: CountsSample) -> None:
+        """Note the next sample."""
+        before, self.sample = self.sample, sample
+        if before is None or before.functions is not sample.functions:
+            self._keys = tuple(map(function_key, sample.functions))
+        totals = dict(zip(self._keys, sample.calls, strict=True))
+        seconds = sample.time - before.time if before else sample.elapsed
+        if seconds > 0:
+            earlier = self._totals.get
+            self._rates = {key: max(0, calls - earlier(key, 0)) / seconds for key, calls in totals.items()}
+            self._history.add(sample.time, self._rates)
+        self._totals = totals
+
+    def reset(self) -> None:
+        """Count from here: the totals so far become the baseline."""
+        self._baseline = dict(self._totals)
+        self.since = self.sample.elapsed if self.sample else 0.0
+        self._history.clear()
+
+    @property
+    def keys(self) -> tuple[Key, ...]:
+        """What names the functions; the same object until others are probed."""
+        return self._keys
+
+    @property
+    def was_reset(self) -> bool:
+        """Whether the figures are not those since the start."""
+        return bool(self._baseline)
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the start of the probe."""
+        return self.sample.elapsed if self.sample else 0.0
+
+    @property
+    def per_second(self) -> float:
+        """Calls per second of all functions."""
+        return sum(self._rates.values())
+
+    @property
+    def total(self) -> int:
+        """Calls of all functions since the start, or since the reset."""
+        return sum(self._since_baseline().values())
+
+    def rows(self) -> list[CallRow]:
+        """One row per function, in the probe's order."""
+        if self.sample is None:
+            return []
+        calls = self._since_baseline().values()
+        total = sum(calls) or 1
+        rates = map(self._rates.get, self._keys, repeat(0.0))
+        shares = (one / total for one in calls)
+        return list(map(CallRow, self._keys, self.sample.functions, calls, rates, shares, repeat(self._history)))
+
+    def _since_baseline(self) -> dict[Key, int]:
+        if not self._baseline:
+            return self._totals
+        baseline = self._baseline
+        # A function that was removed and added again counts from nought: its baseline is void.
+        return {
+            key: calls - before if (before := baseline.get(key, 0)) <= calls else calls
+            for key, calls in self._totals.items()
+        }
+
+
+def document(target: Target, calls: Calls, skipped: Iterable[Skipped]) -> dict[str, Any]:
+    """What an export says: the summary of `bpfscope count --json`, and whom it is about."""
+    sample = calls.sample
+    return {
+        "kind": "summary",
+        "pid": target.pid,
+        "name": target.name,
+        "elapsed_s": round(calls.elapsed - calls.since, 3),
+        "functions": [
+            {"module": row.function.module, "function": row.function.name, "calls": row.calls} for row in calls.rows()
+        ],
+        "attached": len(sample.functions) if sample else 0,
+        "skipped": [{"function": one.function.name, "reason": one.reason} for one in skipped],
+        "lost": sample.lost if sample else 0,
+        "ended": sample.ended if sample else "",
+    }

@@ -1,0 +1,112 @@
+"""All keys of a screen, and what its signs mean."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.screen import Screen
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui.widgets.actions import Action
+from tui.widgets.lines import KeyLine, Line, Rule
+from tui.widgets.pieces import Piece, fit, paint, palette, wrap
+
+SIGNS = (("▌", "the cursor"), ("●", "marked"), ("◉", "probed"), ("–", "can't be probed"),
+         ("↓ ↑", "sorted by this column"), ("…", "cut; the line above the keys has it whole"))
+KEYS = (Action("escape", "esc", "back", "close", "Back", 0), Action("", "↑ ↓", "scroll", "", "Scroll", 1))
+TWO_COLUMNS = 72  # cells
+MARGIN = 11  # cells for the key
+
+
+class Page(Widget):
+    """The keys, in two columns where there is room."""
+
+    DEFAULT_CSS = """
+    Page { height: auto; width: 1fr; background: $background; }
+    """
+
+    def __init__(self, entries: Sequence[tuple[str, str]]) -> None:
+        super().__init__()
+        self._entries = entries
+        self._lines: list[list[Piece]] = []
+
+    def get_content_height(self, container: object, viewport: object, width: int) -> int:  # noqa: ARG002 - Textual's
+        """As many lines as it takes."""
+        columns = 2 if width >= TWO_COLUMNS else 1
+        column = width // columns - 2
+        lines = [_entry(key, what, column) for key, what in self._entries]
+        parts = _split(lines, columns)
+        self._lines = [
+            [piece for part in parts for piece in (part[y] if y < len(part) else fit("", column + 1))]
+            for y in range(max(map(len, parts)))
+        ]
+        return len(self._lines)
+
+    def render_line(self, y: int) -> Strip:
+        """One line."""
+        return paint(self._lines[y] if y < len(self._lines) else (), self.size.width, palette(self.rich_style, self.app.theme))
+
+
+def _entry(key: str, what: str, width: int) -> list[tuple[Piece, ...]]:
+    """A key and what it does, in lines of one cell more than `width`."""
+    lines = wrap(what, max(8, width - MARGIN))
+    shown = [((f"{key:<{MARGIN}}", "key"), (lines[0], ""))] + [((" " * MARGIN, ""), (line, "")) for line in lines[1:]]
+    return [((" ", ""), *fit(line, width)) for line in shown]
+
+
+def _split(entries: Sequence[list[tuple[Piece, ...]]], columns: int) -> list[list[tuple[Piece, ...]]]:
+    """The entries' lines in columns of about the same length; an entry stays whole."""
+    total = sum(map(len, entries))
+    parts: list[list[tuple[Piece, ...]]] = [[]]
+    for entry in entries:
+        if len(parts) < columns and len(parts[-1]) + len(entry) / 2 > total / columns:
+            parts.append([])
+        parts[-1] += entry
+    return parts
+
+
+class HelpScreen(Screen[None]):
+    """Made from the screen's own registry of actions."""
+
+    CSS_PATH = "help.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,question_mark", "close", show=False),
+        Binding("q", "app.quit", show=False),
+        Binding("j", "scroll(1)", show=False),
+        Binding("k", "scroll(-1)", show=False),
+    ]
+
+    def __init__(self, title: str, actions: Sequence[Action]) -> None:
+        super().__init__()
+        self._title = title
+        self._actions = actions
+
+    def compose(self) -> ComposeResult:
+        """The keys between a line on top and one below."""
+        yield Line()
+        yield Rule()
+        with VerticalScroll():
+            yield Page([*((action.shown, action.help) for action in self._actions), ("", ""), *SIGNS])
+        yield KeyLine()
+
+    def on_mount(self) -> None:
+        """Say of what this is the help."""
+        self.query_one(Line).show([(("Help ▸ ", "dim"), (self._title, "title"))])
+        self.query_one(KeyLine).show(KEYS)
+        self.query_one(VerticalScroll).focus()
+
+    def action_close(self) -> None:
+        """Back to the screen."""
+        self.dismiss()
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll by lines."""
+        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
+
+    def on_key_line_pressed(self, event: KeyLine.Pressed) -> None:
+        """Back was clicked."""
+        if event.action.name:
+            self.action_close()

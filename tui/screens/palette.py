@@ -1,0 +1,33 @@
+"""The command palette's commands: the actions of the screen below it."""
+
+from functools import partial
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from tui.screens.base import ConsoleScreen
+from tui.widgets.actions import Action
+
+
+class Actions(Provider):
+    """What can be done now, by name."""
+
+    def _available(self) -> list[Action]:
+        screen = self.screen
+        return [action for action in screen.actions() if action.name] if isinstance(screen, ConsoleScreen) else []
+
+    async def discover(self) -> Hits:
+        """All of them, before anything is typed."""
+        for action in self._available():
+            yield DiscoveryHit(action.label.capitalize(), partial(self._run, action), help=f"{action.shown}  {action.help}")
+
+    async def search(self, query: str) -> Hits:
+        """Those that match."""
+        matcher = self.matcher(query)
+        for action in self._available():
+            score = max(matcher.match(action.label), matcher.match(action.help) / 2)
+            if score > 0:
+                shown = matcher.highlight(action.label.capitalize())
+                yield Hit(score, shown, partial(self._run, action), help=f"{action.shown}  {action.help}")
+
+    async def _run(self, action: Action) -> None:
+        await self.app.run_action(action.name, self.screen)

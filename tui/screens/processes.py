@@ -1,0 +1,257 @@
+"""The first screen: what runs here, live."""
+
+from collections.abc import Iterable, Sequence
+from typing import ClassVar
+
+from textual.message import Message
+from textual.widget import Widget
+
+from tui import text
+from tui.collectors.samples import ProcessesSample
+from tui.errors import BpfscopeError
+from tui.screens.base import ConsoleScreen, quicker, slower
+from tui.screens.functions import FunctionsScreen
+from tui.screens.process_rows import KERNEL, ProcessRow, row_key, tree, visible
+from tui.screens.target import target_of
+from tui.widgets.actions import Action
+from tui.widgets.columns import Column, Sort
+from tui.widgets.history import STEPS, History
+from tui.widgets.lines import Detail, Phrase
+from tui.widgets.pieces import Cell
+from tui.widgets.table import Table
+
+MACHINE = "machine"
+BUSY = 10.0  # percent of a CPU that fill a bar of a sparkline at least: less is to look like less
+
+
+def _command(row: ProcessRow, _: int) -> Cell:
+    process = row.process
+    return ((row.branch, "faint"), (process.command or process.name, ""))
+
+
+COLUMNS: tuple[Column[ProcessRow], ...] = (
+    Column("pid", "PID", 7, lambda row, _: str(row.process.pid), lambda row: row.process.pid, right=True),
+    Column("user", "USER", 10, lambda row, _: row.process.user, lambda row: row.process.user, priority=3, narrow=8),
+    Column("cpu", "CPU%", 6, lambda row, _: f"{row.process.cpu_percent:.1f}", lambda row: row.process.cpu_percent,
+           descending=True, right=True),
+    Column("history", "60 s", STEPS, lambda row, width: ((text.sparkline(row.history.last(row.key, width), width, BUSY),
+           "graph"),), priority=2, narrow=STEPS // 2),
+    Column("memory", "MEM", 8, lambda row, _: text.size(row.process.rss_bytes), lambda row: row.process.rss_bytes,
+           descending=True, right=True, priority=1),
+    Column("threads", "THR", 5, lambda row, _: str(row.process.threads), lambda row: row.process.threads,
+           descending=True, right=True, priority=5),
+    Column("language", "LANGUAGE", 10, lambda row, _: row.process.language, lambda row: row.process.language,
+           priority=4, narrow=8),
+    Column("command", "COMMAND", 20, _command, lambda row: row.process.command, flexible=True),
+)
+
+
+class ProcessesScreen(ConsoleScreen):
+    """Everything that runs; enter shows the functions of the one under the cursor."""
+
+    CSS_PATH = "processes.tcss"
+    NAME = "Processes"
+    ACTIONS = (
+        Action("enter", "enter", "functions", "open", "Show the functions of the process under the cursor", 0),
+        Action("slash", "/", "filter", "filter", "Keep what has this text in name, command, user, pid or language; "
+               "! in front inverts, * and ? stand for anything", 1),
+        Action("s", "s", "sort", "sort", "Sort by the next column; a click on a title does it too", 3),
+        Action("S", "S", "reverse", "sort_reverse", "Sort the other way round", 10),
+        Action("t", "t", "tree", "tree", "Show children below their parents", 4),
+        Action("K", "K", "kernel", "kernel", "Show or hide the kernel's own threads", 6),
+        Action("p", "p", "pause", "pause", "Stop painting, and go on", 5),
+        Action("plus,equals_sign", "+ -", "rate", "faster", "Read more often; - less often", 8),
+        Action("minus", "-", "slower", "slower", "Read less often", 10),
+        Action("escape", "esc", "clear", "back", "Clear the filter", 7),
+    )
+
+    class Arrived(Message):
+        """A new reading; an older one that still waits is dropped."""
+
+        def __init__(self, sample: ProcessesSample) -> None:
+            super().__init__()
+            self.sample = sample
+
+        def can_replace(self, message: Message) -> bool:
+            """Only the last reading matters."""
+            return isinstance(message, ProcessesScreen.Arrived)
+
+    class Failed(Message):
+        """Nothing can be read any more."""
+
+        def __init__(self, reason: str) -> None:
+            super().__init__()
+            self.reason = reason
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.interval = 1.0
+        self.paused = False
+        self.kernel = False
+        self.as_tree = False
+        self.failure = ""
+        self._latest: ProcessesSample | None = None
+        self._sample: ProcessesSample | None = None  # what is shown
+        self._history = History()
+        self._machine = History()
+
+    def content(self) -> Iterable[Widget]:
+        """The table."""
+        table: Table[ProcessRow] = Table(
+            COLUMNS, row_key, Sort("cpu", True), shade=lambda row: "" if row.matches else "dim", arrange=self._arrange
+        )
+        table.empty = "reading processes …"
+        yield table
+
+    def on_mount(self) -> None:
+        """Say where we are."""
+        self.show_state()
+        self.table().focus()
+
+    def on_screen_resume(self) -> None:
+        """Read while the screen is seen."""
+        self._start()
+
+    def on_screen_suspend(self) -> None:
+        """Cost nothing while it isn't."""
+        self.workers.cancel_group(self, "samples")
+
+    def _start(self) -> None:
+        self.run_worker(self._collect(), group="samples", exclusive=True)
+
+    async def _collect(self) -> None:
+        try:
+            async for sample in self.sources.processes(self.interval):
+                self.post_message(self.Arrived(sample))
+        except BpfscopeError as error:
+            self.post_message(self.Failed(str(error)))
+
+    def on_processes_screen_arrived(self, event: Arrived) -> None:
+        """Take the reading, and show it unless paused."""
+        sample = event.sample
+        self.failure = ""
+        self._history.add(sample.time, {(one.pid, one.started): one.cpu_percent for one in sample.processes})
+        self._machine.add(sample.time, {MACHINE: sample.cpu_percent})
+        self._latest = sample
+        if not self.paused or self._sample is None:
+            self._paint_latest()
+
+    def _paint_latest(self) -> None:
+        self._sample = self._latest
+        self.filtered()
+
+    def on_processes_screen_failed(self, event: Failed) -> None:
+        """Say it; the console goes on."""
+        self.failure = event.reason
+        self.show_state()
+
+    def filtered(self) -> None:
+        """Show what the filter leaves."""
+        if self._sample is not None:
+            rows = [ProcessRow(process, self._history) for process in self._sample.processes]
+            shown = visible(rows, self.prompt.text, kernel=self.kernel, tree=self.as_tree)
+            self.table().empty = f"no process matches {self.prompt.text}; esc clears the filter"
+            self.table().show(shown)
+        self.show_state()
+
+    def _arrange(self, rows: Sequence[ProcessRow], sort: Sort) -> Sequence[ProcessRow]:
+        if self.as_tree:
+            return tree(rows, COLUMNS, sort)
+        key = next(column.sort for column in COLUMNS if column.key == sort.key)
+        plain = [row._replace(branch="") if row.branch else row for row in rows]
+        return sorted(plain, key=key, reverse=sort.descending) if key else plain
+
+    def show_state(self) -> None:
+        """The lines around the table."""
+        context = ([("bpfscope", "title"), (self.sources.host, "")], ())
+        self.put_lines(context, self._state(), self._state_right())
+
+    def _state(self) -> list[Phrase]:
+        if self.failure:
+            return [(self.failure, "bad")]
+        sample = self._sample
+        if sample is None:
+            return [("reading processes …", "dim")]
+        threads = sum(process.language == KERNEL for process in sample.processes)
+        own = len(sample.processes) - threads
+        shown = len(self.table().rows)
+        hidden = threads and not self.kernel
+        total = own if hidden else own + threads
+        counted = text.plural(total, "process") if shown == total else f"{shown:,} of {text.plural(total, 'process')}"
+        phrases: list[Phrase] = [(counted, "strong")]
+        if self.prompt.is_open:
+            return phrases
+        if hidden:
+            phrases.append((f"{text.plural(threads, 'kernel thread')} hidden (K)", "dim"))
+        spark = text.sparkline(self._machine.last(MACHINE, 10), 10, 100.0).strip()
+        phrases.append(((f"CPU {sample.cpu_percent:.0f} % ", ""), (spark, "graph")))
+        total_memory = text.size(sample.memory_total)
+        phrases.append((f"memory {text.size(sample.memory_used)} of {total_memory}", ""))
+        return phrases
+
+    def _state_right(self) -> list[Phrase]:
+        if self._sample is None:
+            return []
+        if self.paused:
+            return [("paused ‖", "warn")]
+        return [(self.table().sort_title, "dim"), (f"every {self.interval:g} s", "dim")]
+
+    def can(self, name: str) -> bool:
+        """What does something now."""
+        if name == "open":
+            return self.table().row is not None
+        return name != "back" or self.prompt.is_open
+
+    def on_table_moved(self) -> None:
+        """Spell the row out."""
+        row = self.table().row
+        self.query_one(Detail).show(f"{row.process.pid}  {row.process.command}" if row else "")
+        self.show_keys()
+
+    def on_table_sorted(self) -> None:
+        """Say by what."""
+        self.show_state()
+
+    def on_table_chosen(self) -> None:
+        """A double click is enter."""
+        self.action_open()
+
+    def action_open(self) -> None:
+        """Go to the functions of the process under the cursor."""
+        row = self.table().row
+        if row is not None:
+            self.app.push_screen(FunctionsScreen(target_of(row.process)))
+
+    def action_tree(self) -> None:
+        """Tree or list."""
+        self.as_tree = not self.as_tree
+        self.table().release()
+        self.filtered()
+
+    def action_kernel(self) -> None:
+        """Show or hide kernel threads."""
+        self.kernel = not self.kernel
+        self.filtered()
+
+    def action_pause(self) -> None:
+        """Stop painting, or go on with the last reading."""
+        self.paused = not self.paused
+        self._paint_latest()
+
+    def action_faster(self) -> None:
+        """Read more often."""
+        self._set_interval(quicker(self.interval))
+
+    def action_slower(self) -> None:
+        """Read less often."""
+        self._set_interval(slower(self.interval))
+
+    def _set_interval(self, interval: float) -> None:
+        if interval != self.interval:
+            self.interval = interval
+            self._start()
+        self.show_state()
+
+    def action_back(self) -> None:
+        """Clear the filter; never quit."""
+        self.clear_filter()

@@ -1,0 +1,48 @@
+"""A running probe, and the promise that it is closed: by any way out, at any time, once."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+from tui.collectors.sources import Attached, Probing
+from tui.errors import BpfscopeError
+
+Attaching = Coroutine[Any, Any, tuple[Probing, Attached]]
+
+
+class Session:
+    """Attaches in a task of its own: who waits for it may be cancelled, the links are closed all the same."""
+
+    def __init__(self, attaching: Attaching) -> None:
+        self._attaching = asyncio.create_task(attaching)
+        self._attaching.add_done_callback(_retrieve)
+        self._closing: asyncio.Task[None] | None = None
+
+    async def attached(self) -> tuple[Probing, Attached]:
+        """The probe, when everything is attached. Raises BpfscopeError."""
+        return await asyncio.shield(self._attaching)
+
+    @property
+    def closing(self) -> bool:
+        """Whether it is over."""
+        return self._closing is not None
+
+    async def close(self) -> None:
+        """Detach everything; returns when that is done. Raises BpfscopeError."""
+        if self._closing is None:
+            self._closing = asyncio.create_task(self._close())
+            self._closing.add_done_callback(_retrieve)
+        await asyncio.shield(self._closing)
+
+    async def _close(self) -> None:
+        try:
+            probing, _ = await self._attaching
+        except BpfscopeError:
+            return
+        await probing.close()
+
+
+def _retrieve(task: "asyncio.Task[Any]") -> None:
+    """Keep asyncio from reporting, on the screen, an error that nobody waited for any more."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,94 @@
+"""Text from outside made harmless, and numbers made readable. Pure functions; knows no other part."""
+
+_C0 = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
+_UNSAFE = [
+    *range(0x80, 0xA0),  # C1 controls: 0x9b alone starts an escape sequence on some terminals
+    0x061C,
+    0x200B,
+    0x200C,
+    0x200D,
+    0x200E,
+    0x200F,  # Arabic letter mark, zero-width characters, marks of direction
+    *range(0x2028, 0x202F),  # line and paragraph separators, embeddings and overrides of direction
+    *range(0x2060, 0x2070),  # invisible operators, isolates of direction
+    0xFEFF,
+    0xFFF9,
+    0xFFFA,
+    0xFFFB,
+    *range(0xD800, 0xE000),  # surrogates: what os.fsdecode makes of bytes that aren't UTF-8
+]
+_HARMLESS = _C0 | dict.fromkeys(_UNSAFE, 0xFFFD) | dict.fromkeys(range(917504, 917632), 65533)
+
+
+def sanitise(text: str) -> str:
+    """The text with nothing in it that a terminal would act on.
+
+    C0 controls become control pictures (ESC is shown as ␛); C1 controls, marks of direction, invisible characters and
+    surrogates become U+FFFD. Call it once, where text enters.
+    """
+    return text if text.isascii() and text.isprintable() else text.translate(_HARMLESS)
+
+
+def count(number: int) -> str:
+    """12,345,678: exact, with separators."""
+    return f"{number:,}"
+
+
+def rate(per_second: float) -> str:
+    """At most six characters: 0.4, 97, 9,731, 97.3 k, 1.2 M, 3.4 G."""
+    if per_second < 0.05:
+        return "0"
+    if per_second < 9.95:
+        return f"{per_second:.1f}"
+    if per_second < 9_999.5:
+        return f"{per_second:,.0f}"
+    value, unit = _scaled(per_second, 1000, 999.95, ("k", "M", "G", "T"))
+    return f"{value:.1f} {unit}"
+
+
+def size(number: int) -> str:
+    """Bytes in binary units: 512 B, 12 KiB, 3.1 GiB."""
+    if number < 1024:
+        return f"{number} B"
+    value, unit = _scaled(number, 1024, 1023.5, ("KiB", "MiB", "GiB", "TiB"))
+    return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
+
+
+def _scaled(value: float, step: int, limit: float, units: tuple[str, ...]) -> tuple[float, str]:
+    """The value in the first unit that keeps it below the limit, or in the last."""
+    for unit in units[:-1]:
+        value /= step
+        if value < limit:
+            return value, unit
+    return value / step, units[-1]
+
+
+def clock(seconds: float) -> str:
+    """Elapsed time as 01:23 or 1:02:03."""
+    minutes, second = divmod(int(seconds), 60)
+    hours, minute = divmod(minutes, 60)
+    return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute:02}:{second:02}"
+
+
+def plural(number: int, noun: str) -> str:
+    """1 function, 2,412 functions."""
+    ending = "" if number == 1 else "es" if noun.endswith("s") else "s"
+    return f"{number:,} {noun}{ending}"
+
+
+def sparkline(values: list[float], width: int, least: float = 0.0) -> str:
+    """The last `width` values as eighth blocks, scaled to the largest, or to `least` if that is more; padded on the left."""
+    shown = values[-width:]
+    top = max(*shown, least) if shown else 0.0
+    if top <= 0:
+        return ("▁" * len(shown)).rjust(width)
+    return "".join("▁▂▃▄▅▆▇█"[min(7, int(8 * value / top))] for value in shown).rjust(width)
+
+
+def bar(share: float, width: int) -> str:
+    """A share of 0–1 as a bar of at most `width` cells, in eighths; anything above nought shows."""
+    eighths = round(min(1.0, max(0.0, share)) * width * 8)
+    if share > 0:
+        eighths = max(1, eighths)
+    full, rest = divmod(eighths, 8)
+    return "█" * full + ("▏▎▍▌▋▊▉"[rest - 1] if rest else "")

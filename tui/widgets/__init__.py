@@ -1,0 +1,1 @@
+"""Reusable views. Knows no screen, no collector and no kernel."""

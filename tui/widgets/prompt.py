@@ -1,0 +1,107 @@
+"""The filter line: a slash and what is typed after it."""
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
+from textual.message import Message
+from textual.widgets import Input
+
+from tui.text import sanitise
+from tui.widgets.lines import Line
+
+
+class Prompt(Horizontal):
+    """Hidden until opened; stays visible while it holds a filter."""
+
+    DEFAULT_CSS = """
+    Prompt { height: 1; width: 40%; min-width: 14; display: none; background: $background; }
+    Prompt.-open { display: block; }
+    Prompt > Line { width: 3; }
+    Prompt > Input, Prompt > Input:focus {
+        height: 1; width: 1fr; border: none; padding: 0; background: $background; color: $foreground;
+    }
+    Prompt > Input:focus { text-style: bold; }
+    """
+
+    class Changed(Message):
+        """Something else is typed."""
+
+        def __init__(self, text: str) -> None:
+            super().__init__()
+            self.text = text
+
+        def can_replace(self, message: Message) -> bool:
+            """Only the last text matters."""
+            return isinstance(message, Prompt.Changed)
+
+    class Left(Message):
+        """The person goes back to the list."""
+
+    class _Input(Input):
+        BINDINGS: ClassVar[list[BindingType]] = [
+            Binding("enter,down,tab", "leave", show=False),
+            Binding("escape", "clear", show=False),
+        ]
+
+        def action_leave(self) -> None:
+            """Keep what is typed."""
+            self.post_message(Prompt.Left())
+
+        def action_clear(self) -> None:
+            """Clear; where nothing is typed, close."""
+            if self.value:
+                self.value = ""
+            else:
+                self.post_message(Prompt.Left())
+
+    def compose(self) -> ComposeResult:
+        """The slash and the text."""
+        yield Line()
+        field = self._Input(select_on_focus=False, compact=True)
+        field.cursor_blink = False
+        yield field
+
+    def on_mount(self) -> None:
+        """Draw the slash."""
+        self.query_one(Line).show([("/", "key")])
+
+    @property
+    def text(self) -> str:
+        """What is typed."""
+        return self.query_one(Input).value
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is seen."""
+        return self.has_class("-open")
+
+    @property
+    def typing(self) -> bool:
+        """Whether keys go into it."""
+        return self.query_one(Input).has_focus
+
+    def open(self) -> None:
+        """Show it and type into it."""
+        self.add_class("-open")
+        self.query_one(Input).focus()
+
+    def clear(self) -> None:
+        """Forget what is typed, and close."""
+        self.query_one(Input).value = ""
+        self.remove_class("-open")
+
+    def settle(self) -> None:
+        """The list has the keys again: close if nothing is typed."""
+        if not self.text:
+            self.remove_class("-open")
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Tell the screen."""
+        event.stop()
+        harmless = sanitise(event.value)
+        if harmless != event.value:
+            event.input.value = harmless
+            return
+        self.post_message(self.Changed(event.value))
