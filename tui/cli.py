@@ -7,10 +7,11 @@ milliseconds; exit status 0 is done, 1 failed, 2 wrong usage, 3 not permitted or
 import argparse
 import gc
 import importlib
+import io
 import os
 import sys
 from collections.abc import Sequence
-from contextlib import nullcontext
+from typing import NoReturn
 
 from tui import __version__
 from tui.errors import BpfscopeError, UsageError
@@ -24,22 +25,43 @@ COMMANDS = {
 }
 
 
+def entry() -> NoReturn:
+    """The `bpfscope` command. Leaves without taking the memory apart: that of a large listing takes 0.1 s."""
+    status = main()
+    try:
+        sys.stdout.flush()
+    except OSError:  # a reader that has seen enough, a full disk: said already, or nobody is there to hear it
+        status = status or 1
+    os._exit(status)
+
+
 def main(words: Sequence[str] | None = None) -> int:
     """Runs one command, or the console; returns the exit status. Nobody ever sees a traceback of a known failure."""
     words = sys.argv[1:] if words is None else words
     gc.set_threshold(50_000, 20, 50)  # symbol tables are many small objects and no cycles
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # names from everywhere, in a locale that may not have their letters
     try:
-        if words and words[0] in COMMANDS:
-            return _command(words[0], words[1:])
-        return _console(words)
+        status = _command(words[0], words[1:]) if words and words[0] in COMMANDS else _console(words)
+        print(end="", flush=True)
+        return status
     except BpfscopeError as error:
         print(f"bpfscope: {error}", file=sys.stderr)
         return error.exit_status
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:  # the reader of our output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()
         return 0
+    except OSError as error:  # nowhere to write to: a full disk
+        print(f"bpfscope: {error}", file=sys.stderr)
+        _discard_output()
+        return 1
+
+
+def _discard_output() -> None:
+    """What is still buffered goes nowhere: writing it at the end would fail once more."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 class _Formatter(argparse.RawDescriptionHelpFormatter):
@@ -118,10 +140,9 @@ def _open(pid: int | None, arguments: argparse.Namespace) -> int:
     from tui.app import Bpfscope
     from tui.collectors.console import LiveSources
 
-    with nullcontext():
-        Bpfscope(LiveSources(), pid).run()
+    Bpfscope(LiveSources(), pid).run()
     return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    entry()

@@ -4,11 +4,11 @@ What comes compiled makes bcc and LLVM unnecessary on a server; a test proves th
 cache may be deleted at any time and is never needed: full, read-only or somebody else's, it is passed over.
 """
 
-import contextlib
 import os
 import sys
 from typing import NamedTuple
 
+from tui import cache
 from tui.bpf.objects import ObjectSpec
 from tui.errors import CompileError
 
@@ -36,17 +36,14 @@ def shipped(name: str) -> ObjectSpec:
 def compile_source(source: str) -> Compiled:
     """The object of a C file. Raises CompileError."""
     key = object_key(source)
-    folder, note = cache_folder()
-    cached = f"{folder}/{key}.json" if folder else ""
-    if cached and (spec := ObjectSpec.from_json(_read(cached) or "", key)) is not None:
+    cached = cache.read("objects", key)
+    if cached and (spec := ObjectSpec.from_json(cached.decode("ascii", "replace"), key)) is not None:
         return Compiled(spec)
     text = run_child(source, key)
     spec = ObjectSpec.from_json(text, key)
     if spec is None:
         raise CompileError(f"bcc gave no object for {os.path.basename(source)}: {text[:200]!r}")
-    if cached:
-        note = _write(cached, text)
-    return Compiled(spec, note)
+    return Compiled(spec, cache.write("objects", key, text.encode("ascii")))
 
 
 def object_key(source: str) -> str:
@@ -98,22 +95,6 @@ def run_child(source: str, key: str) -> str:
     raise CompileError(f"bcc cannot compile {name}:\n{said or f'it ended with status {done.returncode}'}")
 
 
-def cache_folder() -> tuple[str, str]:
-    """Where compiled objects may be kept, made if need be; or an empty path and the reason."""
-    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-    if not os.path.isabs(base):
-        return "", "objects are not cached: XDG_CACHE_HOME is not an absolute path"
-    folder = f"{base}/bpfscope/objects"
-    try:
-        os.makedirs(folder, mode=0o700, exist_ok=True)
-        status = os.stat(folder)
-    except OSError as error:
-        return "", f"objects are not cached in {folder}: {error.strerror}"
-    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
-        return "", f"objects are not cached in {folder}: it belongs to, or can be written by, somebody else"
-    return folder, ""
-
-
 def _read(path: str) -> str | None:
     """The text, or None: a file that isn't there, isn't ours or isn't text is no object."""
     try:
@@ -121,17 +102,3 @@ def _read(path: str) -> str | None:
             return file.read()
     except (OSError, UnicodeDecodeError):
         return None
-
-
-def _write(path: str, text: str) -> str:
-    """Puts the whole file there or nothing; returns why it could not."""
-    partial = f"{path}.{os.getpid()}"
-    try:
-        with open(partial, "w", encoding="ascii") as file:
-            file.write(text)
-        os.replace(partial, path)
-    except OSError as error:
-        with contextlib.suppress(OSError):
-            os.unlink(partial)
-        return f"objects are not cached in {os.path.dirname(path)}: {error.strerror}"
-    return ""

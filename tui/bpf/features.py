@@ -9,6 +9,7 @@ import os
 from enum import Enum
 from typing import Final, NamedTuple
 
+from tui import cache
 from tui.bpf import kernel
 from tui.bpf.objects import refusal
 from tui.errors import BpfscopeError, NotSupported
@@ -160,15 +161,8 @@ def _compiler() -> Feature:
 
 
 def _cache() -> Feature:
-    from tui.bpf.compiler import cache_folder
-
-    folder, note = cache_folder()
-    if not folder:
-        return Feature(
-            "cache",
-            False,
-            note,
-            "objects are compiled anew each time; give XDG_CACHE_HOME a folder of yours",
-            needed=False,
-        )
-    return Feature("cache", True, folder, needed=False)
+    path, reason = cache.folder("objects")
+    if not path:
+        remedy = "symbols are read anew each time; give XDG_CACHE_HOME a folder of yours with room in it"
+        return Feature("cache", False, reason, remedy, needed=False)
+    return Feature("cache", True, os.path.dirname(path), needed=False)

@@ -53,7 +53,7 @@ class ObjectSpec(NamedTuple):
                 return None
             maps = tuple(MapSpec(str(name), *map(int, numbers)) for name, *numbers in data["maps"])
             programs = {str(n): binascii.a2b_base64(code, strict_mode=True) for n, code in data["programs"].items()}
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             return None
         return cls(maps, programs)
 

@@ -1,7 +1,8 @@
 """The processes of this machine, as samples.
 
-What doesn't change (name, user, command, language) is read once per process through psutil; what does comes from
-/proc/PID/stat, one small read each, because a console asks for all of them every second.
+What hardly changes (name, user, command, language) is read through psutil once per program that a process executes,
+and again while it is young; what does change comes from /proc/PID/stat, one small read each, because a console asks
+for all of them every second.
 """
 
 import asyncio
@@ -19,13 +20,16 @@ from tui.text import sanitise
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
 _FIRST_SECONDS: Final = 0.3  # until the second sample, the first that has rates
-_KTHREADD: Final = 2
+_YOUNG: Final = 5.0  # seconds, in which a process may still change its user or its arguments
+_KERNEL_THREAD: Final = 0x00200000  # PF_KTHREAD: include/linux/sched.h, 5.15 to 6.18
 
 
 class _Stat(NamedTuple):
     """Of /proc/PID/stat (proc(5)), what changes."""
 
+    name: bytes
     parent: int
+    flags: int
     ticks: int  # of CPU time, user and system
     threads: int
     started: int  # ticks after boot
@@ -33,8 +37,9 @@ class _Stat(NamedTuple):
 
 
 class _Fixed(NamedTuple):
-    """What is read once."""
+    """What hardly changes, and the name in the kernel that tells when it has."""
 
+    comm: bytes
     name: str
     user: str
     language: str
@@ -60,7 +65,9 @@ class Processes:
         for pid in psutil.pids():
             stat = _stat(pid)
             key = (pid, stat.started if stat else 0)
-            known = self._fixed.get(key) or self._describe(pid, stat)
+            known = self._fixed.get(key)
+            if stat and (not known or known.comm != stat.name or uptime - stat.started / _TICKS < _YOUNG):
+                known = self._describe(pid, stat)
             if not stat or not known:
                 continue
             ticks[key], fixed[key] = stat.ticks, known
@@ -77,20 +84,18 @@ class Processes:
             now, tuple(processes), psutil.cpu_percent(), memory.total - memory.available, memory.total
         )
 
-    def _describe(self, pid: int, stat: _Stat | None) -> _Fixed | None:
+    def _describe(self, pid: int, stat: _Stat) -> _Fixed | None:
         """None where the process ended meanwhile."""
-        if stat is None:
-            return None
-        process = psutil.Process(pid)
         try:
+            process = psutil.Process(pid)
             with process.oneshot():
                 name, command, user = sanitise(process.name()), process.cmdline(), _user(process)
         except psutil.Error:
             return None
-        if _KTHREADD in (pid, stat.parent):
-            return _Fixed(name, user, "kernel", f"[{name}]")
+        if stat.flags & _KERNEL_THREAD:
+            return _Fixed(stat.name, name, user, "kernel", f"[{name}]")
         line = sanitise(" ".join(command)).strip() or f"[{name}]"
-        return _Fixed(name, user, self._languages.of_process(pid), line)
+        return _Fixed(stat.name, name, user, self._languages.of_process(pid), line)
 
 
 def _process(pid: int, stat: _Stat, fixed: _Fixed, cpu_percent: float) -> Process:
@@ -118,9 +123,16 @@ def _user(process: psutil.Process) -> str:
 def _stat(pid: int) -> _Stat | None:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b") ")[2].split()  # the name before it can hold anything
+            name, _, rest = file.read().rpartition(b") ")  # the name can hold anything
+        fields = rest.split()
         return _Stat(
-            int(fields[1]), int(fields[11]) + int(fields[12]), int(fields[17]), int(fields[19]), int(fields[21]) * _PAGE
+            name=name.partition(b" (")[2],
+            parent=int(fields[1]),
+            flags=int(fields[6]),
+            ticks=int(fields[11]) + int(fields[12]),
+            threads=int(fields[17]),
+            started=int(fields[19]),
+            rss_bytes=int(fields[21]) * _PAGE,
         )
     except (OSError, IndexError, ValueError):
         return None

@@ -27,8 +27,8 @@ class Target(NamedTuple):
 
 def resolve(text: str) -> Target:
     """A pid, a path (something with a slash), or the name of one process. Raises TargetError, NotPermitted."""
-    if text.isdecimal():
-        return of_process(int(text))
+    if text.isascii() and text.isdecimal():
+        return of_process(int(text[:20]))  # no pid has more digits, and int() has a limit
     if "/" in text:
         module = modules.of_file(text)
         return Target(None, module.name, (module,))
@@ -99,7 +99,9 @@ class Watch(Owner):
 
     def close(self) -> None:
         """Lets go of the process."""
-        os.close(self._pidfd)
+        if self._pidfd >= 0:
+            os.close(self._pidfd)
+            self._pidfd = -1
 
     def _identity(self) -> tuple[int, int] | None:
         try:
@@ -117,7 +119,7 @@ class Watch(Owner):
                 return int(fields[49])
         except (OSError, ValueError, IndexError):
             pass  # reaped meanwhile: the pidfd knows
-        info = bytearray(struct.pack("=Q", _PIDFD_INFO_EXIT).ljust(72, b"\\0"))
+        info = bytearray(struct.pack("=Q", _PIDFD_INFO_EXIT).ljust(72, b"\0"))
         try:
             fcntl.ioctl(self._pidfd, _PIDFD_GET_INFO, info)
         except OSError:

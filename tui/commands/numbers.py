@@ -5,11 +5,11 @@ import math
 
 
 def seconds(word: str) -> float:
-    """A positive, finite number of seconds."""
+    """A positive number of seconds, of at most eleven days: what poll(2) can wait."""
     try:
         value = float(word)
     except ValueError:
         value = math.nan
-    if not 0 < value <= 1e9:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a number of seconds greater than 0")
+    if not 0 < value <= 1e6:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number of seconds between 0 and 1,000,000")
     return value

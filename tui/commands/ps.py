@@ -6,21 +6,20 @@ import time
 
 from tui import text
 from tui.collectors.processes import Processes
+from tui.commands.numbers import seconds
 from tui.export import rows
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `ps`."""
-    parser.add_argument(
-        "-d", metavar="S", dest="duration", type=float, default=0.0, help="measure the CPU share over S seconds"
-    )
+    parser.add_argument("-d", metavar="S", dest="duration", type=seconds, help="measure the CPU share over S seconds")
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints a row per process, busiest first."""
     reader = Processes()
     sample = reader.read()
-    if arguments.duration > 0:
+    if arguments.duration:
         time.sleep(arguments.duration)
         sample = reader.read()
     processes = sorted(sample.processes, key=lambda process: (-process.cpu_percent, process.pid))

@@ -1,13 +1,17 @@
 """The TARGET PATTERN… --module GLOB part that commands share: from words to functions."""
 
 import argparse
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from tui.collectors.target import Target
 from tui.elf import functions, patterns
 from tui.elf.names import Function, Module
 from tui.errors import BinaryError, BpfscopeError, TargetError
 from tui.text import sanitise
+
+Row = TypeVar("Row")
+TableRow = tuple[int, int, str, str]
 
 _NAMED = 5  # names in "did you mean"
 _COMPARED = 5_000  # names that are worth comparing letter by letter
@@ -43,12 +47,7 @@ def pick_functions(target: Target, glob: str | None, wanted: Sequence[str]) -> l
     Raises BpfscopeError: a pattern that matches nothing is told the nearest names.
     """
     modules = pick_modules(target, glob)
-    there = [function for module in modules for function in _read(module, alone=len(modules) == 1)]
-    if not there:
-        names = ", ".join(module.name for module in modules)
-        raise BinaryError(
-            f"{names} has no function symbols: it was stripped; install its debug symbols or name another --module"
-        )
+    there = [function for _, found in _each(modules, functions.read) for function in found]
     if not wanted:
         return there
     found: dict[Function, None] = {}
@@ -60,14 +59,29 @@ def pick_functions(target: Target, glob: str | None, wanted: Sequence[str]) -> l
     return list(found)
 
 
-def _read(module: Module, *, alone: bool) -> tuple[Function, ...]:
-    """Of several modules, one that can't be read (a JIT's memfd, a font mapped executable) is passed over."""
-    try:
-        return functions.read(module)
-    except BinaryError:
-        if alone:
-            raise
-        return ()
+def whole_modules(target: Target, glob: str | None) -> list[tuple[str, list[TableRow]]]:
+    """The picked modules' names and tables, as `functions.table` gives them. Raises as `pick_functions` does."""
+    return _each(pick_modules(target, glob), functions.table)
+
+
+def _each(modules: Sequence[Module], read: Callable[[Module], Iterable[Row]]) -> list[tuple[str, list[Row]]]:
+    """What is read of each; of several, one that can't be read (a font mapped executable) is passed over."""
+    found = []
+    for module in modules:
+        try:
+            rows = list(read(module))
+        except BinaryError:
+            if len(modules) == 1:
+                raise
+            continue
+        if rows:
+            found.append((module.name, rows))
+    if not found:
+        names = ", ".join(module.name for module in modules)
+        raise BinaryError(
+            f"{names} has no function symbols: it was stripped; install its debug symbols or name another --module"
+        )
+    return found
 
 
 def _nothing(pattern: str, there: Sequence[Function], modules: Sequence[Module]) -> str:

@@ -2,6 +2,9 @@
 
 import argparse
 import sys
+from collections.abc import Iterable
+from itertools import groupby
+from operator import attrgetter
 
 from tui.collectors import target as targets
 from tui.commands import selection
@@ -14,18 +17,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints a row per function, by module and name."""
+    """Prints a row per function, module by module."""
     target = targets.resolve(arguments.target)
+    if not arguments.json and not arguments.patterns:
+        for module, table in selection.whole_modules(target, arguments.module):
+            _print_table(module, table)
+        return 0
     found = selection.pick_functions(target, arguments.module, arguments.patterns)
     if arguments.json:
         for function in found:
-            rows.write(rows.function(function), sys.stdout)
-        return 0
-    width = max(len(function.module) for function in found)
-    lines = [f"{'MODULE':<{width}} {'ADDRESS':>12} {'SIZE':>7} {'ORIGIN':<6} FUNCTION"]
-    lines += [
-        f"{module:<{width}} {address:>12x} {size or '-':>7} {origin:<6} {name}"
-        for module, name, _, address, size, origin, *_ in found
-    ]
-    sys.stdout.write("\n".join(lines) + "\n")
+            sys.stdout.write(rows.line(rows.function(function)))
+    else:
+        for module, group in groupby(found, attrgetter("module")):
+            _print_table(module, map(attrgetter("address", "size", "origin", "name"), group))
     return 0
+
+
+def _print_table(module: str, table: Iterable[tuple[int, int, str, str]]) -> None:
+    """The module, and a line per function."""
+    head = f"{module}\n{'ADDRESS':>12} {'SIZE':>7} {'ORIGIN':<6} FUNCTION\n"
+    sys.stdout.write(head + "\n".join(map("%12x %7d %-6s %s".__mod__, table)) + "\n")

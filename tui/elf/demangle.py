@@ -21,6 +21,7 @@ from tui.text import sanitise
 _SECONDS: Final = 10.0
 _SMALLEST_PART: Final = 10_000  # names that are worth a process
 _MOST_PARTS: Final = 4
+_PRINTABLE: Final = bytes(range(0x20, 0x7F)) + b"\n"
 _CHILD: Final = os.path.join(os.path.dirname(__file__), "demangle_child.py")
 
 
@@ -55,13 +56,11 @@ class _Part:
         poll = select.poll()
         poll.register(self.ended, select.POLLIN)
         poll.poll(_SECONDS * 1000)
-        size = os.fstat(self.result).st_size
-        text = os.pread(self.result, size, 0).decode("utf-8", "replace")
-        lines = text.split("\n")[:-1]
-        if not text.isascii() or not text.replace("\n", "").isprintable():
+        data = os.pread(self.result, os.fstat(self.result).st_size, 0)
+        lines = data.decode("utf-8", "replace").split("\n")[:-1]
+        if data.translate(None, _PRINTABLE):
             lines = [sanitise(line) for line in lines]
-        lines += [""] * (len(self.names) - len(lines))
-        return [line or name for line, name in zip(lines, self.names, strict=True)]
+        return lines + list(self.names[len(lines) :])
 
 
 class Demangler(Owner):

@@ -1,6 +1,6 @@
 """Runs in a process of its own: mangled C++ names, one a line, from standard input to standard output, readable.
 
-A line is empty where the demangler gives up. The Itanium C++ ABI's __cxa_demangle takes a buffer to reuse, which it
+A name that is none, or too much, stays as it is. The Itanium C++ ABI's __cxa_demangle takes a buffer to reuse, which it
 may move. Without libstdc++ nothing is written, and the names stay as they are.
 """
 
@@ -32,7 +32,7 @@ def main() -> None:
         for name in names[start : start + _LINES]:
             mangled = name.startswith(b"_Z") and len(name) <= _LONGEST  # "i" alone would become "int"
             result = demangle(name, None, None, None) if mangled else None
-            lines.append(ctypes.string_at(result) if result else b"")
+            lines.append(ctypes.string_at(result) if result else name)
             if result:
                 free(result)
         os.write(1, b"\n".join(lines) + b"\n")

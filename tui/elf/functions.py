@@ -4,26 +4,31 @@ Symbols of one address are one function: the name that people use comes first, t
 without a size (hand-written assembly) are listed with size 0. Symbols that a program doesn't define, or that lie
 outside the file's executable segments, are not functions of this file.
 
-A table is read as columns, not as rows: of 78,000 functions each step below takes some 20 ms that way.
+Symbols are handled as columns, not as rows: of 78,000 functions each step below takes some 20 ms that way.
 """
 
+from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import compress, repeat
-from operator import attrgetter
+from itertools import compress
 from typing import Final, NamedTuple
 
-from tui.elf import demangle
+from tui.elf import demangle, listing
+from tui.elf.listing import ORIGINS, Listing
 from tui.elf.names import Function, Module
 from tui.elf.reader import DYNSYM, SYMTAB, ElfFile, Section, text_at
 from tui.errors import BinaryError
 
 _INDIRECT: Final = 10  # STT_GNU_IFUNC
 _IS_FUNCTION: Final = bytes(info & 15 in (2, _INDIRECT) for info in range(256))  # by st_info; 2 is STT_FUNC
+_ENTRY_SIZE: Final = 24  # Elf64_Sym: name u32, info u8, other u8, section u16, value u64, size u64
+_LONGEST_NAME: Final = 4096  # characters
+_PORTION: Final = 50_000
 _SPECIAL_SECTION: Final = 0xFF00
 _PREFERENCE: Final = {1: 0, 10: 0, 2: 1, 0: 2}  # binding: global, unique, weak, local
 _RESOLVER: Final = "an indirect function: this is its resolver, which runs once; probe the implementation it picks"
+_PRINTABLE: Final = bytes(range(0x20, 0x7F)) + b"\0"
 
 
 class _Table(NamedTuple):
@@ -37,106 +42,123 @@ class _Table(NamedTuple):
 
 
 def read(module: Module) -> tuple[Function, ...]:
-    """The module's functions by name. Raises BinaryError, NotPermitted, TargetError."""
+    """The module's functions, in the order of the file. Raises BinaryError, NotPermitted, TargetError."""
+    return tuple(_read(module).functions(module.name))
+
+
+def table(module: Module) -> Iterator[tuple[int, int, str, str]]:
+    """The same as rows of address, size, origin and readable name: all that a listing prints, in half the time."""
+    found = _read(module, raw_names=False)
+    return zip(found.addresses, found.sizes, map(ORIGINS.__getitem__, found.origins), found.names, strict=True)
+
+
+def _read(module: Module, *, raw_names: bool = True) -> Listing:
     with ElfFile.open(module.file, module.path) as elf, demangle.Demangler() as demangler:
-        tables: list[tuple[_Table, Callable[[], Sequence[str]]]] = []
-        known: set[int] = set()
-        for kind, origin in ((SYMTAB, "symtab"), (DYNSYM, "dynsym")):
-            for section in elf.sections:
-                if section.kind == kind:
-                    table = _table(elf, section, origin, known)
-                    tables.append((table, demangler.begin(table.names)))
-                    known.update(table.addresses)
-        functions: list[Function] = []
-        for table, readable in tables:
-            functions += _functions(module.name, elf, table, readable())
-    functions.sort(key=attrgetter("name"))
-    return tuple(functions)
+        found = listing.cached(elf.identity, raw_names=raw_names)
+        if found is None:
+            tables = _tables(elf, demangler)
+            found = listing.joined(_listing(elf, table, readable()) for table, readable in tables)
+            found.keep(elf.identity)
+    return found
 
 
-def _table(elf: ElfFile, section: Section, origin: str, known: set[int]) -> _Table:
-    """What a symbol table defines at addresses that aren't known already."""
+def _tables(elf: ElfFile, demangler: demangle.Demangler) -> list[tuple[_Table, Callable[[], Sequence[str]]]]:
+    """Each symbol table that has something new, and its readable names, which are being made."""
+    tables = []
+    known: set[int] = set()
+    for kind, origin in ((SYMTAB, "symtab"), (DYNSYM, "dynsym")):
+        for section in elf.sections:
+            if section.kind == kind and (table := _table(elf, section, origin, known)):
+                tables.append((table, demangler.begin(table.names)))
+                known.update(table.addresses)
+    return tables
+
+
+def _table(elf: ElfFile, section: Section, origin: str, known: set[int]) -> _Table | None:
+    """What a symbol table defines at addresses that aren't known already; None where that is nothing."""
     if section.link >= len(elf.sections):
         raise BinaryError(f"{elf.shown} is damaged: its {section.name} names no string table")
-    name_at = _name_reader(elf.contents(elf.sections[section.link]))
     entries = elf.contents(section)
-    entries = entries[: len(entries) // 24 * 24]  # Elf64_Sym: name u32, info u8, other u8, section u16, value, size
-    words, view = memoryview(entries).cast("Q"), memoryview(entries)
-    values = words[1::3].tolist()
-    if known and known.issuperset(values):
-        return _Table(origin, [], [], b"", [])
-    kinds = entries[4::24].translate(_IS_FUNCTION)
-    columns = zip(
-        view.cast("I")[0::6].tolist(),
-        entries[4::24],
-        view.cast("H")[3::12].tolist(),
-        values,
-        words[2::3].tolist(),
-        strict=True,
+    entries = entries[: len(entries) // _ENTRY_SIZE * _ENTRY_SIZE]
+    chosen = entries[4::_ENTRY_SIZE].translate(_IS_FUNCTION)
+    sections = array("H", entries)[3 :: _ENTRY_SIZE // 2]
+    chosen = bytes(function and 0 < index < _SPECIAL_SECTION for function, index in zip(chosen, sections, strict=True))
+    words = array("Q", entries)
+    addresses = list(compress(words[1::3], chosen))
+    if not addresses or (known and known.issuperset(addresses)):
+        return None
+    sizes = list(compress(words[2::3], chosen))
+    infos = bytes(compress(entries[4::_ENTRY_SIZE], chosen))
+    ats = compress(array("I", entries)[0 :: _ENTRY_SIZE // 4], chosen)
+    names = _read_names(elf, section, list(ats))
+    wanted = [bool(name) and address not in known for name, address in zip(names, addresses, strict=True)]
+    if not all(wanted):
+        addresses, sizes = list(compress(addresses, wanted)), list(compress(sizes, wanted))
+        infos, names = bytes(compress(infos, wanted)), list(compress(names, wanted))
+    return _Table(origin, addresses, sizes, infos, names)
+
+
+def _read_names(elf: ElfFile, section: Section, ats: Sequence[int]) -> list[str]:
+    """The sanitised names at offsets of a table's string table. Raises BinaryError for more than a linker makes."""
+    table = elf.contents(elf.sections[section.link])
+    name_at: Callable[[int], str] = partial(text_at, table, longest=_LONGEST_NAME)
+    if not table.translate(None, _PRINTABLE):
+        name_at = _plain_reader(table.decode("ascii") + "\0")
+    names: list[str] = []
+    left = 4 * len(table) + (1 << 20)  # names share endings only, so all of them together are about the table's size
+    for start in range(0, len(ats), _PORTION):
+        portion = list(map(name_at, ats[start : start + _PORTION]))
+        left -= sum(map(len, portion))
+        if left < 0:
+            raise BinaryError(f"{elf.shown} is damaged: its functions' names overlap")
+        names += portion
+    return names
+
+
+def _plain_reader(text: str) -> Callable[[int], str]:
+    """Of a string table with nothing in it that needs care."""
+    find, longest = text.find, _LONGEST_NAME
+    return lambda at: text[at : end if (end := find("\0", at, at + longest)) >= 0 else at + longest]
+
+
+def _listing(elf: ElfFile, table: _Table, readable: Sequence[str]) -> Listing:
+    """One row per address that lies in an executable segment of the file."""
+    kept = bytearray(b"\1") * len(table.names)
+    sizes = list(table.sizes)
+    odd: dict[int, tuple[tuple[str, ...], str]] = {}
+    for address, rows in _shared(table).items():
+        first = min(rows, key=lambda row: _preference(table.names[row], table.infos[row]))
+        for row in rows:
+            kept[row] = row == first
+        names = {table.names[row] for row in rows} | {readable[row] for row in rows}
+        indirect = any(table.infos[row] & 15 == _INDIRECT for row in rows)
+        sizes[first] = sizes[first] or max(sizes[row] for row in rows)
+        odd[address] = (
+            tuple(sorted(names - {table.names[first], readable[first]})),
+            _RESOLVER if indirect else "",
+        )
+    offsets = elf.file_offsets(table.addresses)
+    inside = [keep and offset >= 0 for keep, offset in zip(kept, offsets, strict=True)]
+    return Listing(
+        list(compress(readable, inside)),
+        list(compress(table.names, inside)),
+        bytes([ORIGINS.index(table.origin)]) * sum(inside),
+        array("Q", compress(table.addresses, inside)),
+        array("Q", compress(sizes, inside)),
+        array("Q", compress(offsets, inside)),
+        odd,
     )
-    rows = [
-        (at, info, value, size)
-        for at, info, index, value, size in compress(columns, kinds)
-        if 0 < index < _SPECIAL_SECTION and value not in known
-    ]
-    if not rows:
-        return _Table(origin, [], [], b"", [])
-    ats, infos, addresses, sizes = zip(*rows, strict=True)
-    return _Table(origin, addresses, sizes, infos, list(map(name_at, ats)))
 
 
-def _name_reader(names: bytes) -> Callable[[int], str]:
-    """A function from an offset in the string table to the sanitised name there."""
-    if not names.isascii() or not names.replace(b"\0", b"").decode("ascii").isprintable():
-        return lambda at: text_at(names, at)
-    text = names.decode("ascii") + "\0"
-    find = text.find
-    return lambda at: text[at : find("\0", at)]
-
-
-def _functions(module: str, elf: ElfFile, table: _Table, readable: Sequence[str]) -> Iterator[Function]:
-    """The functions of a table: the plain ones at the speed of C, then those that want a closer look."""
-    special = _special(table)
-    for segment in elf.executable:
-        low, high, shift = segment.address, segment.address + segment.file_size, segment.offset - segment.address
-        plain = [low <= address < high and address not in special for address in table.addresses]
-        offsets = [address + shift for address in table.addresses]
-        rows = zip(
-            repeat(module), readable, table.names, table.addresses, table.sizes, repeat(table.origin), offsets,
-            repeat(()), repeat(""),
-        )  # fmt: skip
-        yield from map(partial(tuple.__new__, Function), compress(rows, plain))
-        for address, indexes in special.items():
-            if low <= address < high:
-                function = _one(module, table, readable, indexes, address + shift)
-                if function:
-                    yield function
-
-
-def _special(table: _Table) -> dict[int, list[int]]:
-    """Addresses with several names, or of indirect functions, or without a name, and the rows that are theirs."""
-    columns = zip(table.addresses, table.infos, table.names, strict=True)
-    odd = {address for address, info, name in columns if info & 15 == _INDIRECT or not name}
+def _shared(table: _Table) -> dict[int, list[int]]:
+    """Addresses of several names or of indirect functions, and the rows that are theirs."""
+    odd = {address for address, info in zip(table.addresses, table.infos, strict=True) if info & 15 == _INDIRECT}
     if len(set(table.addresses)) < len(table.addresses):
         odd.update(address for address, times in Counter(table.addresses).items() if times > 1)
     rows: dict[int, list[int]] = {}
-    for index in [index for index, address in enumerate(table.addresses) if address in odd]:
-        rows.setdefault(table.addresses[index], []).append(index)
+    for row in [row for row, address in enumerate(table.addresses) if address in odd]:
+        rows.setdefault(table.addresses[row], []).append(row)
     return rows
-
-
-def _one(module: str, table: _Table, readable: Sequence[str], indexes: list[int], offset: int) -> Function | None:
-    """The function at an address that has several rows; None where none of them has a name."""
-    named = [index for index in indexes if table.names[index]]
-    if not named:
-        return None
-    first = min(named, key=lambda index: _preference(table.names[index], table.infos[index]))
-    every = {table.names[index] for index in named} | {readable[index] for index in named}
-    raw, name = table.names[first], readable[first]
-    size = table.sizes[first] or max(table.sizes[index] for index in named)
-    reason = _RESOLVER if any(table.infos[index] & 15 == _INDIRECT for index in named) else ""
-    aliases = tuple(sorted(every - {raw, name}))
-    return Function(module, name, raw, table.addresses[first], size, table.origin, offset, aliases, reason)
 
 
 def _preference(name: str, info: int) -> tuple[bool, int, int, str]:

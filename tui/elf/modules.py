@@ -1,6 +1,7 @@
 """The ELF files that a process maps, or one file by its path."""
 
 import os
+from collections import Counter
 
 from tui.elf.names import Module
 from tui.errors import NotPermitted, TargetError
@@ -22,7 +23,7 @@ def of_process(pid: int) -> tuple[Module, ...]:
     """What the process maps executable, its executable first, then by name. Raises TargetError, NotPermitted."""
     try:
         with open(f"/proc/{pid}/maps", "rb") as file:
-            lines = file.read().splitlines()
+            lines = file.read().split(b"\n")[:-1]
     except (FileNotFoundError, ProcessLookupError):
         raise TargetError(f"there is no process {pid}: `bpfscope ps` lists them") from None
     except PermissionError:
@@ -35,6 +36,8 @@ def of_process(pid: int) -> tuple[Module, ...]:
         module = _parse(pid, line)
         if module:
             found.setdefault((module.device, module.inode), module)
+    if not found:
+        raise TargetError(f"process {pid} maps no file that it could execute")
     modules = sorted(found.values(), key=lambda module: ((module.device, module.inode) != executable, module.name))
     return _unique(modules)
 
@@ -72,8 +75,13 @@ def _identity(path: str) -> tuple[int, int] | None:
 
 
 def _unique(modules: list[Module]) -> tuple[Module, ...]:
-    """Two files of one name get their folders' names too."""
-    names = [module.name for module in modules]
-    return tuple(
-        module._replace(name=module.path.lstrip("/")) if names.count(module.name) > 1 else module for module in modules
-    )
+    """Two files of one name get their folders' names too; those of one path (both deleted), a number."""
+    names, paths = (Counter(getattr(module, part) for module in modules) for part in ("name", "path"))
+    result, seen = [], Counter[str]()
+    for module in modules:
+        seen[module.path] += 1
+        if names[module.name] > 1:
+            number = f" #{seen[module.path]}" if paths[module.path] > 1 else ""
+            module = module._replace(name=module.path.lstrip("/") + number)
+        result.append(module)
+    return tuple(result)

@@ -3,13 +3,14 @@
     with ElfFile.open(path) as elf:
         for section in elf.sections: ...
 
-Layouts are those of elf(5), 64-bit, little-endian. A damaged section table costs the sections, not the file.
+Layouts are those of elf(5), 64-bit, little-endian. A damaged section table costs the sections, not the file. Read, not
+mapped: a file that somebody truncates meanwhile would end this process by SIGBUS.
 """
 
-import mmap
 import os
 import stat
 import struct
+from collections.abc import Iterable
 from typing import Final, NamedTuple, Self
 
 from tui.errors import BinaryError, NotPermitted, TargetError
@@ -23,6 +24,12 @@ _PT_LOAD: Final = 1
 _EXECUTABLE: Final = 1
 _MACHINES: Final = {"x86_64": (62, "x86-64"), "aarch64": (183, "arm64")}
 _MOST_HEADERS: Final = 65_536
+_MOST_EXECUTABLE: Final = 64  # segments; linkers make one or two
+_LONGEST_SECTION_NAME: Final = 255
+_LARGEST: Final = 1 << 29  # bytes of a section; symbol tables of the largest programs have a tenth of that
+
+_SEGMENT: Final = struct.Struct("<IIQQQQ16x")  # Elf64_Phdr: type, flags, offset, address, physical, file size
+_SECTION: Final = struct.Struct("<IIQQQQI20x")  # Elf64_Shdr: name, type, flags, address, offset, size, link
 
 
 class Segment(NamedTuple):
@@ -46,11 +53,13 @@ class Section(NamedTuple):
 
 
 class ElfFile(Owner):
-    """An open ELF file, mapped; a context manager."""
+    """An open ELF file; a context manager."""
 
-    def __init__(self, data: mmap.mmap, shown: str) -> None:
-        """Reads the headers. Raises BinaryError with `shown` as the file's name."""
-        self.data, self.shown = data, shown
+    def __init__(self, fd: int, shown: str) -> None:
+        """Reads the headers; owns the descriptor. Raises BinaryError with `shown` as the file's name, OSError."""
+        status = os.fstat(fd)
+        self._fd, self._size, self.shown, self.identity = fd, status.st_size, shown, _identity(status)
+        data = self.bytes_at(0, 64)
         if len(data) < 64 or data[:4] != b"\x7fELF":
             raise BinaryError(f"{shown} is not an ELF file: scripts have none, probe their interpreter instead")
         if data[4] != 2:
@@ -59,13 +68,15 @@ class ElfFile(Owner):
         self.type, machine = struct.unpack_from("<HH", data, 16)
         if data[5] != 1 or (expected and machine != expected[0]):
             raise BinaryError(f"{shown} is for another kind of machine")
-        self.segments = self._read_segments()
+        self.segments = self._read_segments(data)
         self.executable = [segment for segment in self.segments if segment.executable]
-        self.sections = self._read_sections()
+        if len(self.executable) > _MOST_EXECUTABLE:
+            raise BinaryError(f"{shown} is damaged: it has {len(self.executable):,} executable segments")
+        self.sections = self._read_sections(data)
 
     @classmethod
     def open(cls, path: str, shown: str = "") -> Self:
-        """Maps a regular file. Raises BinaryError, NotPermitted, TargetError."""
+        """Opens a regular file. Raises BinaryError, NotPermitted, TargetError."""
         shown = shown or sanitise(path)
         try:
             fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
@@ -73,94 +84,104 @@ class ElfFile(Owner):
             raise NotPermitted(
                 f"cannot read {shown}: run as root, or with CAP_DAC_READ_SEARCH and CAP_SYS_ADMIN"
             ) from None
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):
             raise TargetError(f"{shown} is gone: the process ended or unloaded it") from None
         except OSError as error:
             raise BinaryError(f"cannot read {shown}: {error.strerror}") from None
         try:
-            if not stat.S_ISREG(os.fstat(fd).st_mode):
+            status = os.fstat(fd)
+            if not stat.S_ISREG(status.st_mode):
                 raise BinaryError(f"{shown} is not a regular file: name a program or a shared library")
-            if os.fstat(fd).st_size == 0:
+            if status.st_size == 0:
                 raise BinaryError(f"{shown} is empty: name a program or a shared library")
-            data = mmap.mmap(fd, 0, prot=mmap.PROT_READ)
-        except (OSError, ValueError) as error:
-            raise BinaryError(f"cannot read {shown}: {error}") from None
-        finally:
+            return cls(fd, shown)
+        except OSError as error:
             os.close(fd)
-        try:
-            return cls(data, shown)
-        except BinaryError:
-            data.close()
+            raise BinaryError(f"cannot read {shown}: {error.strerror}") from None
+        except BaseException:
+            os.close(fd)
             raise
 
     def bytes_at(self, offset: int, size: int) -> bytes:
         """At most `size` bytes; fewer at the end of the file."""
-        return self.data[offset : offset + size] if 0 <= offset < len(self.data) else b""
+        return os.pread(self._fd, min(size, self._size - offset), offset) if 0 <= offset < self._size else b""
 
     def contents(self, section: Section) -> bytes:
         """A section's bytes. Raises BinaryError where it lies outside the file."""
         if section.kind == _NOBITS:
             return b""
-        if section.offset + section.size > len(self.data):
+        if section.size > _LARGEST:
+            raise BinaryError(f"{self.shown} is damaged: its section {section.name} has {section.size:,} bytes")
+        data = self.bytes_at(section.offset, section.size)
+        if len(data) < section.size:
             raise BinaryError(f"{self.shown} is truncated: its section {section.name} lies past the end")
-        return self.data[section.offset : section.offset + section.size]
+        return data
 
     def section(self, name: str) -> Section | None:
         """The first section of that name."""
         return next((section for section in self.sections if section.name == name), None)
 
-    def file_offset(self, address: int) -> int | None:
-        """Where an executable address lies in the file; None where it isn't in the file or not executable."""
+    def file_offsets(self, addresses: Iterable[int]) -> list[int]:
+        """Where executable addresses lie in the file; -1 for one that isn't in the file or not executable."""
+        found = [-1] * len(addresses := list(addresses))
         for segment in self.executable:
-            if segment.address <= address < segment.address + segment.file_size:
-                return address - segment.address + segment.offset
-        return None
+            low, high, shift = segment.address, segment.address + segment.file_size, segment.offset - segment.address
+            found = [a + shift if low <= a < high else was for a, was in zip(addresses, found, strict=True)]
+        return found
 
     def close(self) -> None:
-        """Unmaps the file."""
-        self.data.close()
+        """Closes the file."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
 
-    def _table(self, offset: int, entry: int, number: int, smallest: int) -> list[int]:
-        """Offsets of a table's entries, if it lies in the file."""
-        if number == 0 or entry < smallest or number > _MOST_HEADERS or offset + entry * number > len(self.data):
+    def _table(self, offset: int, entry: int, number: int, layout: struct.Struct) -> list[tuple[int, ...]]:
+        """A table's entries, if it lies in the file."""
+        if number == 0 or entry < layout.size or number > _MOST_HEADERS:
             return []
-        return [offset + entry * index for index in range(number)]
+        data = self.bytes_at(offset, entry * number)
+        return (
+            [layout.unpack_from(data, at) for at in range(0, len(data), entry)] if len(data) == entry * number else []
+        )
 
-    def _read_segments(self) -> tuple[Segment, ...]:
-        (offset,) = struct.unpack_from("<Q", self.data, 32)
-        entry, number = struct.unpack_from("<HH", self.data, 54)
-        table = self._table(offset, entry, number, 56)
+    def _read_segments(self, header: bytes) -> tuple[Segment, ...]:
+        (offset,) = struct.unpack_from("<Q", header, 32)
+        entry, number = struct.unpack_from("<HH", header, 54)
+        table = self._table(offset, entry, number, _SEGMENT)
         if not table:
             raise BinaryError(f"{self.shown} is truncated or an object file: it has no program headers")
         found = []
-        for at in table:
-            kind, flags, start, address, _, size = struct.unpack_from("<IIQQQQ", self.data, at)
+        for kind, flags, start, address, _, size in table:
             if kind == _PT_LOAD:
-                found.append(
-                    Segment(start, address, min(size, max(0, len(self.data) - start)), bool(flags & _EXECUTABLE))
-                )
+                found.append(Segment(start, address, min(size, max(0, self._size - start)), bool(flags & _EXECUTABLE)))
         return tuple(found)
 
-    def _read_sections(self) -> tuple[Section, ...]:
-        (offset,) = struct.unpack_from("<Q", self.data, 40)
-        entry, number, names_index = struct.unpack_from("<HHH", self.data, 58)
+    def _read_sections(self, header: bytes) -> tuple[Section, ...]:
+        (offset,) = struct.unpack_from("<Q", header, 40)
+        entry, number, names_index = struct.unpack_from("<HHH", header, 58)
         if offset == 0:
             return ()
-        if number == 0 and offset + 64 <= len(self.data):  # more than 65,279: the first entry's size says how many
-            (number,) = struct.unpack_from("<Q", self.data, offset + 32)
-        rows = [struct.unpack_from("<IIQQQQI", self.data, at) for at in self._table(offset, entry, number, 64)]
+        if number == 0:  # more than 65,279: the first entry's size says how many
+            number = next((first[5] for first in self._table(offset, entry, 1, _SECTION)), 0)
+        rows = self._table(offset, entry, number, _SECTION)
         if names_index == 0xFFFF and rows:
             names_index = rows[0][6]
         names_at = rows[names_index][4] if names_index < len(rows) else 0
         names_size = rows[names_index][5] if names_index < len(rows) else 0
         names = self.bytes_at(names_at, min(names_size, 1 << 24))
         return tuple(
-            Section(text_at(names, name), kind, address, start, size, link)
+            Section(text_at(names, name, _LONGEST_SECTION_NAME), kind, address, start, size, link)
             for name, kind, _, address, start, size, link in rows
         )
 
 
-def text_at(table: bytes, offset: int) -> str:
-    """The zero-ended string at an offset of a string table, sanitised; empty where there is none."""
-    end = table.find(b"\0", offset)
-    return sanitise(table[offset : end if end >= 0 else None].decode("utf-8", "surrogateescape"))
+def _identity(status: os.stat_result) -> str:
+    """Names this version of this file: a change of its content changes one of these."""
+    numbers = (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return "-".join(f"{number:x}" for number in numbers)
+
+
+def text_at(table: bytes, offset: int, longest: int) -> str:
+    """The zero-ended string at an offset of a string table, sanitised; at most `longest` bytes of it."""
+    end = table.find(b"\0", offset, offset + longest)
+    return sanitise(table[offset : end if end >= 0 else offset + longest].decode("utf-8", "surrogateescape"))

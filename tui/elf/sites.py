@@ -1,11 +1,13 @@
 """Where a function's probe goes, and what the kernel would refuse. The one place that decides both.
 
-A probe goes on the function's first byte. The kernel copies the instruction there and refuses some kinds
+A probe goes on the function's first byte; in Go after the check of the stack there, since a function that finds too
+little of it, or is asked to let others run, starts again from its first byte and would count twice. The kernel copies the instruction there and refuses some kinds
 (arch/x86/kernel/uprobes.c and arch/arm64/kernel/probes/decode-insn.c, 5.15 to 6.18). Refusing them here saves a failed
 attach of everything; what this doesn't know, `bpf.links` still finds.
 """
 
 import os
+import re
 from typing import Final, NamedTuple
 
 from tui.elf.names import Function
@@ -26,6 +28,13 @@ _REFUSED: Final = (
         "its first bytes are no 64-bit instruction",
     ),
 )
+_GO_STACK_CHECK: Final = re.compile(  # one of three, by the size of the frame; then: jbe to where the stack is grown
+    rb"(?:\x49\x3b\x66[\x10\x18]"  # cmp rsp, [r14 + 0x10]
+    rb"|(?:\x4c\x8d\x64\x24.|\x4c\x8d\xa4\x24....)\x4d\x3b\x66[\x10\x18]"  # lea r12, [rsp - SIZE]; cmp r12, …
+    rb"|\x49\x89\xe4\x49\x81\xec....(?:\x72.|\x0f\x82....)\x4d\x3b\x66[\x10\x18])"  # mov r12, rsp; sub; jb; cmp
+    rb"(?:\x76.|\x0f\x86....)",
+    re.DOTALL,
+)
 _X86: Final = os.uname().machine == "x86_64"
 
 
@@ -40,8 +49,12 @@ def choose(elf: ElfFile, function: Function) -> Site:
     """The place for this function's probe."""
     if function.unprobeable:
         return Site(function.offset, function.unprobeable)
-    reason = _refused_x86(elf.bytes_at(function.offset, 16)) if _X86 else ""
-    return Site(function.offset, reason)
+    if not _X86:
+        return Site(function.offset)
+    code = elf.bytes_at(function.offset, 48)
+    check = _GO_STACK_CHECK.match(code)
+    skipped = check.end() if check else 0
+    return Site(function.offset + skipped, _refused_x86(code[skipped : skipped + 16]))
 
 
 def _refused_x86(code: bytes) -> str:

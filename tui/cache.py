@@ -1,0 +1,68 @@
+"""A folder of files that save work and are never needed: they may be deleted at any time, by anybody.
+
+Full, read-only or somebody else's, the cache is passed over; `folder` says why.
+"""
+
+import contextlib
+import os
+
+_MOST_BYTES = 256 << 20  # per kind; the files that were written first go first
+
+
+def folder(kind: str) -> tuple[str, str]:
+    """Where files of a kind are kept, made if need be; or an empty path and the reason."""
+    base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if not os.path.isabs(base):
+        return "", "nothing is cached: XDG_CACHE_HOME is not an absolute path"
+    path = f"{base}/bpfscope/{kind}"
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+        status = os.stat(path)
+    except OSError as error:
+        return "", f"nothing is cached in {path}: {error.strerror}"
+    if status.st_uid != os.geteuid() or status.st_mode & 0o022:
+        return "", f"nothing is cached in {path}: it belongs to, or can be written by, somebody else"
+    return path, ""
+
+
+def read(kind: str, name: str) -> bytes | None:
+    """A file's content, or None. It may be damaged: whoever asks checks it."""
+    path, _ = folder(kind)
+    if not path:
+        return None
+    try:
+        with open(f"{path}/{name}", "rb") as file:
+            return file.read()
+    except OSError:
+        return None
+
+
+def write(kind: str, name: str, content: bytes) -> str:
+    """Puts the whole file there or nothing; returns why it could not."""
+    path, reason = folder(kind)
+    if not path or len(content) > _MOST_BYTES // 4:
+        return reason
+    partial = f"{path}/{name}.{os.getpid()}.partial"
+    try:
+        with open(partial, "wb") as file:
+            file.write(content)
+        os.replace(partial, f"{path}/{name}")
+        _shrink(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            os.unlink(partial)
+        return f"nothing is cached in {path}: {error.strerror}"
+    return ""
+
+
+def _shrink(path: str) -> None:
+    """Deletes the oldest files until the rest is within bounds."""
+    with os.scandir(path) as entries:
+        files = sorted((entry.stat().st_mtime_ns, entry.stat().st_size, entry.path) for entry in entries)
+    total = sum(size for _, size, _ in files)
+    for _, size, oldest in files:
+        if total <= _MOST_BYTES:
+            return
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(oldest)
+        total -= size

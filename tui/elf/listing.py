@@ -1,0 +1,115 @@
+"""The functions of a file as columns, and the cache of them: large binaries are opened again without being parsed.
+
+A cached listing is used only for the very file it was made of (device, inode, size, times), and only if its parts fit.
+"""
+
+import json
+from array import array
+from collections.abc import Iterable
+from functools import partial
+from itertools import repeat
+from typing import Final, NamedTuple
+
+from tui import cache
+from tui.elf.names import Function
+
+_FORMAT: Final = 1
+_WORTH_KEEPING: Final = 5_000  # functions; fewer are read as fast as the cache
+ORIGINS: Final = ("symtab", "dynsym")
+
+
+class Listing(NamedTuple):
+    """Columns of one length; `odd` has what few functions have, by address: aliases, and why no probe can go there."""
+
+    names: list[str]
+    raw_names: list[str]
+    origins: bytes  # indexes of ORIGINS
+    addresses: "array[int]"
+    sizes: "array[int]"
+    offsets: "array[int]"
+    odd: dict[int, tuple[tuple[str, ...], str]]
+
+    def functions(self, module: str) -> list[Function]:
+        """As the rows that everybody else works with."""
+        columns = zip(
+            repeat(module),
+            self.names,
+            self.raw_names,
+            self.addresses,
+            self.sizes,
+            map(ORIGINS.__getitem__, self.origins),
+            self.offsets,
+            repeat(()),
+            repeat(""),
+        )
+        found: list[Function] = list(map(partial(tuple.__new__, Function), columns))
+        if self.odd:
+            for index in [index for index, address in enumerate(self.addresses) if address in self.odd]:
+                found[index] = Function(*found[index][:-2], *self.odd[self.addresses[index]])
+        return found
+
+    def keep(self, identity: str) -> None:
+        """Caches it, if it is large and the cache can be used."""
+        if len(self.names) < _WORTH_KEEPING:
+            return
+        names = "\n".join(self.names).encode("utf-8", "replace")
+        raw_names = b"" if self.raw_names == self.names else "\n".join(self.raw_names).encode("utf-8", "replace")
+        odd = json.dumps([[address, *values] for address, values in self.odd.items()]).encode()
+        head = json.dumps([_FORMAT, identity, len(self.names), len(names), len(raw_names), len(odd)]).encode()
+        numbers = [column.tobytes() for column in (self.addresses, self.sizes, self.offsets)]
+        cache.write("functions", identity, b"".join([head, b"\n", self.origins, *numbers, odd, raw_names, names]))
+
+
+def cached(identity: str, *, raw_names: bool = True) -> Listing | None:
+    """The listing of the file with that identity, if it was kept and is whole.
+
+    Without `raw_names` the readable ones stand in their place, which is quicker.
+    """
+    content = cache.read("functions", identity)
+    if content is None:
+        return None
+    try:
+        return _parse(content, identity, raw_names=raw_names)
+    except (ValueError, TypeError, IndexError):
+        return None
+
+
+def _parse(content: bytes, identity: str, *, raw_names: bool) -> Listing | None:
+    """Raises ValueError, TypeError, IndexError for what isn't a listing."""
+    head, _, body = content.partition(b"\n")
+    form, kept_for, count, names_size, raw_size, odd_size = json.loads(head)
+    if [form, kept_for] != [_FORMAT, identity] or len(body) != 25 * count + odd_size + raw_size + names_size:
+        return None
+    numbers = memoryview(body)[count : 25 * count]
+    addresses, sizes, offsets = (
+        array("Q", bytes(numbers[at : at + 8 * count])) for at in range(0, 24 * count, 8 * count)
+    )
+    text = memoryview(body)[25 * count :]
+    names = str(text[odd_size + raw_size :], "utf-8").split("\n")
+    raws = str(text[odd_size : odd_size + raw_size], "utf-8").split("\n") if raw_size and raw_names else names
+    odd = {
+        int(address): (tuple(aliases), str(reason)) for address, aliases, reason in json.loads(bytes(text[:odd_size]))
+    }
+    origins = body[:count]
+    if len(names) != count or len(raws) != count or max(origins) >= len(ORIGINS):
+        return None
+    return Listing(names, raws, origins, addresses, sizes, offsets, odd)
+
+
+def joined(listings: Iterable[Listing]) -> Listing:
+    """All of them, one after the other."""
+    result = Listing([], [], b"", array("Q"), array("Q"), array("Q"), {})
+    for each in listings:
+        if not result.names:
+            result = each
+            continue
+        result = Listing(
+            result.names + each.names,
+            result.raw_names + each.raw_names,
+            result.origins + each.origins,
+            result.addresses + each.addresses,
+            result.sizes + each.sizes,
+            result.offsets + each.offsets,
+            result.odd | each.odd,
+        )
+    return result
