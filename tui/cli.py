@@ -39,6 +39,9 @@ def main(words: Sequence[str] | None = None) -> int:
     """Runs one command, or the console; returns the exit status. Nobody ever sees a traceback of a known failure."""
     words = sys.argv[1:] if words is None else words
     gc.set_threshold(50_000, 20, 50)  # symbol tables are many small objects and no cycles
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed: the next file would take its place, and be written to
+            setattr(sys, name, open(os.devnull, "r+", encoding="utf-8"))  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # names from everywhere, in a locale that may not have their letters
     try:
@@ -137,6 +140,8 @@ def _open(pid: int | None, arguments: argparse.Namespace) -> int:
     _require_terminal()
     if arguments.low_bandwidth:
         os.environ["TEXTUAL_FPS"] = "5"  # Textual reads it when it is imported
+    if not sys.stderr.isatty():  # Textual draws on standard error
+        os.dup2(sys.stdout.fileno(), sys.stderr.fileno())
     from tui.app import Bpfscope
     from tui.collectors.console import LiveSources
 

@@ -77,7 +77,10 @@ def plural(number: int, noun: str) -> str:
 
 
 def sparkline(values: list[float], width: int, least: float = 0.0) -> str:
-    """The last `width` values as eighth blocks, scaled to the largest, or to `least` if that is more; padded on the left."""
+    """The last `width` values as eighth blocks, scaled to the largest, or to `least` if that is more.
+
+    Padded with spaces on the left.
+    """
     shown = values[-width:]
     top = max(*shown, least) if shown else 0.0
     if top <= 0:

@@ -24,24 +24,50 @@ PROCESSES = (
     process(2, "kthreadd", parent=0, language="kernel", command="[kthreadd]", rss_bytes=0),
     process(14, "ksoftirqd/0", parent=2, language="kernel", command="[ksoftirqd/0]", rss_bytes=0),
     process(702, "sshd", language="c", command="sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups"),
-    process(811, "postgres", user="postgres", cpu_percent=4.1, rss_bytes=88 * MIB, language="c",
-            command="/usr/lib/postgresql/16/bin/postgres -D /var/lib/postgresql/16/main"),
+    process(
+        811,
+        "postgres",
+        user="postgres",
+        cpu_percent=4.1,
+        rss_bytes=88 * MIB,
+        language="c",
+        command="/usr/lib/postgresql/16/bin/postgres -D /var/lib/postgresql/16/main",
+    ),
     process(840, "postgres", user="postgres", parent=811, cpu_percent=0.4, language="c", command="postgres: writer"),
     process(841, "postgres", user="postgres", parent=811, cpu_percent=1.2, language="c", command="postgres: walwriter"),
-    process(1733, "node", user="app", cpu_percent=11.9, rss_bytes=301 * MIB, threads=11, language="node",
-            command="node /srv/shop/server.js --port 8080"),
+    process(
+        1733,
+        "node",
+        user="app",
+        cpu_percent=11.9,
+        rss_bytes=301 * MIB,
+        threads=11,
+        language="node",
+        command="node /srv/shop/server.js --port 8080",
+    ),
     process(2210, "bash", user="eva", parent=702, command="-bash", language="c"),
     process(2696, "fibonacci", cpu_percent=38.2, threads=5, language="go", parent=2210, command="./fibonacci 10"),
-    process(3012, "ripgrep", user="eva", cpu_percent=102.7, rss_bytes=24 * MIB, threads=9, language="rust",
-            parent=2210, command="rg --threads 8 needle /var/log"),
+    process(
+        3012,
+        "ripgrep",
+        user="eva",
+        cpu_percent=102.7,
+        rss_bytes=24 * MIB,
+        threads=9,
+        language="rust",
+        parent=2210,
+        command="rg --threads 8 needle /var/log",
+    ),
 )
 MODULES = tuple(
     Module(name, path, path, 1, inode)
-    for inode, (name, path) in enumerate((
-        ("fibonacci", "/home/eva/fibonacci"),
-        ("libc.so.6", "/usr/lib/x86_64-linux-gnu/libc.so.6"),
-        ("libcrypto.so.3", "/usr/lib/x86_64-linux-gnu/libcrypto.so.3"),
-    ))
+    for inode, (name, path) in enumerate(
+        (
+            ("fibonacci", "/home/eva/fibonacci"),
+            ("libc.so.6", "/usr/lib/x86_64-linux-gnu/libc.so.6"),
+            ("libcrypto.so.3", "/usr/lib/x86_64-linux-gnu/libcrypto.so.3"),
+        )
+    )
 )
 
 
@@ -61,12 +87,14 @@ FUNCTIONS = {
         LOOP,
         RECURSIVE,
         function("main.main", 0x4A1C00, size=0),
-        *(function(f"runtime.{verb}{noun}", 0x401000 + 0x140 * index, size=97 + 31 * index)
-          for index, (verb, noun) in enumerate(
-              (verb, noun)
-              for verb in ("alloc", "free", "scan", "mark", "sweep", "park", "wake", "steal")
-              for noun in ("Span", "Stack", "Timer", "Bitmap", "Cache", "Goroutine")
-          )),
+        *(
+            function(f"runtime.{verb}{noun}", 0x401000 + 0x140 * index, size=97 + 31 * index)
+            for index, (verb, noun) in enumerate(
+                (verb, noun)
+                for verb in ("alloc", "free", "scan", "mark", "sweep", "park", "wake", "steal")
+                for noun in ("Span", "Stack", "Timer", "Bitmap", "Cache", "Goroutine")
+            )
+        ),
         function("runtime.spin", 0x460000, unprobeable="its first instruction has a lock prefix"),
     ),
     "libc.so.6": (

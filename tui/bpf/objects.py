@@ -61,7 +61,7 @@ class ObjectSpec(NamedTuple):
 def patched(code: bytes, maps: list[int], constants: Mapping[str, int]) -> bytes:
     """The instructions with file descriptors for map indexes and values for magic numbers.
 
-    A constant's magic number is its name, eight bytes of it repeated: "row" is 0x726f7773726f7773, as `magic` says.
+    A constant's magic number is its name, eight bytes of it repeated: "row" is 0x726f77726f77726f, as `magic` says.
     Raises ValueError for a constant that the code doesn't have.
     """
     result, missing = bytearray(code), set(constants)

@@ -24,7 +24,7 @@ _INDIRECT: Final = 10  # STT_GNU_IFUNC
 _IS_FUNCTION: Final = bytes(info & 15 in (2, _INDIRECT) for info in range(256))  # by st_info; 2 is STT_FUNC
 _ENTRY_SIZE: Final = 24  # Elf64_Sym: name u32, info u8, other u8, section u16, value u64, size u64
 _LONGEST_NAME: Final = 4096  # characters
-_PORTION: Final = 50_000
+_PORTION: Final = 250
 _SPECIAL_SECTION: Final = 0xFF00
 _PREFERENCE: Final = {1: 0, 10: 0, 2: 1, 0: 2}  # binding: global, unique, weak, local
 _RESOLVER: Final = "an indirect function: this is its resolver, which runs once; probe the implementation it picks"
@@ -67,10 +67,10 @@ def _tables(elf: ElfFile, demangler: demangle.Demangler) -> list[tuple[_Table, C
     tables = []
     known: set[int] = set()
     for kind, origin in ((SYMTAB, "symtab"), (DYNSYM, "dynsym")):
-        for section in elf.sections:
-            if section.kind == kind and (table := _table(elf, section, origin, known)):
-                tables.append((table, demangler.begin(table.names)))
-                known.update(table.addresses)
+        section = next((section for section in elf.sections if section.kind == kind), None)  # a file has one, or none
+        if section and (table := _table(elf, section, origin, known)):
+            tables.append((table, demangler.begin(table.names)))
+            known.update(table.addresses)
     return tables
 
 

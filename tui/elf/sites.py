@@ -1,9 +1,9 @@
 """Where a function's probe goes, and what the kernel would refuse. The one place that decides both.
 
 A probe goes on the function's first byte; in Go after the check of the stack there, since a function that finds too
-little of it, or is asked to let others run, starts again from its first byte and would count twice. The kernel copies the instruction there and refuses some kinds
-(arch/x86/kernel/uprobes.c and arch/arm64/kernel/probes/decode-insn.c, 5.15 to 6.18). Refusing them here saves a failed
-attach of everything; what this doesn't know, `bpf.links` still finds.
+little of it, or is asked to let others run, starts again from its first byte and would count twice. The kernel copies
+the instruction there and refuses some kinds (arch/x86/kernel/uprobes.c and arch/arm64/kernel/probes/decode-insn.c, 5.15
+to 6.18). Refusing them here saves a failed attach of everything; what this doesn't know, `bpf.links` still finds.
 """
 
 import os

@@ -35,10 +35,12 @@ class ConsoleScreen(Screen[None]):
     ACTIONS: ClassVar[tuple[Action, ...]] = ()
     NAME: ClassVar[str] = ""
     ESCAPE_TO_MINIMIZE = False
+    AUTO_FOCUS = ""
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls) -> None:
+        """Make the bindings from the registry."""
         cls.BINDINGS = bindings(action for action in (*cls.ACTIONS, HELP, QUIT) if action.keys)
-        super().__init_subclass__(**kwargs)
+        super().__init_subclass__()
 
     def compose(self) -> ComposeResult:
         """The lines around the content."""

@@ -11,6 +11,7 @@ from tui.screens.target import Target, function_key
 from tui.widgets.history import History
 
 Key = tuple[str, int]
+SHORTEST = 0.1  # seconds; over less, a rate is noise
 
 
 class CallRow(NamedTuple):
@@ -42,6 +43,8 @@ class Calls:
         self._history = History()
         self._keys: tuple[Key, ...] = ()
         self._totals: dict[Key, int] = {}
+        self._rated = 0.0  # when the rates were computed last, and from what
+        self._earlier: dict[Key, int] = {}
         self._rates: dict[Key, float] = {}
         self._baseline: dict[Key, int] = {}
 
@@ -50,13 +53,15 @@ class Calls:
         before, self.sample = self.sample, sample
         if before is None or before.functions is not sample.functions:
             self._keys = tuple(map(function_key, sample.functions))
-        totals = dict(zip(self._keys, sample.calls, strict=True))
-        seconds = sample.time - before.time if before else sample.elapsed
-        if seconds > 0:
-            earlier = self._totals.get
-            self._rates = {key: max(0, calls - earlier(key, 0)) / seconds for key, calls in totals.items()}
+        self._totals = dict(zip(self._keys, sample.calls, strict=True))
+        seconds = sample.time - self._rated
+        if before is None:
+            self._rated, self._earlier = sample.time, self._totals
+        elif seconds >= SHORTEST:
+            earlier = self._earlier.get
+            self._rates = {key: max(0, calls - earlier(key, 0)) / seconds for key, calls in self._totals.items()}
             self._history.add(sample.time, self._rates)
-        self._totals = totals
+            self._rated, self._earlier = sample.time, self._totals
 
     def reset(self) -> None:
         """Count from here: the totals so far become the baseline."""

@@ -48,11 +48,25 @@ def _words(function: Function) -> str:
 
 COLUMNS: tuple[Column[Function], ...] = (
     Column("function", "FUNCTION", 16, _name, lambda function: function.name, middle=True, flexible=True),
-    Column("address", "ADDRESS", 12, lambda function, _: f"{function.address:x}", lambda function: function.address,
-           right=True, priority=2, narrow=9),
+    Column(
+        "address",
+        "ADDRESS",
+        12,
+        lambda function, _: f"{function.address:x}",
+        lambda function: function.address,
+        right=True,
+        priority=2,
+        narrow=9,
+    ),
     Column("size", "SIZE", 8, _size, lambda function: function.size, descending=True, right=True, priority=1, narrow=7),
-    Column("origin", "SOURCE", 8, lambda function, _: ((function.origin, "dim"),), lambda function: function.origin,
-           priority=3),
+    Column(
+        "origin",
+        "SOURCE",
+        8,
+        lambda function, _: ((function.origin, "dim"),),
+        lambda function: function.origin,
+        priority=3,
+    ),
 )
 
 
@@ -81,13 +95,25 @@ class FunctionsScreen(ConsoleScreen):
     NAME = "Functions"
     HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (70, "-narrow"), (100, "-wide")]
     ACTIONS = (
-        Action("enter", "enter", "probe", "probe", "Count the calls of the marked functions, "
-               "or of the one under the cursor", 0),
+        Action(
+            "enter",
+            "enter",
+            "probe",
+            "probe",
+            "Count the calls of the marked functions, or of the one under the cursor",
+            0,
+        ),
         Action("c", "c", "calls", "probe", "The same", 10),
         Action("space", "space", "mark", "mark", "Mark the function for probing, or unmark it", 2),
         Action("a", "a", "mark all", "mark_all", "Mark all functions that the filter leaves; again: unmark them", 3),
-        Action("slash", "/", "filter", "filter", "Keep names with this text, a glob with * and ?, or a /regex/; "
-               "! in front inverts", 1),
+        Action(
+            "slash",
+            "/",
+            "filter",
+            "filter",
+            "Keep names with this text, a glob with * and ?, or a /regex/; ! in front inverts",
+            1,
+        ),
         Action("tab", "tab", "modules", "pane", "Go to the other pane", 2),
         Action("s", "s", "sort", "sort", "Sort by the next column; a click on a title does it too", 5),
         Action("S", "S", "reverse", "sort_reverse", "Sort the other way round", 10),
@@ -256,8 +282,13 @@ class FunctionsScreen(ConsoleScreen):
         self._sorted = self._read.get(self.module.name, ()) if self.module else ()
         self._sort()
         functions = self.functions
-        functions.limit("function", max((len(f.name) + len(f.aliases and f"  also {', '.join(f.aliases)}" or "")
-                                         for f in self._sorted), default=16))
+        functions.limit(
+            "function",
+            max(
+                (len(f.name) + (len(f"  also {', '.join(f.aliases)}") if f.aliases else 0) for f in self._sorted),
+                default=16,
+            ),
+        )
         self.query_one(Detail).one_line()
         self._show_functions(anew=True)
 
@@ -315,7 +346,7 @@ class FunctionsScreen(ConsoleScreen):
         """The lines around the panes."""
         left: list[Phrase] = [(("Processes ▸ ", "dim"), (self.target.title, "title"))]
         right: list[Phrase] = [(self.target.language, "dim"), (self.module.path if self.module else "", "dim")]
-        self.put_lines((left, right), self._state(), [(self.functions.sort_title, "dim")])
+        self.put_lines((left, right), self._state(), [(self.functions.sort_title, "dim")] if self._sorted else ())
         self._show_detail()
 
     def _state(self) -> list[Phrase]:
@@ -403,8 +434,10 @@ class FunctionsScreen(ConsoleScreen):
                 self.say(f"{under.name} can't be probed: {under.unprobeable}", bad=True)
             return
         if len(functions) > MANY:
-            question = (f"Probe {len(functions):,} functions at once?",
-                        "Each of their calls costs the process about a microsecond, some ten.")
+            question = (
+                f"Probe {len(functions):,} functions at once?",
+                "Each of their calls costs the process about a microsecond, some ten.",
+            )
             self.app.push_screen(ConfirmScreen(*question), lambda yes: self._go(functions) if yes else None)
         else:
             self._go(functions)

@@ -14,8 +14,14 @@ from tui.widgets.actions import Action
 from tui.widgets.lines import KeyLine, Line, Rule
 from tui.widgets.pieces import Piece, fit, paint, palette, wrap
 
-SIGNS = (("▌", "the cursor"), ("●", "marked"), ("◉", "probed"), ("–", "can't be probed"),
-         ("↓ ↑", "sorted by this column"), ("…", "cut; the line above the keys has it whole"))
+SIGNS = (
+    ("▌", "the cursor"),
+    ("●", "marked"),
+    ("◉", "probed"),
+    ("–", "can't be probed"),
+    ("↓ ↑", "sorted by this column"),
+    ("…", "cut; the line above the keys has it whole"),
+)
 KEYS = (Action("escape", "esc", "back", "close", "Back", 0), Action("", "↑ ↓", "scroll", "", "Scroll", 1))
 TWO_COLUMNS = 72  # cells
 MARGIN = 11  # cells for the key
@@ -47,13 +53,15 @@ class Page(Widget):
 
     def render_line(self, y: int) -> Strip:
         """One line."""
-        return paint(self._lines[y] if y < len(self._lines) else (), self.size.width, palette(self.rich_style, self.app.theme))
+        line = self._lines[y] if y < len(self._lines) else ()
+        return paint(line, self.size.width, palette(self.rich_style, self.app.theme))
 
 
 def _entry(key: str, what: str, width: int) -> list[tuple[Piece, ...]]:
     """A key and what it does, in lines of one cell more than `width`."""
     lines = wrap(what, max(8, width - MARGIN))
-    shown = [((f"{key:<{MARGIN}}", "key"), (lines[0], ""))] + [((" " * MARGIN, ""), (line, "")) for line in lines[1:]]
+    keys = [((key, "key"), (" " * (MARGIN - len(key)), "")), *[((" " * MARGIN, ""),)] * (len(lines) - 1)]
+    shown = [(*margin, (line, "")) for margin, line in zip(keys, lines, strict=True)]
     return [((" ", ""), *fit(line, width)) for line in shown]
 
 

@@ -18,7 +18,8 @@ class Actions(Provider):
     async def discover(self) -> Hits:
         """All of them, before anything is typed."""
         for action in self._available():
-            yield DiscoveryHit(action.label.capitalize(), partial(self._run, action), help=f"{action.shown}  {action.help}")
+            label = action.label.capitalize()
+            yield DiscoveryHit(label, partial(self._run, action), help=f"{action.shown}  {action.help}")
 
     async def search(self, query: str) -> Hits:
         """Those that match."""

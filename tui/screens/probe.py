@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from rich.cells import cell_len
 from textual.message import Message
@@ -40,17 +40,53 @@ def _bar(row: CallRow, width: int) -> Cell:
     return ((text.bar(row.share, width), "graph"),)
 
 
-NAME = Column[CallRow]("function", "FUNCTION", 16, lambda row, _: row.function.name, lambda row: row.function.name,
-                       middle=True, flexible=True)
-MODULE = Column[CallRow]("module", "MODULE", 16, lambda row, _: ((row.function.module, "dim"),),
-                         lambda row: row.function.module, middle=True, priority=4, narrow=12)
+NAME = Column[CallRow](
+    "function",
+    "FUNCTION",
+    16,
+    lambda row, _: row.function.name,
+    lambda row: row.function.name,
+    middle=True,
+    flexible=True,
+)
+MODULE = Column[CallRow](
+    "module",
+    "MODULE",
+    16,
+    lambda row, _: ((row.function.module, "dim"),),
+    lambda row: row.function.module,
+    middle=True,
+    priority=4,
+    narrow=12,
+)
 FIGURES: tuple[Column[CallRow], ...] = (
-    Column("calls", "CALLS", 15, lambda row, _: text.count(row.calls), lambda row: row.calls,
-           descending=True, right=True, narrow=13),
-    Column("rate", "CALLS/S", 9, lambda row, _: text.rate(row.per_second), lambda row: row.per_second,
-           descending=True, right=True),
-    Column("history", "60 s", STEPS, lambda row, width: ((text.sparkline(row.history.last(row.key, width), width),
-           "graph"),), priority=2, narrow=STEPS // 2),
+    Column(
+        "calls",
+        "CALLS",
+        15,
+        lambda row, _: text.count(row.calls),
+        lambda row: row.calls,
+        descending=True,
+        right=True,
+        narrow=13,
+    ),
+    Column(
+        "rate",
+        "CALLS/S",
+        9,
+        lambda row, _: text.rate(row.per_second),
+        lambda row: row.per_second,
+        descending=True,
+        right=True,
+    ),
+    Column(
+        "history",
+        "60 s",
+        STEPS,
+        lambda row, width: ((text.sparkline(row.history.last(row.key, width), width), "graph"),),
+        priority=2,
+        narrow=STEPS // 2,
+    ),
     Column("share", "SHARE", 8, _share, lambda row: row.share, descending=True, right=True, priority=1),
     Column("bar", "", 8, _bar, filler=True, priority=3),
 )
@@ -62,8 +98,14 @@ class ProbeScreen(ConsoleScreen):
     CSS_PATH = "probe.tcss"
     NAME = "Calls"
     ACTIONS = (
-        Action("slash", "/", "filter", "filter", "Keep functions with this text, a glob, or a /regex/; "
-               "! in front inverts", 2),
+        Action(
+            "slash",
+            "/",
+            "filter",
+            "filter",
+            "Keep functions with this text, a glob, or a /regex/; ! in front inverts",
+            2,
+        ),
         Action("s", "s", "sort", "sort", "Sort by the next column; a click on a title does it too", 3),
         Action("S", "S", "reverse", "sort_reverse", "Sort the other way round", 10),
         Action("p", "p", "pause", "pause", "Stop painting, not counting; on return the numbers are current", 3),
@@ -274,8 +316,10 @@ class ProbeScreen(ConsoleScreen):
 
     def actions(self) -> list[Action]:
         """Labels that depend on the state."""
-        labels = {"back": "clear" if self.prompt.is_open else "back" if self.failure or self.ended else "detach, back",
-                  "pause": "go on" if self.paused else "pause"}
+        labels = {
+            "back": "clear" if self.prompt.is_open else "back" if self.failure or self.ended else "detach, back",
+            "pause": "go on" if self.paused else "pause",
+        }
         return [action._replace(label=labels.get(action.name, action.label)) for action in super().actions()]
 
     # Actions
@@ -358,7 +402,7 @@ class ProbeScreen(ConsoleScreen):
         self.run_worker(self._export(document(self.target, self.calls, self.skipped)))
 
     async def _export(self, content: dict[str, Any]) -> None:
-        path = Path.cwd() / f"bpfscope-{self.target.pid}-{datetime.now():%Y%m%d-%H%M%S}.json"
+        path = Path.cwd() / f"bpfscope-{self.target.pid}-{datetime.now().astimezone():%Y%m%d-%H%M%S}.json"
         try:
             await asyncio.to_thread(_write, path, content)
         except OSError as error:

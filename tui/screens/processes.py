@@ -1,7 +1,6 @@
 """The first screen: what runs here, live."""
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
 
 from textual.message import Message
 from textual.widget import Widget
@@ -32,16 +31,52 @@ def _command(row: ProcessRow, _: int) -> Cell:
 COLUMNS: tuple[Column[ProcessRow], ...] = (
     Column("pid", "PID", 7, lambda row, _: str(row.process.pid), lambda row: row.process.pid, right=True),
     Column("user", "USER", 10, lambda row, _: row.process.user, lambda row: row.process.user, priority=3, narrow=8),
-    Column("cpu", "CPU%", 6, lambda row, _: f"{row.process.cpu_percent:.1f}", lambda row: row.process.cpu_percent,
-           descending=True, right=True),
-    Column("history", "60 s", STEPS, lambda row, width: ((text.sparkline(row.history.last(row.key, width), width, BUSY),
-           "graph"),), priority=2, narrow=STEPS // 2),
-    Column("memory", "MEM", 8, lambda row, _: text.size(row.process.rss_bytes), lambda row: row.process.rss_bytes,
-           descending=True, right=True, priority=1),
-    Column("threads", "THR", 5, lambda row, _: str(row.process.threads), lambda row: row.process.threads,
-           descending=True, right=True, priority=5),
-    Column("language", "LANGUAGE", 10, lambda row, _: row.process.language, lambda row: row.process.language,
-           priority=4, narrow=8),
+    Column(
+        "cpu",
+        "CPU%",
+        6,
+        lambda row, _: f"{row.process.cpu_percent:.1f}",
+        lambda row: row.process.cpu_percent,
+        descending=True,
+        right=True,
+    ),
+    Column(
+        "history",
+        "60 s",
+        STEPS,
+        lambda row, width: ((text.sparkline(row.history.last(row.key, width), width, BUSY), "graph"),),
+        priority=2,
+        narrow=STEPS // 2,
+    ),
+    Column(
+        "memory",
+        "MEM",
+        8,
+        lambda row, _: text.size(row.process.rss_bytes),
+        lambda row: row.process.rss_bytes,
+        descending=True,
+        right=True,
+        priority=1,
+    ),
+    Column(
+        "threads",
+        "THR",
+        5,
+        lambda row, _: str(row.process.threads),
+        lambda row: row.process.threads,
+        descending=True,
+        right=True,
+        priority=5,
+    ),
+    Column(
+        "language",
+        "LANGUAGE",
+        10,
+        lambda row, _: row.process.language,
+        lambda row: row.process.language,
+        priority=4,
+        narrow=8,
+    ),
     Column("command", "COMMAND", 20, _command, lambda row: row.process.command, flexible=True),
 )
 
@@ -53,8 +88,15 @@ class ProcessesScreen(ConsoleScreen):
     NAME = "Processes"
     ACTIONS = (
         Action("enter", "enter", "functions", "open", "Show the functions of the process under the cursor", 0),
-        Action("slash", "/", "filter", "filter", "Keep what has this text in name, command, user, pid or language; "
-               "! in front inverts, * and ? stand for anything", 1),
+        Action(
+            "slash",
+            "/",
+            "filter",
+            "filter",
+            "Keep what has this text in name, command, user, pid or language; "
+            "! in front inverts, * and ? stand for anything",
+            1,
+        ),
         Action("s", "s", "sort", "sort", "Sort by the next column; a click on a title does it too", 3),
         Action("S", "S", "reverse", "sort_reverse", "Sort the other way round", 10),
         Action("t", "t", "tree", "tree", "Show children below their parents", 4),

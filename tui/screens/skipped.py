@@ -15,8 +15,15 @@ from tui.widgets.lines import Detail
 from tui.widgets.table import Table
 
 COLUMNS: tuple[Column[Skipped], ...] = (
-    Column("function", "FUNCTION", 16, lambda row, _: row.function.name, lambda row: row.function.name,
-           middle=True, flexible=True),
+    Column(
+        "function",
+        "FUNCTION",
+        16,
+        lambda row, _: row.function.name,
+        lambda row: row.function.name,
+        middle=True,
+        flexible=True,
+    ),
     Column("reason", "REASON", 24, lambda row, _: row.reason, lambda row: row.reason, filler=True),
 )
 

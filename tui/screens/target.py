@@ -15,7 +15,7 @@ class Target(NamedTuple):
 
     @property
     def title(self) -> str:
-        """fibonacci 2696."""
+        """Name and pid, as in: fibonacci 2696."""
         return f"{self.name or 'process'} {self.pid}"
 
 

@@ -42,7 +42,7 @@ class Placed(NamedTuple, Generic[Row]):
 
 
 def place(columns: Sequence[Column[Row]], width: int, limits: dict[str, int]) -> tuple[Placed[Row], ...]:
-    """The columns that fit into `width` cells, least important dropped first; at least one stays.
+    """The columns that fit into `width` cells, the least important dropped first, of equals the last.
 
     `limits` says how many cells a flexible column can use at most.
     """
@@ -50,7 +50,7 @@ def place(columns: Sequence[Column[Row]], width: int, limits: dict[str, int]) ->
     gap = 1 if narrow else 2
     shown = list(columns)
     while len(shown) > 1 and sum(_width(column, narrow) + gap for column in shown) - gap > width:
-        shown.remove(max(shown, key=lambda column: column.priority))
+        shown.remove(max(reversed(shown), key=lambda column: column.priority))
     widths = {column.key: min(width, _width(column, narrow)) for column in shown}
     spare = width - sum(widths.values()) - gap * (len(shown) - 1)
     for column in sorted(shown, key=lambda column: column.filler):

@@ -1,4 +1,4 @@
-"""Single lines: the context on top, the state, rules, the row's full text, the keys. Each repaints only when it changed."""
+"""Single lines: context, state, rules, the row's whole text, the keys. Each repaints only when it changed."""
 
 from collections.abc import Iterable, Sequence
 

@@ -1,0 +1,62 @@
+"""Measures, and prints the table.
+
+usage: python -m bench [--quick] [NAME…]
+"""
+
+import argparse
+import os
+import signal
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from bench import attaching, console, hits, launch, machine, peers, programs, symbols, table
+from bench.measure import Bench
+from bench.table import Row
+
+PARTS: dict[str, Callable[[Bench], list[Row]]] = {
+    "launch": launch.first_counts,
+    "exit": launch.exits,
+    "attach": attaching.rows,
+    "hit": hits.rows,
+    "console": console.rows,
+    "symbols": symbols.rows,
+}
+
+
+def main() -> int:
+    """Exit status 1 where a limit was missed."""
+    parser = argparse.ArgumentParser(
+        "scripts/bench",
+        description="Measures bpfscope beside bpftrace and funccount (bcc), those of them that are installed.",
+        epilog="Exit status 1: a limit was missed. Wants root, and a machine with nothing else to do.",
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer runs: a minute and a half instead of six")
+    parser.add_argument("names", metavar="NAME", nargs="*", help=f"only these: {', '.join(PARTS)} (default: all)")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.names) - set(PARTS):
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(PARTS)}")
+    if os.geteuid():
+        print("scripts/bench: probing other processes needs root", file=sys.stderr)
+        return 3
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(143))  # what was started is ended, as on Ctrl-C
+    about = machine.describe()
+    rows = _measured(arguments.names or list(PARTS), quick=arguments.quick)
+    print(table.markdown(rows))
+    print(f"\n{about} Medians; ratios are to bpftrace where the limit says nothing else.")
+    return int(any(row.kept is False for row in rows))
+
+
+def _measured(names: list[str], *, quick: bool) -> list[Row]:
+    with tempfile.TemporaryDirectory(prefix="bpfscope-bench-") as name:
+        folder = Path(name)
+        environment = peers.environment(folder)
+        os.environ["XDG_CACHE_HOME"] = environment["XDG_CACHE_HOME"]
+        bench = Bench(folder, environment, programs.stopwatch(folder), quick, peers.ABSENT)
+        bench = bench._replace(absent=peers.ABSENT | launch.failing(bench))
+        return [row for part in names for row in PARTS[part](bench)]
+
+
+if __name__ == "__main__":
+    sys.exit(main())

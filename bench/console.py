@@ -1,0 +1,110 @@
+"""The console while it shows 1,000 functions that are being called: its memory and its share of a core."""
+
+import os
+import re
+import subprocess
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Self
+
+from bench import peers, programs
+from bench.measure import Bench, say
+from bench.table import Row, megabytes
+
+_FUNCTIONS = 1000
+_MEMORY, _CPU = 64e6, 2.0  # bytes, percent of a core
+_SETTLING = 5.0  # seconds
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Terminal:
+    """The console in a tmux of its own, 160×50; a context manager that ends both."""
+
+    def __init__(self, bench: Bench, command: Sequence[str]) -> None:
+        """Starts it."""
+        self._tmux = ["tmux", "-L", f"bpfscope-bench-{os.getpid()}", "-f", "/dev/null"]
+        self._environment = bench.environment
+        self._run("new-session", "-d", "-x", "160", "-y", "50", "--", *command)
+        self.pid = int(self._run("display-message", "-p", "#{pane_pid}"))
+
+    def _run(self, *words: str) -> str:
+        done = subprocess.run([*self._tmux, *words], capture_output=True, text=True, env=self._environment, check=True)
+        return done.stdout
+
+    def keys(self, *keys: str) -> None:
+        """Presses keys, by tmux's names."""
+        self._run("send-keys", *keys)
+
+    def wait(self, text: str) -> str:
+        """The screen once it has the text. Raises TimeoutError with what it has instead."""
+        due, screen = time.monotonic() + programs.SECONDS, ""
+        while time.monotonic() < due:
+            screen = self._run("capture-pane", "-p")
+            if text in screen:
+                return screen
+            time.sleep(0.05)
+        raise TimeoutError(f"the console never showed {text!r}, but\n{screen}")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(subprocess.CalledProcessError):
+            self._run("kill-server")
+
+
+def rows(bench: Bench) -> list[Row]:
+    """Memory and CPU, and whether the compiler stays out of it."""
+    say("the console with 1,000 functions")
+    program = programs.loop(bench.folder, _FUNCTIONS)
+    with (
+        programs.Running([str(program), str(_FUNCTIONS)]) as target,
+        Terminal(bench, [peers.BPFSCOPE, str(target.pid)]) as terminal,
+    ):
+        _walk(terminal)
+        time.sleep(_SETTLING)
+        seconds = bench.runs(30, 20)
+        memory, cpu = _watch(terminal.pid, seconds)
+        terminal.wait("live ●")
+        bcc = "libbcc" in Path(f"/proc/{terminal.pid}/maps").read_text(encoding="utf-8", errors="replace")
+    runs = f"{seconds} s"
+    return [
+        Row("console, 1,000 live functions, 160×50, 1 Hz: resident", megabytes(memory), {}, None,
+            f"≤ {_MEMORY / 1e6:.0f} MB", runs, memory <= _MEMORY),
+        Row("console: CPU, of one core", f"{cpu:.2f} %", {}, None, f"≤ {_CPU:g} %", runs, cpu <= _CPU),
+        Row("console: libbcc in its process", "yes" if bcc else "no", {}, None, "no", "", not bcc),
+    ]  # fmt: skip
+
+
+def _walk(terminal: Terminal) -> None:
+    """From the functions to the live calls of those that the target calls."""
+    terminal.wait("f_000")
+    terminal.keys("/")
+    terminal.keys("-l", "f_*")
+    terminal.wait(f"{_FUNCTIONS:,} of")
+    terminal.keys("Enter")
+    terminal.keys("a")
+    terminal.wait(f"{_FUNCTIONS:,} marked")
+    terminal.keys("Enter")
+    terminal.wait("live ●")
+
+
+def _watch(pid: int, seconds: int) -> tuple[int, float]:
+    """The most resident bytes, and the percentage of a core, over some seconds."""
+    start, before, most = time.monotonic(), _cpu_seconds(pid), 0
+    while time.monotonic() - start < seconds:
+        time.sleep(1)
+        most = max(most, _resident(pid))
+    return most, 100 * (_cpu_seconds(pid) - before) / (time.monotonic() - start)
+
+
+def _cpu_seconds(pid: int) -> float:
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def _resident(pid: int) -> int:
+    found = re.search(r"^VmRSS:\s*(\d+) kB", Path(f"/proc/{pid}/status").read_text(encoding="utf-8"), re.MULTILINE)
+    return int(found[1]) * 1024 if found else 0

@@ -1,0 +1,39 @@
+"""Pictures live in the top-level snapshots/ folder; every test has the fake world of fakes.py."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import pytest_textual_snapshot
+from syrupy.location import PyTestLocation
+
+from tests.screens.fakes import FakeSources
+
+SNAPSHOTS = Path(__file__).parents[2] / "snapshots"
+
+
+class Picture(pytest_textual_snapshot.SVGImageExtension):  # type: ignore[misc]
+    """The plugin's pictures, in another folder, and with blanks that every viewer keeps."""
+
+    @classmethod
+    def dirname(cls, *, test_location: PyTestLocation) -> str:
+        return str(SNAPSHOTS / test_location.basename)
+
+    def serialize(self, data: object, **options: object) -> str:
+        text: str = super().serialize(str(data).replace("<text ", '<text xml:space="preserve" '), **options)
+        return text
+
+
+@pytest.fixture
+def picture(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Callable[..., bool]:
+    """The plugin's snap_compare with our pictures."""
+    for name in ("NO_COLOR", "COLORTERM", "TEXTUAL_THEME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pytest_textual_snapshot, "SVGImageExtension", Picture)
+    compare: Callable[..., bool] = request.getfixturevalue("snap_compare")
+    return compare
+
+
+@pytest.fixture
+def sources() -> FakeSources:
+    return FakeSources()

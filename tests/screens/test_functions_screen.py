@@ -1,0 +1,189 @@
+"""Modules and functions: panes, filter, marks, what is asked before many are probed."""
+
+import asyncio
+
+import pytest
+
+from tests.screens.fakes import MODULES, FakeSources, function
+from tests.screens.steps import at, context, detail, functions, keys, names, painted, state, type_filter, until
+from tui.app import Bpfscope
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.functions import FunctionsScreen
+from tui.screens.probe import ProbeScreen
+from tui.screens.processes import ProcessesScreen
+
+
+async def test_shows_the_executable_first(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await functions(pilot)
+        assert "Processes ▸ fibonacci 2696" in context(screen)
+        assert "54 functions" in state(screen)
+        assert detail(screen) == "main.Map[...]  main.Map[go.shape.int]"
+        assert "main.Map[...]" in painted(screen)[1]
+
+
+async def test_another_module_is_read_when_the_cursor_rests_on_it(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await functions(pilot)
+        await pilot.press("tab", "down")
+        await until(pilot, lambda: screen.module == MODULES[1] and screen.functions.rows)
+        assert detail(screen) == "/usr/lib/x86_64-linux-gnu/libc.so.6"
+        await pilot.press("tab")
+        assert "malloc  also __libc_malloc" in "\n".join(painted(screen))
+        await pilot.press("tab", "down", "enter")
+        await until(pilot, lambda: "it is stripped" in painted(screen)[2])
+        assert screen.functions.has_focus
+
+
+async def test_loading_is_said(sources: FakeSources) -> None:
+    sources.holds["fibonacci"] = asyncio.Event()
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await at(pilot, FunctionsScreen)
+        await until(pilot, lambda: "reading fibonacci …" in painted(screen)[2])
+        sources.holds["fibonacci"].set()
+        await functions(pilot)
+
+
+@pytest.mark.parametrize("what", ["modules", "fibonacci"])
+async def test_an_error_is_shown_whole(sources: FakeSources, what: str) -> None:
+    reason = "[/] can't be read: Permission denied; run bpfscope as root, or give it CAP_SYS_PTRACE " * 3
+    sources.refusals[what] = reason
+    async with Bpfscope(sources, pid=2696).run_test(size=(80, 24)) as pilot:
+        screen = await at(pilot, FunctionsScreen)
+        await until(pilot, lambda: screen.has_class("-failed"))
+        assert str(screen.query_one("#failure").render()) == reason
+        await pilot.press("enter", "space", "a", "escape")
+        await at(pilot, ProcessesScreen)
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("fibonacci", {"main.fibonacciCache", "main.fibonacciLoop", "main.fibonacciRecursive"}),
+        ("MAIN.*e", {"main.fibonacciCache", "main.fibonacciRecursive"}),
+        ("main.?ain", {"main.main"}),
+        ("/c(Loop|Cache)$/", {"runtime.allocCache"}),
+        ("/i(Loop|Cache)$/", {"main.fibonacciCache", "main.fibonacciLoop"}),
+        ("go.shape", {"main.Map[...]"}),
+        ("main.Map[", {"main.Map[...]"}),
+        ("!/runtime|fibo/", {"main.Map[...]", "main.main"}),
+    ],
+)
+async def test_filter(sources: FakeSources, typed: str, found: set[str]) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await functions(pilot)
+        await type_filter(pilot, typed)
+        assert set(names(screen.functions.rows)) == found
+        assert f"{len(found)} of 54 functions" in state(screen)
+
+
+async def test_half_an_expression_keeps_the_list(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await functions(pilot)
+        await type_filter(pilot, "Loop")
+        await type_filter(pilot, "/(main")
+        assert "unfinished expression" in state(screen)
+        assert names(screen.functions.rows) == ["main.fibonacciLoop"]
+        await type_filter(pilot, "/(main/")
+        assert "unfinished expression" in state(screen)
+        await type_filter(pilot, "/main.main/")
+        assert names(screen.functions.rows) == ["main.main"]
+
+
+async def test_marks_survive_filters_and_modules(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await functions(pilot)
+        await type_filter(pilot, "main.fib")
+        await pilot.press("space", "space")
+        assert "● 2 marked" in state(screen)
+        await pilot.press("escape", "tab", "down", "enter")
+        await until(pilot, lambda: screen.functions.rows and screen.module == MODULES[1])
+        await type_filter(pilot, "malloc")
+        await pilot.press("space", "enter")
+        await at(pilot, ProbeScreen)
+        assert [one.name for one in sources.asked[0]] == ["main.fibonacciCache", "main.fibonacciLoop", "malloc"]
+
+
+async def test_mark_all_marks_what_can_be_probed_and_unmarks(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await functions(pilot)
+        await type_filter(pilot, "runtime")
+        await pilot.press("a")
+        assert "● 48 marked" in state(screen)
+        assert painted(screen)[1].startswith("▌●")
+        await pilot.press("a")
+        assert "marked" not in state(screen)
+
+
+async def test_what_cannot_be_probed_says_why(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await functions(pilot)
+        await type_filter(pilot, "runtime.spin")
+        assert painted(screen)[1].startswith("▌–")
+        assert "can't be probed: its first instruction has a lock prefix" in detail(screen)
+        await pilot.press("space", "enter")
+        assert pilot.app.screen is screen
+        assert not sources.asked
+
+
+async def test_enter_without_marks_probes_the_function_under_the_cursor(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        await functions(pilot)
+        await type_filter(pilot, "main.main")
+        await pilot.press("c")
+        await at(pilot, ProbeScreen)
+        assert [one.name for one in sources.asked[0]] == ["main.main"]
+
+
+async def test_asks_before_it_probes_very_many(sources: FakeSources) -> None:
+    sources.functions_of["fibonacci"] = tuple(function(f"f{index:05}", 0x1000 + index) for index in range(2_001))
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await functions(pilot)
+        await pilot.press("a", "enter")
+        question = await at(pilot, ConfirmScreen)
+        assert question.question == "Probe 2,001 functions at once?"
+        await pilot.press("n")
+        await at(pilot, FunctionsScreen)
+        assert len(screen.marked) == 2_001
+        await pilot.press("enter", "y")
+        await at(pilot, ProbeScreen)
+        assert len(sources.asked[0]) == 2_001
+
+
+async def test_sort(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await functions(pilot)
+        await pilot.press("s")
+        await until(pilot, lambda: screen.functions.rows[0].name == "runtime.allocSpan")
+        await pilot.press("s", "S")
+        await until(pilot, lambda: screen.functions.rows[0].name == "main.main")
+        assert "SIZE ↑" in state(screen)
+
+
+async def test_narrow_terminals_show_one_pane_at_a_time(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(60, 20)) as pilot:
+        screen = await functions(pilot)
+        assert not screen.modules_table.display
+        await pilot.press("tab")
+        await until(pilot, lambda: screen.modules_table.display and not screen.functions.display)
+        assert screen.modules_table.has_focus
+        await pilot.press("enter")
+        await until(pilot, lambda: screen.functions.display and not screen.modules_table.display)
+
+
+@pytest.mark.parametrize("size", [(40, 12), (20, 6), (8, 3)])
+async def test_small_terminals(sources: FakeSources, size: tuple[int, int]) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=size) as pilot:
+        screen = await functions(pilot)
+        await pilot.press("down", "end", "tab", "tab", "s", "space", "slash", "x", "escape", "escape")
+        assert all(len(line) <= size[0] for line in painted(screen))
+
+
+async def test_esc_from_a_pid_leads_to_the_processes(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await functions(pilot)
+        assert "esc back" in keys(screen)
+        await pilot.press("escape")
+        await at(pilot, ProcessesScreen)
+        await pilot.press("escape")
+        assert pilot.app.is_running

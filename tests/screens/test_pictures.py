@@ -1,0 +1,274 @@
+"""What every screen looks like, at three sizes. After a wanted change: pytest tests/screens --snapshot-update."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from tests.screens.fakes import HOSTILE, MODULES, PROCESSES, FakeSources, function
+from tests.screens.steps import at, functions, probe, processes, ticks, type_filter, until
+from tui.app import Bpfscope
+from tui.collectors.samples import Process
+from tui.elf.names import Skipped
+from tui.screens.functions import FunctionsScreen
+from tui.screens.probe import ProbeScreen
+from tui.screens.processes import ProcessesScreen
+from tui.screens.skipped import SkippedScreen
+
+Compare = Callable[..., bool]
+Steps = Callable[[Pilot[Any]], Awaitable[None]]
+SIZES = pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 20)], ids=lambda size: f"{size[0]}x{size[1]}")
+
+
+def _shown(screen: ProcessesScreen, listed: tuple[Process, ...]) -> bool:
+    return screen._sample is not None and screen._sample.processes == listed
+
+
+async def minute(pilot: Pilot[Any], sources: FakeSources) -> None:
+    """A minute of the process list."""
+    screen = await processes(pilot)
+    for second in range(1, 61, 9):
+        busy = tuple(one._replace(cpu_percent=one.cpu_percent * (1 + (second * one.pid) % 7 / 7)) for one in PROCESSES)
+        sources.tick(second, busy)
+        await until(pilot, partial(_shown, screen, busy))
+
+
+async def counted(pilot: Pilot[Any], sources: FakeSources) -> ProbeScreen:
+    """Most of a minute of calls."""
+    screen, probing = await probe(pilot, sources)
+    calls = [
+        {
+            "main.fibonacciRecursive": 97_331 * second + 9_000 * (second % 9),
+            "main.fibonacciLoop": 99 * second,
+            "main.fibonacciCache": 1_009 * (second // 4),
+        }
+        for second in range(0, 49, 6)
+    ]
+    await ticks(pilot, screen, probing, *calls, step=6)
+    return screen
+
+
+def check(
+    picture: Compare, sources: FakeSources, size: tuple[int, int], steps: Steps, *, pid: int | None = 2696
+) -> None:
+    assert picture(Bpfscope(sources, pid=pid), terminal_size=size, run_before=steps)
+
+
+@SIZES
+def test_processes(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await minute(pilot, sources)
+        await pilot.press("down")
+
+    check(picture, sources, size, steps, pid=None)
+
+
+@SIZES
+def test_processes_tree(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await minute(pilot, sources)
+        await pilot.press("t", "K")
+
+    check(picture, sources, size, steps, pid=None)
+
+
+@SIZES
+def test_processes_filter(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await minute(pilot, sources)
+        await pilot.press("slash", *"postgres")
+
+    check(picture, sources, size, steps, pid=None)
+
+
+@SIZES
+def test_processes_empty(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await processes(pilot)
+        await type_filter(pilot, "[nothing]")
+
+    check(picture, sources, size, steps, pid=None)
+
+
+@SIZES
+def test_functions(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await functions(pilot)
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_functions_marked(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await functions(pilot)
+        await type_filter(pilot, "main.")
+        await pilot.press("down", "space", "down", "space")
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_functions_hostile(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        screen = await functions(pilot)
+        await pilot.press("tab", "down", "enter")
+        await until(pilot, lambda: screen.functions.rows and screen.module == MODULES[1])
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_functions_long_name(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    parts = ", ".join(f"std::vector<std::pair<int, Shape{index}>>" for index in range(5))
+    long = function(f"void render::Scene<{parts}>::draw(Canvas&) const", 0x5000, raw_name="_ZN6render5SceneE4drawEv")
+    sources.functions_of["fibonacci"] = (long, *sources.functions_of["fibonacci"])
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        screen = await functions(pilot)
+        await pilot.press("end")
+        await until(pilot, lambda: screen.functions.row is long)
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_functions_loading(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    sources.holds["fibonacci"] = asyncio.Event()
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        screen = await at(pilot, FunctionsScreen)
+        await until(pilot, lambda: screen.module)
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_functions_error(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    sources.refusals["fibonacci"] = (
+        "/home/eva/fibonacci can't be read: permission denied; run bpfscope as root, or give it CAP_SYS_PTRACE"
+    )
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        screen = await at(pilot, FunctionsScreen)
+        await until(pilot, lambda: screen.has_class("-failed"))
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_probe(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await counted(pilot, sources)
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_probe_attaching(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    sources.holds["probe"] = asyncio.Event()
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        await functions(pilot)
+        await pilot.press("a", "enter")
+        await at(pilot, ProbeScreen)
+        asyncio.get_running_loop().call_later(1.0, sources.holds["probe"].set)  # so that the console can end
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_probe_error(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    sources.refusals["probe"] = "probing needs CAP_BPF and CAP_PERFMON: run bpfscope as root, or ask your administrator"
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        await functions(pilot)
+        await pilot.press("enter")
+        screen = await at(pilot, ProbeScreen)
+        await until(pilot, lambda: screen.failure)
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_probe_paused_after_reset(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        screen = await counted(pilot, sources)
+        await pilot.press("r")
+        await ticks(pilot, screen, sources.probing, {"main.fibonacciLoop": 9_000})
+        await pilot.press("p", "space")
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_probe_ended(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        screen = await counted(pilot, sources)
+        sources.probing.tick(83, {}, ended="exited 0")
+        await until(pilot, lambda: screen.ended)
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_skipped(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    spin = sources.functions_of["fibonacci"][-1]
+    reasons = ("its first instruction has a lock prefix", "the kernel can't probe its first instruction")
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        screen, probing = await probe(pilot, sources)
+        screen.skipped = tuple(Skipped(spin._replace(name=name), reasons[len(name) % 2]) for name in HOSTILE)
+        await ticks(pilot, screen, probing, {})
+        await pilot.press("x")
+        await at(pilot, SkippedScreen)
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+@pytest.mark.parametrize("of", ["processes", "functions", "probe"])
+def test_help(picture: Compare, sources: FakeSources, size: tuple[int, int], of: str) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        if of == "processes":
+            await processes(pilot)
+        elif of == "functions":
+            await functions(pilot)
+        else:
+            await counted(pilot, sources)
+        await pilot.press("question_mark")
+
+    check(picture, sources, size, steps, pid=None if of == "processes" else 2696)
+
+
+@SIZES
+def test_confirm(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await counted(pilot, sources)
+        await pilot.press("q")
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_notice(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        screen = await counted(pilot, sources)
+        screen.say("/srv/[/]/bpfscope.json can't be written: read-only file system", bad=True)
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_palette(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await processes(pilot)
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: pilot.app.screen.query("OptionList"))
+        pilot.app.screen.query_one(Input).cursor_blink = False
+
+    check(picture, sources, size, steps, pid=None)

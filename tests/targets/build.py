@@ -1,0 +1,143 @@
+"""Builds the programs that the tests probe; what is there and newer than its sources stays.
+
+usage: python -m tests.targets.build DIR
+
+Each is a small program whose truth is known: it prints `ready`, waits for a line, does its counted work, prints the
+numbers of calls as JSON, and ends when its standard input does (`tests.targets.running` speaks that protocol).
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+from tests.targets import thousand
+
+HERE = Path(__file__).parent
+CC = ["gcc", "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror"]
+CXX = ["g++", "-std=c++17", "-O1", "-g", "-Wall", "-Wextra", "-Werror"]
+UNEQUAL = ["-Wl,-z,separate-code", "-Wl,-Ttext-segment=0x200000", "-Wl,--section-start=.text=0x231000"]
+ODD_NAMES = {
+    b"odd_escape": b"\x1b]0;title\x07\x1b[31mred\x1b[0m",
+    b"odd_markup": b"[bold red]loud[/bold red]",
+    b"odd_close": b"[/]",
+    b"odd_action": b"[@click=app.quit]here[/]",
+    b"odd_bytes": b"caf\xe9\xff",
+}
+
+Command = list[str | bytes | Path]
+
+
+class Recipe(NamedTuple):
+    """How one file is made: from sources here and files made before, by commands that write to `out`."""
+
+    sources: tuple[str, ...]
+    commands: Callable[[Path, Path], list[Command]]  # (out, folder of what is built)
+    after: tuple[str, ...] = ()
+
+
+def _c(source: str, *flags: str, compiler: list[str] = CC) -> Recipe:
+    return Recipe((source, "target.h"), lambda out, _: [[*compiler, HERE / source, "-o", out, *flags]])
+
+
+def _library(out: Path, _: Path) -> list[Command]:
+    return [[*CC, "-shared", "-fPIC", HERE / "library.c", "-o", out, *UNEQUAL]]
+
+
+def _uses_library(out: Path, folder: Path) -> list[Command]:
+    return [[*CC, HERE / "uses_library.c", "-o", out, folder / "libunequal.so", "-Wl,-rpath,$ORIGIN"]]
+
+
+def _odd_names(out: Path, _: Path) -> list[Command]:
+    renames = [b"--redefine-sym=" + plain + b"=" + odd for plain, odd in ODD_NAMES.items()]
+    return [[*CC, HERE / "odd_names.c", "-o", out], ["objcopy", *renames, out]]
+
+
+def _thousand(out: Path, _: Path) -> list[Command]:
+    assembly = out.with_suffix(".S")
+    assembly.write_text(thousand.assembly(), encoding="ascii")
+    return [[*CC, HERE / "thousand.c", assembly, "-o", out]]
+
+
+def _go(out: Path, _: Path) -> list[Command]:
+    return [[Path(sys.executable).with_name("go"), "build", "-o", out, HERE / "fibonacci.go"]]
+
+
+def _plain_count(out: Path, _: Path) -> list[Command]:
+    code = "import sys; from tests.targets import build; build.write_object(*sys.argv[1:])"
+    return [[sys.executable, "-c", code, HERE.parent / "kernel/plain_count.c", out]]
+
+
+RECIPES = {
+    "plain-pie": _c("plain.c", "-pie", "-fPIE"),
+    "plain-fixed": _c("plain.c", "-no-pie", "-fno-pie", "-O2", "-fcf-protection=full"),
+    "plain-static": _c("plain.c", "-static"),
+    "plain-static-pie": _c("plain.c", "-static-pie", "-fPIE"),
+    "plain-exported": _c("plain.c", "-rdynamic", "-s"),
+    "plain-stripped": _c("plain.c", "-s"),
+    "libunequal.so": Recipe(("library.c", "target.h"), _library),
+    "uses-library": Recipe(("uses_library.c", "target.h"), _uses_library, ("libunequal.so",)),
+    "plus": _c("plus.cc", compiler=CXX),
+    "hammer": _c("hammer.c", "-pthread"),
+    "forks": _c("forks.c"),
+    "execs": _c("execs.c"),
+    "symbols": _c("symbols.c"),
+    "realtime": _c("realtime.c", "-pthread"),
+    "odd-names": Recipe(("odd_names.c", "target.h", "build.py"), _odd_names),
+    "thousand": Recipe(("thousand.c", "thousand.py", "target.h"), _thousand),
+    "fibonacci": Recipe(("fibonacci.go",), _go),
+    "plain_count.json": Recipe(("../kernel/plain_count.c", "../../tui/bpf/include/bpfscope.h"), _plain_count),
+}
+
+
+def build(folder: Path) -> None:
+    """Makes what is missing or older than its sources, at once. Raises subprocess.CalledProcessError."""
+    folder.mkdir(parents=True, exist_ok=True)
+    left = {name: recipe for name, recipe in RECIPES.items() if not _fresh(folder, name)}
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        first = {name: pool.submit(_make, folder, name) for name, recipe in left.items() if not recipe.after}
+        for future in first.values():
+            future.result()
+        for future in [pool.submit(_make, folder, name) for name in left if name not in first]:
+            future.result()
+
+
+def write_object(source: str, out: str) -> None:
+    """Compiles a BPF program of the tests into an object; in a guest kernel that would take long."""
+    from tui.bpf import compiler
+
+    Path(out).write_text(compiler.run_child(source, compiler.object_key(source)), encoding="ascii")
+
+
+def _fresh(folder: Path, name: str) -> bool:
+    out = folder / name
+    if not out.exists():
+        return False
+    made = out.stat().st_mtime
+    return all((HERE / source).stat().st_mtime <= made for source in RECIPES[name].sources)
+
+
+def _make(folder: Path, name: str) -> None:
+    """Builds aside and moves: the file is there whole, or not at all."""
+    with tempfile.TemporaryDirectory(prefix=".build.", dir=folder) as work:
+        out = Path(work) / name
+        for command in RECIPES[name].commands(out, folder):
+            subprocess.run(command, check=True, stdin=subprocess.DEVNULL, cwd=HERE.parent.parent, env=_environment())
+        out.rename(folder / name)
+
+
+def _environment() -> dict[str, str]:
+    """Go builds with what is here: no network, no module, and a cache that outlives the folder (it saves 15 s)."""
+    base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    go = {"GOCACHE": str(base / "bpfscope/go"), "GOTOOLCHAIN": "local", "GOFLAGS": "", "GO111MODULE": "off"}
+    return {**os.environ, **go, "CGO_ENABLED": "0", "GOPROXY": "off", "GOTELEMETRY": "off"}
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit((__doc__ or "").splitlines()[2])
+    build(Path(sys.argv[1]))

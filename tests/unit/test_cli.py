@@ -1,0 +1,142 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.unit.elf_files import CODE, CODE_AT, Elf, Load, Symbol
+from tui import __version__, cli
+
+COMMAND = [sys.executable, "-m", "tui.cli"]
+
+
+def run(*words: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | changes
+    return subprocess.run(
+        [*COMMAND, *words], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=environment, check=False
+    )
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> str:
+    """A program with more functions than a pipe holds."""
+    code = CODE * 700
+    symbols = [
+        Symbol(f"a_function_with_quite_a_long_name_{number}_日本", CODE_AT + 16 * number) for number in range(10_000)
+    ]
+    path = tmp_path / "program"
+    path.write_bytes(Elf(symbols=symbols, code=code, loads=[Load(CODE_AT, CODE_AT, len(code))]).build())
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("words", "status", "said"),
+    [
+        (["symbols", "4194305"], 1, "there is no process 4194305"),
+        (["symbols", "no-such-name"], 1, "no process is called no-such-name"),
+        (["symbols", "/etc/passwd"], 1, "is not an ELF file"),
+        (["symbols", "/dev/null"], 1, "is not a regular file"),
+        (["symbols", "/etc"], 1, "is not a regular file"),
+        (["symbols", os.path.realpath(sys.executable), "/(/"], 2, "is not a regular expression"),
+        (["count", "4194305", "main"], 1, "there is no process"),
+        (["symbols"], 2, "usage:"),
+        (["count", "1"], 2, "usage:"),
+        (["count", "1", "main", "-d", "0"], 2, "not a number of seconds"),
+        (["count", "1", "main", "-d", "nan"], 2, "not a number of seconds"),
+        (["count", "1", "main", "-i", "-1"], 2, "not a number of seconds"),
+        (["count", "1", "main", "-i", "1e300"], 2, "not a number of seconds"),
+        (["ps", "-d", "inf"], 2, "not a number of seconds"),
+        (["ps", "extra"], 2, "unrecognized arguments"),
+        (["--nonsense"], 2, "unrecognized arguments"),
+        (["4194305"], 1, "there is no process"),
+        (["/bin/sh"], 2, "the console opens a process; for a file, `bpfscope count /bin/sh PATTERN`"),
+        (["\x1b[2J"], 1, "no process is called ␛"),
+    ],
+)
+def test_known_failures_are_one_sentence_with_a_status(
+    words: list[str], status: int, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        got = cli.main(words)
+    except SystemExit as left:
+        got = int(str(left.code))
+    err = capsys.readouterr().err
+    assert got == status
+    assert said in err
+    assert "\x1b" not in err
+    assert "Traceback" not in err
+    assert err.count("\n") == 1 or "usage:" in err
+
+
+@pytest.mark.parametrize("words", [[], ["demo"], [str(os.getpid())]])
+def test_without_a_terminal_the_console_names_the_commands(words: list[str]) -> None:
+    done = run(*words)
+    assert done.returncode == 2
+    assert all(command in done.stderr for command in cli.COMMANDS)
+    assert done.stdout == ""
+
+
+def test_not_permitted_is_status_3(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def refuse(path: str, flags: int) -> int:
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert cli.main(["symbols", "/bin/sh"]) == 3
+    assert "CAP_DAC_READ_SEARCH" in capsys.readouterr().err
+
+
+def test_help_names_every_command() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    assert all(f"  {command} " in done.stdout for command in cli.COMMANDS)
+    assert max(map(len, done.stdout.splitlines())) <= 100
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main([command, "--help"])
+    assert f"usage: bpfscope {command}" in capsys.readouterr().out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"bpfscope {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "command", ["symbols {} | head -1", "symbols {} --json | head -1", "ps | true", "symbols {} main2 | true"]
+)
+def test_a_reader_that_has_seen_enough(program: str, command: str) -> None:
+    line = " ".join(COMMAND) + " " + command.format(program)
+    done = subprocess.run(["bash", "-c", f"set -o pipefail; {line}"], capture_output=True, text=True, check=False)
+    assert "Traceback" not in done.stderr
+    assert "BrokenPipe" not in done.stderr
+    assert done.returncode == (1 if "main2" in command else 0)
+
+
+def test_a_full_disk_is_said() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*COMMAND, "ps"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert done.returncode == 1
+    assert "No space left on device" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437"])
+def test_names_are_shown_in_any_locale(program: str, encoding: str) -> None:
+    environment = os.environ | {"PYTHONIOENCODING": encoding}
+    done = subprocess.run([*COMMAND, "symbols", program], capture_output=True, env=environment, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.count(b"_name_9999_??") == 1
+
+
+@pytest.mark.parametrize("stream", ["<&-", ">&-", "2>&-"])
+def test_closed_streams_are_no_crash(stream: str) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f"{' '.join(COMMAND)} ps {stream}"], capture_output=True, text=True, check=False
+    )
+    assert "Traceback" not in done.stderr
+    assert done.returncode == 0

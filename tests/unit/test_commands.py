@@ -1,0 +1,182 @@
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from tests.unit.elf_files import CODE_AT, IFUNC, Elf, Symbol
+from tui import cli
+from tui.collectors.samples import Attached, CountsSample
+from tui.collectors.target import Target
+from tui.commands import count, selection
+from tui.elf.names import Function, Module, Skipped
+
+SYMBOLS = [
+    Symbol("_ZN4test3runEv"), Symbol("main", CODE_AT + 16), Symbol("memcpy", CODE_AT + 32, kind=IFUNC),
+    Symbol("fibonacci_loop", CODE_AT + 48), Symbol(b"\x1b[31mred", CODE_AT + 64, 0),
+]  # fmt: skip
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> str:
+    path = tmp_path / "program"
+    path.write_bytes(Elf(symbols=SYMBOLS).build())
+    return str(path)
+
+
+class FakeProbe:
+    """A probe whose totals grow by themselves."""
+
+    watch = None
+
+    def __init__(self, target: Target) -> None:
+        self._functions: tuple[Function, ...] = ()
+        self._skipped: tuple[Skipped, ...] = ()
+        self._reads = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def add(self, functions: Sequence[Function]) -> Attached:
+        self._skipped = tuple(Skipped(one, one.unprobeable) for one in functions if one.unprobeable)
+        self._functions = tuple(one for one in functions if not one.unprobeable)
+        return Attached(self._functions, self._skipped)
+
+    def read(self) -> CountsSample:
+        self._reads += 1
+        calls = tuple(self._reads * 1000 * index for index in range(len(self._functions)))
+        return CountsSample(self._reads, self._reads, self._functions, calls, 5, "exited 0" if self._reads == 3 else "")
+
+
+@pytest.fixture
+def fake_probe(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(count, "CountingProbe", FakeProbe)
+
+
+def objects(text: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+def test_symbols_as_text(program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["symbols", program]) == 0
+    out = capsys.readouterr().out
+    assert "ADDRESS" in out
+    assert {"test::run()", "main", "memcpy", "␛[31mred"} <= {line.split(None, 3)[-1] for line in out.splitlines()}
+    assert "\x1b" not in out
+
+
+def test_symbols_as_json(program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["symbols", program, "*run*", "main", "--json"]) == 0
+    first, second = objects(capsys.readouterr().out)
+    assert first["function"] == "test::run()"
+    assert {
+        "module": "program",
+        "function": "main",
+        "address": CODE_AT + 16,
+        "origin": "symtab",
+    }.items() <= second.items()
+    assert set(second) >= {"module", "function", "raw_name", "address", "size", "origin"}
+
+
+def test_symbols_as_text_and_json_agree(program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["symbols", program, "--json"])
+    rows = objects(capsys.readouterr().out)
+    cli.main(["symbols", program])
+    text = capsys.readouterr().out
+    cli.main(["symbols", program, "*"])
+    assert capsys.readouterr().out == text
+    assert [row["function"] for row in rows] == [line.split(None, 3)[-1] for line in text.splitlines()[2:]]
+
+
+def test_count_as_json(program: str, fake_probe: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["count", program, "*", "-i", "0.01", "--json"]) == 0
+    attached, *intervals, summary = objects(capsys.readouterr().out)
+    assert (attached["kind"], attached["attached"]) == ("attached", 4)
+    assert [skip["function"] for skip in attached["skipped"]] == ["memcpy"]  # type: ignore[attr-defined]
+    assert [row["kind"] for row in intervals] == ["interval", "interval"]
+    assert {
+        "kind": "summary",
+        "attached": 4,
+        "skipped": attached["skipped"],
+        "lost": 5,
+        "ended": "exited 0",
+    }.items() <= summary.items()
+    assert sorted(row["calls"] for row in summary["functions"]) == [0, 3000, 6000, 9000]  # type: ignore[attr-defined]
+
+
+def test_count_as_text(program: str, fake_probe: None, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["count", program, "main", "*run*", "mem*", "-i", "0.01"]) == 0
+    out, narration = capsys.readouterr()
+    summary = out.split("CALLS ", 1)[1].splitlines()
+    assert summary[1].split() == ["3,000", "1,000", "100.0%", "test::run()"]
+    assert summary[2].split() == ["0", "0", "0.0%", "main"]
+    assert "in 3.0 s, lost 5" in summary[3]
+    assert "counting 2 functions" in narration
+    assert "skipped memcpy: an indirect function" in narration
+    assert "the target exited 0" in narration
+
+
+def test_ps(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["ps"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].split() == ["PID", "USER", "CPU", "%", "MEM", "LANGUAGE", "COMMAND"]
+    assert any(line.split()[0] == str(os.getpid()) for line in lines[1:])
+    assert cli.main(["ps", "--json", "-d", "0.05"]) == 0
+    rows = objects(capsys.readouterr().out)
+    assert {"pid", "name", "user", "cpu_percent", "rss_bytes", "language", "command"} == set(rows[0])
+    shares: list[float] = [row["cpu_percent"] for row in rows]  # type: ignore[misc]
+    assert shares == sorted(shares, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "hint"),
+    [
+        ("fibonacci_lop", "the nearest names are fibonacci_loop"),
+        ("fibonaci_loo*", "the nearest names are fibonacci_loop"),
+        ("loop", "the nearest names are fibonacci_loop"),
+        ("Main", "the nearest names are main"),
+        ("/^zzz$/", "matches /^zzz$/\n"),
+        ("\x1b]0;x\x07", "matches ␛]0;x␇"),
+    ],
+)
+def test_a_pattern_that_matches_nothing_is_told_what_is_near(
+    program: str, pattern: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["symbols", program, "main", pattern]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("bpfscope: no function of program matches ")
+    assert hint in err
+    assert "\x1b" not in err
+
+
+def test_names_that_are_spelt_alike() -> None:
+    names = ["fibonacci_loop", "fibonacci_cache", "main", "run"]
+    assert selection.nearest("fibonaci_loop", names)[0] == "fibonacci_loop"
+    assert selection.nearest("fibonacci*", names) == ["fibonacci_loop", "fibonacci_cache"]
+    assert selection.nearest("*", names) == []
+    assert selection.nearest("zzzzzz", names) == []
+
+
+def test_modules_are_picked_by_glob() -> None:
+    modules = tuple(
+        Module(name, f"/lib/{name}", f"/lib/{name}", 1, index)
+        for index, name in enumerate(("app", "liba.so", "libb.so"))
+    )
+    target = Target(1, "app", modules)
+    assert selection.pick_modules(target, None) == [modules[0]]
+    assert selection.pick_modules(target, "lib?.so") == list(modules[1:])
+    assert selection.pick_modules(target, "/lib/*") == list(modules)
+    assert selection.pick_modules(target, "/b.so$/") == [modules[2]]
+
+
+def test_an_unknown_module_and_a_stripped_one(program: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["symbols", program, "--module", "\x1blibc*"]) == 1
+    assert "no module of program is called ␛libc*; it has program" in capsys.readouterr().err
+    (tmp_path / "stripped").write_bytes(Elf().build())
+    assert cli.main(["symbols", str(tmp_path / "stripped")]) == 1
+    assert "stripped has no function symbols: it was stripped" in capsys.readouterr().err

@@ -1,0 +1,56 @@
+"""What is typed after the slash."""
+
+import time
+import warnings
+
+import pytest
+
+from tui.widgets.filter import Haystack, Unfinished, matcher
+
+NAMES = ["main.main", "main.Map[...]", "runtime.Main", "std::map<int, int>::at\n_ZNSt3mapIiiE2atE"]
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("", NAMES),
+        ("!", NAMES),
+        ("MAIN", ["main.main", "main.Map[...]", "runtime.Main"]),
+        ("main.*", ["main.main", "main.Map[...]"]),
+        ("*main", ["main.main", "runtime.Main"]),
+        ("?ain.map[...]", ["main.Map[...]"]),
+        ("_zn*", [NAMES[3]]),
+        ("/^main/", ["main.main", "main.Map[...]"]),
+        ("/^_ZN/", [NAMES[3]]),
+        ("/\\Sap</", [NAMES[3]]),
+        ("!main", [NAMES[3]]),
+        ("!/^main/", ["runtime.Main", NAMES[3]]),
+        ("[...]", ["main.Map[...]"]),
+    ],
+)
+def test_finds(typed: str, found: list[str]) -> None:
+    assert list(Haystack(NAMES, str).matching(typed)) == found
+
+
+@pytest.mark.parametrize("typed", ["/", "//", "/main", "/(main/", "!/x", "/[/", "/*/", "/a{99999999999}/"])
+def test_half_an_expression_is_unfinished(typed: str) -> None:
+    with pytest.raises(Unfinished):
+        matcher(typed)
+
+
+def test_an_expression_never_warns() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert matcher("/[[a]/") is not None
+
+
+def test_a_slash_may_be_a_slash() -> None:
+    assert list(Haystack(["/usr/bin/x", "y"], str).matching("/usr", expressions=False)) == ["/usr/bin/x"]
+
+
+def test_a_hundred_thousand_names_are_filtered_between_two_keystrokes() -> None:
+    names = [f"github.com/some/module.(*Type{index}).Method" for index in range(100_000)]
+    haystack = Haystack(names, str)
+    started = time.process_time()
+    assert len(haystack.matching("type9999")) == 11
+    assert time.process_time() - started < 0.1

@@ -1,0 +1,42 @@
+"""Text that fits its cells."""
+
+import pytest
+from rich.cells import cell_len
+
+from tui.widgets.pieces import cut_end, cut_middle, fit, length, wrap
+
+
+def plain(pieces: tuple[tuple[str, str], ...]) -> str:
+    return "".join(text for text, _ in pieces)
+
+
+TEXTS = ["", "a", "main.fibonacciRecursive", "日本語の関数の名前です", "e\u0301galite\u0301 e\u0301galite\u0301", "[/]"]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+@pytest.mark.parametrize("width", [0, 1, 2, 3, 8, 9, 10, 17, 40])
+@pytest.mark.parametrize("right", [False, True])
+@pytest.mark.parametrize("middle", [False, True])
+def test_fits_exactly(text: str, width: int, right: bool, middle: bool) -> None:
+    pieces = fit(text, width, right=right, middle=middle)
+    assert length(pieces) == width
+    assert cell_len(plain(pieces)) == width
+
+
+def test_says_where_it_was_cut() -> None:
+    assert cut_end("fibonacci", 5) == "fibo…"
+    assert cut_end("fibonacci", 9) == "fibonacci"
+    assert cut_middle("github.com/a/b.Fibonacci", 14) == "github.…onacci"
+    assert plain(fit("abc", 5, right=True)) == "  abc"
+
+
+def test_pieces_keep_their_roles() -> None:
+    assert fit((("malloc", ""), ("  also __libc_malloc", "dim")), 12) == (("malloc", ""), ("  als…", "dim"))
+
+
+@pytest.mark.parametrize("width", [1, 2, 8, 11, 80])
+def test_wraps_everything(width: int) -> None:
+    text = "std::vector<std::pair<int, 日本語>>::push_back is a long name"
+    lines = wrap(text, width)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert all(cell_len(line) <= max(2, width) for line in lines)
