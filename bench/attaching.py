@@ -31,7 +31,7 @@ def rows(bench: Bench) -> list[Row]:
     """1, 100 and 1,000 functions; with functions among them that can't be probed; by perf events."""
     say("attach and detach")
     program = programs.loop(bench.folder, 1000, _ODD)
-    with programs.Running([str(program), "1000"]) as process:
+    with programs.target(program, 1000) as process:
         target = targets.resolve(str(process.pid))
         there = functions.read(target.modules[0])
         good, odd = patterns.select(there, "f_*"), patterns.select(there, "odd_*")

@@ -60,7 +60,7 @@ def rows(bench: Bench) -> list[Row]:
     say("the console with 1,000 functions")
     program = programs.loop(bench.folder, _FUNCTIONS)
     with (
-        programs.Running([str(program), str(_FUNCTIONS)]) as target,
+        programs.target(program, _FUNCTIONS) as target,
         Terminal(bench, [peers.BPFSCOPE, str(target.pid)]) as terminal,
     ):
         _walk(terminal)
@@ -82,6 +82,7 @@ def _walk(terminal: Terminal) -> None:
     """From the functions to the live calls of those that the target calls."""
     terminal.wait("f_000")
     terminal.keys("/")
+    terminal.wait("to the list")
     terminal.keys("-l", "f_*")
     terminal.wait(f"{_FUNCTIONS:,} of")
     terminal.keys("Enter")

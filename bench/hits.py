@@ -23,7 +23,7 @@ _KINDS = {"push": ("with_push", "p", 40_000), "endbr64": ("with_endbr", "e", 4_0
 def rows(bench: Bench) -> list[Row]:
     """Of a first instruction that the kernel emulates, and of one that it single-steps."""
     program = programs.loop(bench.folder, 100)
-    with programs.Running([str(program)]) as target:
+    with programs.target(program) as target:
         return [_row(bench, target, Place(str(program), 0), kind) for kind in _KINDS]
 
 

@@ -21,7 +21,7 @@ def first_counts(bench: Bench) -> list[Row]:
 def _first_count(bench: Bench, number: int) -> Row:
     say(f"launch to first count, {_functions(number)}")
     program = programs.loop(bench.folder, 100)
-    with programs.Running([str(program), "100"]) as target:
+    with programs.target(program, 100) as target:
         commands = peers.first_count(target.pid, program, _pattern(number))
 
         def measure(name: str) -> Callable[[], float | None]:
@@ -50,7 +50,7 @@ _WANTED: dict[str, Callable[[bytes], bool]] = {
 def failing(bench: Bench) -> dict[str, str]:
     """The peers that are installed and can't count even one function here: no headers, too old for the kernel."""
     program = programs.loop(bench.folder, 100)
-    with programs.Running([str(program), "100"]) as target:
+    with programs.target(program, 100) as target:
         commands = peers.first_count(target.pid, program, _pattern(1))
         return {
             name: "fails here"
@@ -67,7 +67,7 @@ def exits(bench: Bench) -> list[Row]:
 def _exit(bench: Bench, number: int) -> list[Row]:
     say(f"launch to exit, {_functions(number)}")
     program = programs.loop(bench.folder, 100)
-    with programs.Running([str(program), "100"]) as target:
+    with programs.target(program, 100) as target:
         commands = peers.brief_count(target.pid, program, _pattern(number))
 
         def measure(name: str) -> Callable[[], Ended | None]:

@@ -11,9 +11,12 @@ SECONDS = 60  # that anything may take to answer
 UNPROBEABLE = ("lock incl odd_counter(%rip)", "hlt", "vpxord %zmm0, %zmm0, %zmm0", ".byte 0x3e, 0x90")
 
 _LOOP = """
+#define _GNU_SOURCE
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
+#include <unistd.h>
 
 extern void (*const functions[])(void);
 extern void with_push(void), with_endbr(void);
@@ -26,13 +29,18 @@ static double seconds(void)
 	return now.tv_sec + now.tv_nsec / 1e9;
 }
 
-/* With a number: calls so many functions in turn, for ever. Without: for each line "p N" or "e N" it calls a function
- * N times and prints the nanoseconds of CPU time that one call took. */
+/* Says "ready". With a number: calls so many functions in turn, for ever. Without: for each line "p N" or "e N" it
+ * calls a function N times and prints the nanoseconds of CPU time that one call took. */
 int main(int argc, char **argv)
 {
+	struct sched_param none = { 0 };
 	char which;
 	long calls;
 
+	setsid(); /* the scheduler shares the CPU out by session, */
+	sched_setscheduler(0, SCHED_OTHER, &none); /* and real-time priority isn't for us */
+	puts("ready");
+	fflush(stdout);
 	if (argc > 1)
 		for (int number = atoi(argv[1]);;)
 			for (int i = 0; i < number; i++)
@@ -131,6 +139,13 @@ def _compiled(source: Path, assembly: str = "") -> Path:
         sources[-1].write_text(assembly, encoding="ascii")
     subprocess.run(["gcc", "-std=gnu11", "-O1", "-Wall", "-Wextra", "-Werror", *sources, "-o", program], check=True)
     return program
+
+
+def target(program: Path, *words: object) -> "Running":
+    """A process of what `loop` made, ready."""
+    running = Running([str(program), *map(str, words)])
+    running.line()
+    return running
 
 
 class Running:

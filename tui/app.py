@@ -20,6 +20,7 @@ from tui.screens.probe import ProbeScreen
 from tui.screens.processes import ProcessesScreen
 from tui.screens.session import Attaching, Session
 from tui.screens.target import Target
+from tui.widgets.terminal import Terminal
 from tui.widgets.theme import THEME
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
@@ -38,7 +39,7 @@ class Bpfscope(App[None]):
 
     def __init__(self, sources: Sources, pid: int | None = None) -> None:
         """`pid`: the process whose functions are shown first."""
-        super().__init__()
+        super().__init__(driver_class=Terminal)
         self.register_theme(THEME)
         self.theme = THEME.name
         self.sources = sources

@@ -53,9 +53,8 @@ class Server:
         ]
         given = [word for option in options for word in ("-o", option)]
         user = pwd.getpwuid(os.getuid()).pw_name
-        return [
-            "ssh", "-tt", "-F", "/dev/null", *given, "-i", self._folder / "user", "-p", str(self._port), f"{user}@127.0.0.1", *words,
-        ]  # fmt: skip
+        given += ["-p", str(self._port), f"{user}@127.0.0.1"]
+        return ["ssh", "-tt", "-F", "/dev/null", "-i", self._folder / "user", *given, *words]
 
     def _wait(self) -> None:
         due = time.monotonic() + 20

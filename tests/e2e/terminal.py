@@ -105,7 +105,7 @@ class Terminal:
 
     def wait_ended(self) -> str:
         """The screen after the program has ended, with `status N` and the modes of the terminal."""
-        return self.wait_for(r"status \d+\s(.*\s)*.*speed")
+        return self.wait_for(r"status \d+\s+speed [\s\S]*echoctl")
 
     def close(self) -> None:
         """Hangs up: ends the server and what runs in it; a second time is harmless."""

@@ -2,8 +2,11 @@
 
 import re
 
+
 from tests.e2e.terminal import Terminal
 from tests.kernel.probing import gone, link_ids, program_ids, wait_until
+
+__all__ = ["alive", "link_ids", "program_ids", "wait_until"]
 
 
 def to_functions(terminal: Terminal, pid: int) -> None:

@@ -142,7 +142,7 @@ def test_kernel_threads_are_told_by_their_flag() -> None:
 
 
 async def test_a_stream_yields_rates_soon() -> None:
-    stream = processes.stream(60.0)
+    stream = processes.stream(Processes(), 60.0)
     first, second = await anext(stream), await anext(stream)
     assert 0 < second.time - first.time < 10
     await stream.aclose()  # type: ignore[attr-defined]

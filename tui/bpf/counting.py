@@ -6,6 +6,7 @@
 Counting starts everywhere at one instant, when all is attached. `detach` takes sites off while the others count on.
 """
 
+import contextlib
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
@@ -13,9 +14,11 @@ from tui.bpf import compiler, kernel
 from tui.bpf.features import Method, sees_real_pids
 from tui.bpf.links import Links, Rejected, Site
 from tui.bpf.objects import Loaded
+from tui.errors import TargetError
 from tui.owner import Owner
 
 _CACHE_LINE_CELLS: Final = 8
+_NEVER: Final = 1 << 63  # a generation whose turn doesn't come
 
 
 class Place(NamedTuple):
@@ -38,6 +41,7 @@ class Batch(Owner):
         self._generation = 0
         self._links = Links()
         self._programs: list[int] = []
+        self._idle = 0
         self._loaded = Loaded(compiler.shipped("count"), {"calls": self._cpus * self._row})
         try:
             self._cells = self._loaded.mapped("calls")
@@ -75,6 +79,7 @@ class Batch(Owner):
             self._links = before
             raise
         self._control[0] = self._generation << 1 | 1  # from here on the new one counts, and tells the old one so
+        self._let_hits_finish()
         before.close()
         self._control[0] = self._generation << 1
 
@@ -86,24 +91,39 @@ class Batch(Owner):
     def _attach_next(self) -> None:
         """Attaches what is live to a program of the next generation, which doesn't count yet."""
         self._generation += 1
-        tgid = self._pid if self._pid and self._method is not Method.MULTI and sees_real_pids() else 0
-        constants = {"tgid": tgid, "row": self._row, "generation": self._generation}
-        multi = self._method is not Method.PERF_EVENT
-        program = self._loaded.program("count", kernel.ATTACH_UPROBE_MULTI if multi else 0, constants)
+        program = self._program(self._generation)
         self._programs.append(program)
         by_file: dict[str, list[Site]] = {}
         for index in sorted(self._live):
             place = self._places[index]
             by_file.setdefault(place.file, []).append(Site(place.offset, index))
         for file, sites in by_file.items():
-            for rejected in self._attach(program, file, sites):
+            for rejected in self._attach(self._links, program, file, sites):
                 self.rejected[rejected.site.cookie] = rejected.reason
                 self._live.discard(rejected.site.cookie)
 
-    def _attach(self, program: int, file: str, sites: list[Site]) -> list[Rejected]:
+    def _program(self, generation: int) -> int:
+        """The program, loaded with what this batch sets."""
+        tgid = self._pid if self._pid and self._method is not Method.MULTI and sees_real_pids() else 0
+        constants = {"tgid": tgid, "row": self._row, "generation": generation}
+        multi = self._method is not Method.PERF_EVENT
+        return self._loaded.program("count", kernel.ATTACH_UPROBE_MULTI if multi else 0, constants)
+
+    def _attach(self, links: Links, program: int, file: str, sites: list[Site]) -> list[Rejected]:
         if self._method is Method.PERF_EVENT:
-            return self._links.attach_perf(program, file, sites, self._pid or -1)
-        return self._links.attach_multi(program, file, sites, self._pid or 0 if self._method is Method.MULTI else 0)
+            return links.attach_perf(program, file, sites, self._pid or -1)
+        return links.attach_multi(program, file, sites, self._pid or 0 if self._method is Method.MULTI else 0)
+
+    def _let_hits_finish(self) -> None:
+        """Waits for hits that the new program has passed over before it counted, and the old one has yet to see.
+
+        From 6.12 the kernel may take a program off a place between the two (earlier it waits for the hits there first),
+        but it always waits for every hit after it took one off: so one that never counts is put on and taken off.
+        """
+        place = self._places[min(self._live, default=0)]
+        with Links() as passing, contextlib.suppress(TargetError):  # no target, no hits
+            self._idle = self._idle or self._program(_NEVER)
+            self._attach(passing, self._idle, place.file, [Site(place.offset, 0)])
 
     def _forget_handed(self) -> None:
         """Notes that the last hand-over left behind would make this one skip a call."""

@@ -56,11 +56,12 @@ class LiveSources:
         system = os.uname()
         release = ".".join(system.release.split("-")[0].split(".")[:2])
         user = "root" if os.geteuid() == 0 else f"uid {os.geteuid()}"
+        self._processes = processes.Processes()  # one for all streams, so that a later one has rates at once
         self.host = f"{sanitise(system.nodename)} · Linux {release} · {os.cpu_count()} CPUs · {user}"
 
     def processes(self, interval: float) -> AsyncIterator[ProcessesSample]:
         """A sample at once and then one every `interval` seconds, for ever."""
-        return processes.stream(interval)
+        return processes.stream(self._processes, interval)
 
     async def modules(self, pid: int) -> tuple[Module, ...]:
         """The ELF files that the process maps, its executable first. Raises TargetError, NotPermitted."""

@@ -7,6 +7,7 @@ for all of them every second.
 
 import asyncio
 import os
+import threading
 import time
 from collections.abc import AsyncIterator
 from typing import Final, NamedTuple
@@ -19,6 +20,7 @@ from tui.text import sanitise
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_SHORTEST: Final = 0.05  # seconds between readings
 _FIRST_SECONDS: Final = 0.3  # until the second sample, the first that has rates
 _YOUNG: Final = 5.0  # seconds, in which a process may still change its user or its arguments
 _KERNEL_THREAD: Final = 0x00200000  # PF_KTHREAD: include/linux/sched.h, 5.15 to 6.18
@@ -54,10 +56,21 @@ class Processes:
         self._ticks: dict[tuple[int, int], int] = {}
         self._read_at = 0.0
         self._languages = Languages()
+        self._last: ProcessesSample | None = None
+        self._turn = threading.Lock()
         psutil.cpu_percent()
 
     def read(self) -> ProcessesSample:
-        """All processes now. In the first reading a share is that of the process's whole life, as ps(1) has it."""
+        """All processes now. In the first reading a share is that of the process's whole life, as ps(1) has it.
+
+        A reading that is younger than can have rates is given again. Safe to call from several threads.
+        """
+        with self._turn:
+            if not self._last or time.monotonic() - self._last.time >= _SHORTEST:
+                self._last = self._read()
+            return self._last
+
+    def _read(self) -> ProcessesSample:
         now = time.monotonic()
         uptime = time.clock_gettime(time.CLOCK_BOOTTIME)
         seconds = now - self._read_at
@@ -138,9 +151,8 @@ def _stat(pid: int) -> _Stat | None:
         return None
 
 
-async def stream(interval: float) -> AsyncIterator[ProcessesSample]:
+async def stream(reader: Processes, interval: float) -> AsyncIterator[ProcessesSample]:
     """A sample at once, one as soon as there are rates, then one every `interval` seconds, for ever."""
-    reader = await asyncio.to_thread(Processes)
     yield await asyncio.to_thread(reader.read)
     await asyncio.sleep(min(_FIRST_SECONDS, interval))
     while True:
