@@ -15,7 +15,6 @@ from bench.table import Row, megabytes
 
 _FUNCTIONS = 1000
 _MEMORY, _CPU = 64e6, 2.0  # bytes, percent of a core
-_SETTLING = 5.0  # seconds
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -64,7 +63,7 @@ def rows(bench: Bench) -> list[Row]:
         Terminal(bench, [peers.BPFSCOPE, str(target.pid)]) as terminal,
     ):
         _walk(terminal)
-        time.sleep(_SETTLING)
+        time.sleep(bench.runs(5, 2))  # what starting left to do
         seconds = bench.runs(30, 20)
         memory, cpu = _watch(terminal.pid, seconds)
         terminal.wait("live ●")

@@ -17,7 +17,7 @@ from tui.elf import functions, modules, patterns
 
 _LIMIT = 1.05
 _RETURN_0 = bytes.fromhex("b7000000000000009500000000000000")  # r0 = 0; exit
-_KINDS = {"push": ("with_push", "p", 40_000), "endbr64": ("with_endbr", "e", 4_000)}  # calls of one measurement
+_KINDS = {"push": ("with_push", "p", 40_000), "endbr64": ("with_endbr", "e", 2_500)}  # calls of one measurement
 
 
 def rows(bench: Bench) -> list[Row]:
@@ -32,7 +32,7 @@ def _row(bench: Bench, target: programs.Running, program: Place, kind: str) -> R
     function, letter, calls = _KINDS[kind]
     place = program._replace(offset=_offset(program.file, function))
     method, pairs = attach_method(), bench.runs(60, 30)
-    slices = bench.runs(5, 3)
+    slices = bench.runs(5, 2)
 
     def cost() -> float:
         """The median of some measurements."""
@@ -90,7 +90,7 @@ def _bpftrace(bench: Bench, place: Place, function: str, cost: Callable[[], floa
     figures: list[float] = []
     if "bpftrace" in bench.absent:
         return figures
-    for _ in range(bench.runs(7, 3)):
+    for _ in range(bench.runs(7, 2)):
         command = peers.one_count(Path(place.file), function)
         with programs.Running(command, bench.environment) as running:
             while (line := running.line()) not in {b"x", None}:

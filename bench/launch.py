@@ -98,5 +98,5 @@ def _functions(number: int) -> str:
 def _runs(bench: Bench, number: int) -> dict[str, int]:
     """The peers take some ten seconds to detach 100 functions, so they get fewer turns."""
     if number == 1:
-        return {"ours": bench.runs(21, 7), "bpftrace": bench.runs(21, 7), "funccount": bench.runs(3, 1)}
+        return {"ours": bench.runs(21, 5), "bpftrace": bench.runs(21, 5), "funccount": bench.runs(3, 1)}
     return {"ours": bench.runs(11, 5), "bpftrace": bench.runs(4, 1), "funccount": bench.runs(1, 0)}

@@ -41,7 +41,7 @@ def _listed(bench: Bench, file: Path) -> list[Row]:
 
     measures = {name: warm(name) for name in commands} | {"cold": cold}
     runs = bench.runs(15, 5)
-    found = in_turn(bench, measures, dict.fromkeys(measures, runs) | {"cold": bench.runs(7, 3)})
+    found = in_turn(bench, measures, dict.fromkeys(measures, runs) | {"cold": bench.runs(7, 1)})
     without = found.pop("cold")
     fields = against(_LIMIT, ratio_of(found["ours"], found.get("bpftrace")))
     text = shown(bench, found, milliseconds) | {"funccount": ""}

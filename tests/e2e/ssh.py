@@ -36,11 +36,9 @@ class Server:
         PRIVILEGES.mkdir(mode=0o755, exist_ok=True)
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = free.getsockname()[1]
-        self._process = subprocess.Popen(
-            [SSHD, "-D", "-e", "-f", folder / "config", "-p", str(self._port)],
-            stdin=subprocess.DEVNULL,
-            stderr=(folder / "log").open("w"),
-        )
+        with (folder / "log").open("w") as log:
+            command = [SSHD, "-D", "-e", "-f", folder / "config", "-p", str(self._port)]
+            self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log)
         self._wait()
 
     def command(self, *words: str | Path) -> list[str | Path]:

@@ -2,23 +2,31 @@
 
 import re
 
-
 from tests.e2e.terminal import Terminal
 from tests.kernel.probing import gone, link_ids, program_ids, wait_until
 
 __all__ = ["alive", "link_ids", "program_ids", "wait_until"]
 
+_TYPING = "enter to the list"  # the keys while a filter is typed
+
 
 def to_functions(terminal: Terminal, pid: int) -> None:
     """From the list of processes to the functions of one."""
     terminal.wait_for(r"\d+ processes")
-    terminal.keys("/")
-    terminal.type(str(pid))
-    terminal.wait_for(rf"1 of \d+ processes[\s\S]*▏ +{pid} ")
-    terminal.keys("Enter")
+    filter_by(terminal, str(pid))
     terminal.wait_for(rf"▌ +{pid} ")
     terminal.keys("Enter")
     wait_functions(terminal, pid)
+
+
+def filter_by(terminal: Terminal, text: str) -> None:
+    """Types a filter, and goes back to the list."""
+    terminal.keys("/")
+    terminal.wait_for(_TYPING)
+    terminal.type(text)
+    terminal.wait_for(lambda screen: f"/ {text}" in screen)
+    terminal.keys("Enter")
+    terminal.wait_for(lambda screen: not re.search(_TYPING, screen))
 
 
 def wait_functions(terminal: Terminal, pid: int) -> None:
@@ -28,9 +36,7 @@ def wait_functions(terminal: Terminal, pid: int) -> None:
 
 def to_calls(terminal: Terminal, pattern: str, functions: int = 1) -> None:
     """From the functions to the live calls of those that a pattern names."""
-    terminal.keys("/")
-    terminal.type(pattern)
-    terminal.keys("Enter")
+    filter_by(terminal, pattern)
     terminal.wait_for(rf"\b{functions} of [\d,]+ functions")
     terminal.keys("a")
     terminal.wait_for(rf"{functions} marked")

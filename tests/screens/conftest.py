@@ -1,5 +1,6 @@
 """Pictures live in the top-level snapshots/ folder; every test has the fake world of fakes.py."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,14 +14,15 @@ SNAPSHOTS = Path(__file__).parents[2] / "snapshots"
 
 
 class Picture(pytest_textual_snapshot.SVGImageExtension):  # type: ignore[misc]
-    """The plugin's pictures, in another folder, and with blanks that every viewer keeps."""
+    """The plugin's pictures, in another folder, with blanks that every viewer keeps, and without fonts from afar."""
 
     @classmethod
     def dirname(cls, *, test_location: PyTestLocation) -> str:
         return str(SNAPSHOTS / test_location.basename)
 
     def serialize(self, data: object, **options: object) -> str:
-        text: str = super().serialize(str(data).replace("<text ", '<text xml:space="preserve" '), **options)
+        drawn = re.sub(r"\s*@font-face \{.*?\}", "", str(data), flags=re.DOTALL)
+        text: str = super().serialize(drawn.replace("<text ", '<text xml:space="preserve" '), **options)
         return text
 
 
