@@ -5,6 +5,7 @@ import signal
 from contextlib import suppress
 from typing import ClassVar
 
+from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 
@@ -47,6 +48,26 @@ class Bpfscope(App[None]):
         self._pid = pid
         self._sessions: set[Session] = set()
         self._leaving = False
+
+    async def on_event(self, event: events.Event) -> None:
+        """Act on each key before the next is looked at.
+
+        Textual hands a key to the focused widget's queue, and looks at the next before that widget has acted: of keys
+        that come at once (typed fast, pasted, sent by a program), `/` would not have opened the filter when the first
+        letter after it came, and the letter would be a command.
+        """
+        screen = self.screen if self._screen_stacks.get(self._current_mode) else None
+        ours = isinstance(screen, ConsoleScreen) and screen.is_mounted
+        if ours and isinstance(event, events.Key) and not event.is_forwarded:
+            if await self._check_bindings(event.key, priority=True) or self._types(event):
+                return
+            if await self._check_bindings(event.key):
+                return
+        await super().on_event(event)
+
+    def _types(self, key: events.Key) -> bool:
+        """Whether the key is a character of the filter that is being typed."""
+        return isinstance(self.screen, ConsoleScreen) and self.screen.types(key)
 
     def on_mount(self) -> None:
         """Open the first screen."""

@@ -32,12 +32,11 @@ class Server:
         for name in ("host", "user"):
             subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / name], check=True)
         (folder / "config").write_text(_CONFIGURATION.format(folder=folder))
-        self._made = not PRIVILEGES.exists()
         PRIVILEGES.mkdir(mode=0o755, exist_ok=True)
         with socket.create_server(("127.0.0.1", 0)) as free:
             self._port = free.getsockname()[1]
         with (folder / "log").open("w") as log:
-            command = [SSHD, "-D", "-e", "-f", folder / "config", "-p", str(self._port)]
+            command: list[str | Path] = [SSHD, "-D", "-e", "-f", folder / "config", "-p", str(self._port)]
             self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=log)
         self._wait()
 
@@ -72,5 +71,3 @@ class Server:
     def __exit__(self, *_: object) -> None:
         self._process.terminate()
         self._process.wait(20)
-        if self._made:
-            PRIVILEGES.rmdir()

@@ -65,6 +65,7 @@ class Terminal:
         )
         self._tmux("pipe-pane", "-O", f"cat > {shlex.quote(str(self.raw))}")
         self.title = self.ask("pane_title")
+        self._socket_path = Path(self.ask("socket_path"))
         self.keys("Enter")
 
     def screen(self) -> str:
@@ -110,6 +111,7 @@ class Terminal:
     def close(self) -> None:
         """Hangs up: ends the server and what runs in it; a second time is harmless."""
         subprocess.run(["tmux", "-L", self._socket, "kill-server"], capture_output=True, check=False)
+        self._socket_path.unlink(missing_ok=True)
 
     def _tmux(self, *words: str) -> str:
         environment = {

@@ -14,7 +14,10 @@ def to_functions(terminal: Terminal, pid: int) -> None:
     """From the list of processes to the functions of one."""
     terminal.wait_for(r"\d+ processes")
     filter_by(terminal, str(pid))
-    terminal.wait_for(rf"▌ +{pid} ")
+    screen = terminal.wait_for(rf"[▌ ] +{pid} ")
+    while not re.search(rf"▌ +{pid} ", screen):  # another one has the number in its arguments
+        terminal.keys("j")
+        screen = terminal.wait_for(lambda now, before=screen: now != before)  # type: ignore[misc]
     terminal.keys("Enter")
     wait_functions(terminal, pid)
 

@@ -81,10 +81,18 @@ def test_the_exported_document() -> None:
         "kind": "summary",
         "pid": 7,
         "name": "fib",
-        "elapsed_s": 1.0,
+        "elapsed_ns": 1_000_000_000,
         "functions": [{"module": "fibonacci", "function": LOOP.name, "calls": 1}],
         "attached": 1,
-        "skipped": [{"function": RECURSIVE.name, "reason": "why"}],
+        "skipped": [{"module": "fibonacci", "function": RECURSIVE.name, "reason": "why"}],
         "lost": 2,
-        "ended": "",
+        "ended": None,
     }
+
+
+def test_what_stays_at_the_end_is_the_mean() -> None:
+    calls = taken(sample(0, {LOOP: 0}), sample(10, {LOOP: 100}))
+    calls.reset()
+    calls.take(sample(12, {LOOP: 130}))
+    calls.take(sample(15, {LOOP: 150})._replace(ended="exited 0"))
+    assert figures(calls) == {LOOP.name: (50, 10.0)}

@@ -2,7 +2,7 @@ import json
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tui.bpf.objects import MapSpec, ObjectSpec, magic, patched
@@ -41,6 +41,7 @@ def test_cut_anywhere_is_no_object() -> None:
     assert all(ObjectSpec.from_json(text[:end], "key") is None for end in range(len(text)))
 
 
+@settings(max_examples=40)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(),

@@ -126,7 +126,7 @@ class Batch(Owner):
             self._attach(passing, self._idle, place.file, [Site(place.offset, 0)])
 
     def _forget_handed(self) -> None:
-        """Notes that the last hand-over left behind would make this one skip a call."""
+        """Makes room: the last hand-over left a note for each thread that called meanwhile."""
         while (thread := kernel.map_first_key(self._handed, 8)) is not None:
             kernel.map_delete(self._handed, thread)
 

@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
+from textual.events import Key
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.widgets import Input
 
 from tui.collectors.sources import Sources
 from tui.widgets.actions import Action, bindings
@@ -78,7 +80,7 @@ class ConsoleScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 - Textual's
         """Textual asks this before it runs a binding."""
-        return self.can(action)
+        return action in ("leave_filter", "empty_filter") or self.can(action)
 
     def actions(self) -> list[Action]:
         """What can be done now, the screen's own first."""
@@ -125,12 +127,22 @@ class ConsoleScreen(Screen[None]):
         event.stop()
         self.filtered()
 
-    def on_prompt_left(self, event: Prompt.Left) -> None:
-        """Back to the list."""
-        event.stop()
+    def types(self, key: Key) -> bool:
+        """Type a character of the filter, if one is being typed."""
+        return isinstance(self.focused, Input) and self.prompt.takes(key)
+
+    def action_leave_filter(self) -> None:
+        """Keep what is typed, and go back to the list."""
         self.prompt.settle()
-        self.table().focus()
+        self.set_focus(self.table())
         self.filtered()
+
+    def action_empty_filter(self) -> None:
+        """Clear what is typed; where nothing is, go back to the list."""
+        if self.prompt.empty():
+            self.filtered()
+        else:
+            self.action_leave_filter()
 
     def on_descendant_focus(self) -> None:
         """Other keys apply."""

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from itertools import repeat
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tui.collectors.samples import CountsSample
 from tui.elf.names import Function, Skipped
+from tui.export import rows
 from tui.screens.target import Target, function_key
 from tui.widgets.history import History
 
@@ -55,7 +56,10 @@ class Calls:
             self._keys = tuple(map(function_key, sample.functions))
         self._totals = dict(zip(self._keys, sample.calls, strict=True))
         seconds = sample.time - self._rated
-        if before is None:
+        if sample.ended and sample.elapsed > self.since:  # what stays is the mean of all that is shown
+            shown = sample.elapsed - self.since
+            self._rates = {key: calls / shown for key, calls in self._since_baseline().items()}
+        elif before is None:
             self._rated, self._earlier = sample.time, self._totals
         elif seconds >= SHORTEST:
             earlier = self._earlier.get
@@ -115,19 +119,12 @@ class Calls:
         }
 
 
-def document(target: Target, calls: Calls, skipped: Iterable[Skipped]) -> dict[str, Any]:
+def document(target: Target, calls: Calls, skipped: Iterable[Skipped]) -> rows.Row:
     """What an export says: the summary of `bpfscope count --json`, and whom it is about."""
     sample = calls.sample
-    return {
-        "kind": "summary",
-        "pid": target.pid,
-        "name": target.name,
-        "elapsed_s": round(calls.elapsed - calls.since, 3),
-        "functions": [
-            {"module": row.function.module, "function": row.function.name, "calls": row.calls} for row in calls.rows()
-        ],
-        "attached": len(sample.functions) if sample else 0,
-        "skipped": [{"function": one.function.name, "reason": one.reason} for one in skipped],
-        "lost": sample.lost if sample else 0,
-        "ended": sample.ended if sample else "",
-    }
+    about: rows.Row = {"kind": "summary", "pid": target.pid, "name": target.name, "skipped": rows.skipped(skipped)}
+    if sample is None:
+        return about | {"attached": 0}
+    totals = tuple(row.calls for row in calls.rows())
+    shown = sample._replace(elapsed=calls.elapsed - calls.since, calls=totals)
+    return about | {"attached": len(sample.functions)} | rows.counts(shown)

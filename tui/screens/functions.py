@@ -227,13 +227,13 @@ class FunctionsScreen(ConsoleScreen):
 
     @property
     def _among_modules(self) -> bool:
-        return bool(self.modules_table.has_focus)
+        return self.focused is self.modules_table
 
     def action_pane(self) -> None:
         """Go to the other pane."""
         target = self.functions if self._among_modules else self.modules_table
         self.set_class(target is self.modules_table, "-modules")
-        target.focus()
+        self.set_focus(target)
 
     def on_descendant_focus(self) -> None:
         """Whichever way the focus went."""

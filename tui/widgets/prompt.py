@@ -5,6 +5,7 @@ from typing import ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
+from textual.events import Key
 from textual.message import Message
 from textual.widgets import Input
 
@@ -36,25 +37,11 @@ class Prompt(Horizontal):
             """Only the last text matters."""
             return isinstance(message, Prompt.Changed)
 
-    class Left(Message):
-        """The person goes back to the list."""
-
     class _Input(Input):
         BINDINGS: ClassVar[list[BindingType]] = [
-            Binding("enter,down,tab", "leave", show=False),
-            Binding("escape", "clear", show=False),
+            Binding("enter,down,tab", "screen.leave_filter", show=False),
+            Binding("escape", "screen.empty_filter", show=False),
         ]
-
-        def action_leave(self) -> None:
-            """Keep what is typed."""
-            self.post_message(Prompt.Left())
-
-        def action_clear(self) -> None:
-            """Clear; where nothing is typed, close."""
-            if self.value:
-                self.value = ""
-            else:
-                self.post_message(Prompt.Left())
 
     def compose(self) -> ComposeResult:
         """The slash and the text."""
@@ -80,12 +67,25 @@ class Prompt(Horizontal):
     @property
     def typing(self) -> bool:
         """Whether keys go into it."""
-        return self.query_one(Input).has_focus
+        return self.screen.focused is self.query_one(Input)
 
     def open(self) -> None:
         """Show it and type into it."""
         self.add_class("-open")
-        self.query_one(Input).focus()
+        self.screen.set_focus(self.query_one(Input))
+
+    def takes(self, key: Key) -> bool:
+        """Type a character, if one is typed and the keys go here."""
+        if not (self.typing and key.is_printable and key.character):
+            return False
+        self.query_one(Input).insert_text_at_cursor(key.character)
+        return True
+
+    def empty(self) -> bool:
+        """Forget what is typed, and stay; whether there was something."""
+        there = bool(self.text)
+        self.query_one(Input).value = ""
+        return there
 
     def clear(self) -> None:
         """Forget what is typed, and close."""

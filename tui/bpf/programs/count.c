@@ -4,7 +4,7 @@
  * calls    one row per CPU, one cell per function (the link's cookie); mapped and summed by the reader. Rows keep two
  *          CPUs off one cache line; the addition is atomic because a preemptible kernel may move or interrupt us.
  * control  one cell: the generation that counts, times two, plus one while two are attached; written by the reader.
- * handed   threads whose hit the next generation has counted; empty but for the moment of a hand-over.
+ * handed   threads whose hit has been counted by the generation that is the value; used while two are attached.
  *
  * Removing functions replaces the link while calls go on. Both generations are attached for a moment and both see a
  * hit; the kernel runs the newer first (consumers are added at the head of a uprobe's list, 6.6 to 6.18), which leaves
@@ -16,7 +16,7 @@
 
 BPF_F_TABLE("array", u32, u64, calls, 1, BPF_F_MMAPABLE);
 BPF_F_TABLE("array", u32, u64, control, 1, BPF_F_MMAPABLE);
-BPF_F_TABLE("hash", u64, u64, handed, 1024, 0);
+BPF_F_TABLE("hash", u64, u64, handed, 16384, 0);
 
 int count(struct pt_regs *ctx)
 {
@@ -35,11 +35,14 @@ int count(struct pt_regs *ctx)
 	if (generation > active)
 		return 0;
 	if (state & 1) {
-		u64 thread = bpf_get_current_pid_tgid(), one = 1;
+		u64 thread = bpf_get_current_pid_tgid();
 		if (generation < active) {
-			if (!handed.delete(&thread))
+			u64 *note = handed.lookup(&thread);
+			if (note && *note == active) {
+				handed.delete(&thread);
 				return 0;
-		} else if (handed.update(&thread, &one)) {
+			}
+		} else if (handed.update(&thread, &generation)) {
 			return 0;
 		}
 	}
