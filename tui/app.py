@@ -1,15 +1,18 @@
 """The console: puts sources and screens together, owns what is attached, and asks before it quits."""
 
 import asyncio
+import os
 import signal
+import traceback
 from contextlib import suppress
 from typing import ClassVar
 
+from rich.text import Text
 from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 
-from tui import text
+from tui import cache, text
 from tui.collectors.sources import Sources
 from tui.errors import BpfscopeError
 from tui.screens.base import ConsoleScreen
@@ -69,6 +72,15 @@ class Bpfscope(App[None]):
         """Whether the key is a character of the filter that is being typed."""
         return isinstance(self.screen, ConsoleScreen) and self.screen.types(key)
 
+    def _fatal_error(self) -> None:
+        """An error of our own: a sentence on the terminal, and the details, which hold a target's names, in a file."""
+        report = "".join(traceback.format_exception(self._exception)) if self._exception else ""
+        name = f"bpfscope-{os.getpid()}.txt"
+        lost = cache.write("errors", name, report.encode("utf-8", "backslashreplace"))
+        where = f"what went wrong is in {cache.folder('errors')[0]}/{name}" if not lost else f"{self._exception!r}"
+        self._exit_renderables.append(Text(f"bpfscope: ended by an error of its own, everything is detached; {where}"))
+        self._close_messages_no_wait()
+
     def on_mount(self) -> None:
         """Open the first screen."""
         self._catch_signals()
@@ -115,7 +127,7 @@ class Bpfscope(App[None]):
         """All keys of the screen."""
         screen = self.screen
         if isinstance(screen, ConsoleScreen):
-            self.push_screen(HelpScreen(screen.NAME, (*screen.ACTIONS, *screen.always())))
+            self.push_screen(HelpScreen(screen.NAME, (*screen.ACTIONS, *screen.always()), screen.SIGNS))
 
     async def action_quit(self) -> None:
         """Quit; ask first while something is attached."""
@@ -130,7 +142,7 @@ class Bpfscope(App[None]):
     def _attached(self) -> int:
         screens = {*self.screen_stack, *self._installed_screens.values()}
         probes = [screen for screen in screens if isinstance(screen, ProbeScreen) and not screen.ended]
-        return sum(len(probe.probed) or len(probe.asked) for probe in probes if not probe.failure)
+        return sum(probe.count for probe in probes if not probe.failure)
 
     def _quit(self) -> None:
         if not self._leaving:

@@ -130,7 +130,7 @@ def _add_console_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _require_terminal() -> None:
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM", "dumb") == "dumb":
         raise UsageError(
             f"the console needs a terminal; without one, use a command: {', '.join(COMMANDS)} (see bpfscope --help)"
         )
@@ -145,8 +145,9 @@ def _open(pid: int | None, arguments: argparse.Namespace) -> int:
     from tui.app import Bpfscope
     from tui.collectors.console import LiveSources
 
-    Bpfscope(LiveSources(), pid).run()
-    return 0
+    console = Bpfscope(LiveSources(), pid)
+    console.run()
+    return console.return_code or 0
 
 
 if __name__ == "__main__":

@@ -56,3 +56,30 @@ def test_the_end_of_the_terminal_detaches(tmp_path: Path, how: str) -> None:
     assert not Path(f"/proc/{console}").exists()
     assert closed.read_text() == "closed"
     os.waitpid(child, 0)
+
+
+def test_an_error_of_our_own_is_one_sentence(tmp_path: Path) -> None:
+    console = CONSOLE.replace(
+        "FakeProbing.close = close\n", "async def modules(self, pid):\n    1 / 0\n\nFakeSources.modules = modules\n"
+    )
+    child, terminal = pty.fork()
+    if child == 0:
+        os.environ |= {"TERM": "xterm-256color", "XDG_CACHE_HOME": str(tmp_path)}
+        code = console.replace(".run()", "").replace("Bpfscope(", "app = Bpfscope(")
+        os.execv(sys.executable, [sys.executable, "-c", f"{code}\napp.run()\nsys.exit(app.return_code)", "unused"])
+    seen = b""
+    while True:
+        try:
+            part = os.read(terminal, 65536)
+        except OSError:  # the console has ended
+            break
+        if not part:
+            break
+        seen += part
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 1
+    last = seen.decode().rpartition("\x1b[?1049l")[2]
+    assert "ended by an error of its own, everything is detached" in last.replace("\r\n", " ")
+    assert "Traceback" not in last
+    (report,) = (tmp_path / "bpfscope" / "errors").iterdir()
+    assert "ZeroDivisionError" in report.read_text()

@@ -82,7 +82,15 @@ def test_the_exported_document() -> None:
         "pid": 7,
         "name": "fib",
         "elapsed_ns": 1_000_000_000,
-        "functions": [{"module": "fibonacci", "function": LOOP.name, "calls": 1}],
+        "functions": [
+            {
+                "module": "fibonacci",
+                "function": LOOP.name,
+                "raw_name": LOOP.raw_name,
+                "address": LOOP.address,
+                "calls": 1,
+            }
+        ],
         "attached": 1,
         "skipped": [{"module": "fibonacci", "function": RECURSIVE.name, "reason": "why"}],
         "lost": 2,

@@ -32,13 +32,18 @@ def test_skipped() -> None:
     ]
 
 
+def named(function: Function) -> rows.Row:
+    """What tells functions of one readable name apart."""
+    return {"raw_name": function.raw_name, "address": function.address}
+
+
 def test_counts() -> None:
     sample = CountsSample(1000.0, 1.5, (FUNCTION, IFUNC), (2**63, 0), 7)
     assert rows.counts(sample) == {
         "elapsed_ns": 1_500_000_000,
         "functions": [
-            {"module": "server", "function": "test::run()", "calls": 2**63},
-            {"module": "server", "function": "memcpy", "calls": 0},
+            {"module": "server", "function": "test::run()", **named(FUNCTION), "calls": 2**63},
+            {"module": "server", "function": "memcpy", **named(IFUNC), "calls": 0},
         ],
         "lost": 7,
         "ended": None,

@@ -66,12 +66,14 @@ def test_no_such_process() -> None:
         modules.of_process(4_194_305)
 
 
-def test_somebody_elses_process(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("user", "remedy"), [(1000, "CAP_SYS_PTRACE"), (0, "not even root")])
+def test_somebody_elses_process(monkeypatch: pytest.MonkeyPatch, user: int, remedy: str) -> None:
     def refuse(path: str, mode: str) -> None:
         raise PermissionError(13, "Permission denied", path)
 
     monkeypatch.setattr(modules, "open", refuse, raising=False)
-    with pytest.raises(NotPermitted, match="CAP_SYS_PTRACE"):
+    monkeypatch.setattr(os, "geteuid", lambda: user)
+    with pytest.raises(NotPermitted, match=remedy):
         modules.of_process(1)
 
 

@@ -15,6 +15,7 @@ from tui.bpf.objects import refusal
 from tui.errors import BpfscopeError, NotSupported
 
 _INITIAL_PID_NAMESPACE: Final = 0xEFFFFFFC  # inode of /proc/1/ns/pid outside of containers (include/linux/proc_ns.h)
+_CAPABILITIES: Final = {"CAP_BPF": 39, "CAP_PERFMON": 38, "CAP_SYS_PTRACE": 19, "CAP_SYS_ADMIN": 21}
 _RETURN_0: Final = b"\xb7\x00\x00\x00\x00\x00\x00\x00\x95\x00\x00\x00\x00\x00\x00\x00"
 
 
@@ -80,7 +81,8 @@ def sees_real_pids() -> bool:
 
 def probe() -> list[Feature]:
     """Everything `bpfscope doctor` prints."""
-    return [_release(), _permission(), _uprobes(), _method(), _mapped_files(), _perf_events(), _compiler(), _cache()]
+    needed = [_release(), _capabilities(), _permission(), _uprobes(), _method()]
+    return [*needed, _mapped_files(), _perf_events(), _compiler(), _cache()]
 
 
 def _release() -> Feature:
@@ -88,6 +90,20 @@ def _release() -> Feature:
     supported = system.machine in ("x86_64", "aarch64")
     remedy = "" if supported else "bpfscope runs on x86-64 and arm64"
     return Feature("machine", supported, f"Linux {system.release}, {system.machine}", remedy)
+
+
+def _capabilities() -> Feature:
+    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+        effective = next((int(line.split()[1], 16) for line in file if line.startswith("CapEff:")), 0)
+    all_powerful = effective >> _CAPABILITIES["CAP_SYS_ADMIN"] & 1  # it includes CAP_BPF and CAP_PERFMON
+    missing = [name for name, bit in _CAPABILITIES.items() if not effective >> bit & 1]
+    if all_powerful:
+        missing = [name for name in missing if name == "CAP_SYS_PTRACE"]
+    if missing:
+        return Feature(
+            "capabilities", False, f"without {', '.join(missing)}", "run as root, or with these", needed=False
+        )
+    return Feature("capabilities", True, ", ".join(_CAPABILITIES), needed=False)
 
 
 def _permission() -> Feature:

@@ -142,8 +142,8 @@ def refusal(error: OSError, doing: str, log: str = "") -> BpfscopeError:
     """The kernel's refusal in words, with the remedy."""
     if error.errno in (errno.EPERM, errno.EACCES) and not log:
         return NotPermitted(
-            f"Linux doesn't let this user {doing}: run as root, or with the capabilities CAP_BPF, CAP_PERFMON and"
-            " CAP_SYS_PTRACE (`bpfscope doctor` tells which is missing)"
+            f"Linux doesn't let this user {doing}: run as root, or with the capabilities CAP_BPF, CAP_PERFMON,"
+            " CAP_SYS_PTRACE and CAP_SYS_ADMIN"
         )
     if error.errno in (errno.ENOMEM, errno.E2BIG, errno.EMFILE, errno.ENFILE):
         return BpfscopeError(f"cannot {doing}: {os.strerror(error.errno)}; probe fewer functions at once")

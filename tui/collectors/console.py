@@ -19,6 +19,7 @@ class LiveProbing:
     def __init__(self, probe: CountingProbe) -> None:
         self._probe = probe
         self._turn = asyncio.Lock()
+        self._closed = False
 
     async def add(self, functions: Sequence[Function]) -> Attached:
         """Probe these as well. Raises BpfscopeError."""
@@ -36,6 +37,8 @@ class LiveProbing:
         due = loop.time()
         while True:
             async with self._turn:
+                if self._closed:
+                    return
                 sample = self._probe.read()
             yield sample
             if sample.ended:
@@ -46,6 +49,7 @@ class LiveProbing:
     async def close(self) -> None:
         """Detach everything."""
         async with self._turn:
+            self._closed = True
             await asyncio.to_thread(self._probe.close)
 
 

@@ -97,6 +97,7 @@ class CountingProbe(Owner):
         while self._batches:
             self._batches.pop().close()
         self._members.clear()
+        self._functions = ()
         while self._files:
             os.close(self._files.popitem()[1])
         if self.watch:

@@ -21,7 +21,7 @@ class Probing(Protocol):
         ...
 
     def counts(self, interval: float) -> AsyncIterator[CountsSample]:
-        """A sample at once and then one every `interval` seconds; ends after the sample that has `ended` set."""
+        """A sample at once and then one every `interval` seconds; ends with `ended`, or when closed."""
         ...
 
     async def close(self) -> None:

@@ -2,7 +2,8 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 
 from tui import text
 from tui.collectors import live
@@ -53,49 +54,53 @@ def _json(attached: Attached, samples: Iterator[tuple[CountsSample, bool]]) -> I
 def _text(attached: Attached, samples: Iterator[tuple[CountsSample, bool]]) -> Iterator[str]:
     _narrate(f"counting {text.plural(len(attached.attached), 'function')}; Ctrl-C ends it")
     _narrate_skipped(attached.skipped)
+    labels = _labels(attached.attached)
     before = None
     for sample, last in samples:
-        yield from _interval(sample, before)
-        if last:
-            yield from _summary(sample)
+        yield from _summary(sample, labels) if last else _interval(sample, before, labels)
         before = sample
 
 
-def _interval(sample: CountsSample, before: CountsSample | None) -> Iterator[str]:
+def _labels(functions: Sequence[Function]) -> list[str]:
+    """The functions' names, with their modules where there are several, with addresses where names are not enough."""
+    several = len({function.module for function in functions}) > 1
+    times = Counter((function.module, function.name) for function in functions)
+    return [
+        (f"{function.module}:" if several else "")
+        + function.name
+        + (f" @{function.address:x}" if times[function.module, function.name] > 1 else "")
+        for function in functions
+    ]
+
+
+def _interval(sample: CountsSample, before: CountsSample | None, labels: Sequence[str]) -> Iterator[str]:
     """The busiest functions since the sample before."""
     earlier = before.calls if before else (0,) * len(sample.calls)
     elapsed = sample.elapsed - (before.elapsed if before else 0.0)
-    called = [
-        (now - then, function) for now, then, function in zip(sample.calls, earlier, sample.functions, strict=True)
-    ]
-    called = sorted((pair for pair in called if pair[0]), key=lambda pair: -pair[0])
-    yield f"{text.clock(sample.elapsed)}  {text.rate(sum(calls for calls, _ in called) / elapsed)} calls/s\n"
-    for calls, function in called[:_BUSIEST]:
-        yield f"{calls:>15,} {_named(function, sample)}\n"
+    called = [(now - then, label) for now, then, label in zip(sample.calls, earlier, labels, strict=True) if now > then]
+    called.sort(reverse=True)
+    yield f"{sample.elapsed:.1f} s  {text.rate(sum(calls for calls, _ in called) / elapsed)} calls/s\n"
+    for calls, label in called[:_BUSIEST]:
+        yield f"{calls:>15,} {label}\n"
     if len(called) > _BUSIEST:
         yield f"{'':>15} … and {len(called) - _BUSIEST} more\n"
     yield "\n"
 
 
-def _summary(sample: CountsSample) -> Iterator[str]:
-    """Every function, most called first."""
+def _summary(sample: CountsSample, labels: Sequence[str]) -> Iterator[str]:
+    """Every function that was called, most called first."""
     if sample.ended:
         _narrate(f"the target {sample.ended}")
     total = sum(sample.calls)
     yield f"{'CALLS':>15} {'CALLS/S':>9} {'SHARE':>7}  FUNCTION\n"
-    for function, calls in sorted(
-        zip(sample.functions, sample.calls, strict=True), key=lambda pair: (-pair[1], pair[0].name)
-    ):
-        share = 100 * calls / total if total else 0.0
-        yield f"{calls:>15,} {text.rate(calls / sample.elapsed):>9} {share:>6.1f}%  {_named(function, sample)}\n"
+    called = sorted((-calls, label) for calls, label in zip(sample.calls, labels, strict=True) if calls)
+    for negative, label in called:
+        rate = text.rate(-negative / sample.elapsed)
+        yield f"{-negative:>15,} {rate:>9} {-100 * negative / total:>6.1f}%  {label}\n"
+    if len(called) < len(labels):
+        yield f"{'0':>15} {'':>9} {'':>7}  {text.plural(len(labels) - len(called), 'other function')}\n"
     ending = f"in {sample.elapsed:.1f} s, lost {sample.lost:,}"
     yield f"{total:>15,} {text.rate(total / sample.elapsed):>9} {'':>7}  {ending}\n"
-
-
-def _named(function: Function, sample: CountsSample) -> str:
-    """With its module, where functions of several are counted."""
-    several = function.module != sample.functions[0].module or function.module != sample.functions[-1].module
-    return f"{function.module}:{function.name}" if several else function.name
 
 
 def _narrate_skipped(skipped: tuple[Skipped, ...]) -> None:

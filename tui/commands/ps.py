@@ -1,6 +1,7 @@
-"""`bpfscope ps`: the processes that could be probed."""
+"""`bpfscope ps`: what runs here, busiest first."""
 
 import argparse
+import shutil
 import sys
 import time
 
@@ -28,10 +29,12 @@ def run(arguments: argparse.Namespace) -> int:
             rows.write(rows.process(process), sys.stdout)
         return 0
     print(f"{'PID':>8} {'USER':<12} {'CPU %':>6} {'MEM':>9} {'LANGUAGE':<8} COMMAND")
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for process in processes:
         user = process.user if len(process.user) <= 12 else process.user[:11] + "…"
-        print(
+        line = (
             f"{process.pid:>8} {user:<12} {process.cpu_percent:>6.1f} {text.size(process.rss_bytes):>9}"
             f" {process.language:<8} {process.command}"
         )
+        print(line[:width])
     return 0

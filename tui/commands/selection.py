@@ -7,7 +7,7 @@ from typing import TypeVar
 from tui.collectors.target import Target
 from tui.elf import functions, patterns
 from tui.elf.names import Function, Module
-from tui.errors import BinaryError, BpfscopeError, TargetError
+from tui.errors import BinaryError, BpfscopeError, TargetError, UsageError
 from tui.text import sanitise
 
 Row = TypeVar("Row")
@@ -52,6 +52,8 @@ def pick_functions(target: Target, glob: str | None, wanted: Sequence[str]) -> l
         return there
     found: dict[Function, None] = {}
     for pattern in wanted:
+        if not pattern:
+            raise UsageError("a PATTERN is empty: name a function, or '*' for all")
         matching = patterns.select(there, pattern)
         if not matching:
             raise BpfscopeError(_nothing(pattern, there, modules))

@@ -42,7 +42,7 @@ class _Table(NamedTuple):
 
 
 def read(module: Module) -> tuple[Function, ...]:
-    """The module's functions, in the order of the file. Raises BinaryError, NotPermitted, TargetError."""
+    """The module's functions by name. Raises BinaryError, NotPermitted, TargetError."""
     return tuple(_read(module).functions(module.name))
 
 
@@ -57,7 +57,7 @@ def _read(module: Module, *, raw_names: bool = True) -> Listing:
         found = listing.cached(elf.identity, raw_names=raw_names)
         if found is None:
             tables = _tables(elf, demangler)
-            found = listing.joined(_listing(elf, table, readable()) for table, readable in tables)
+            found = listing.joined(_listing(elf, table, readable()) for table, readable in tables).by_name()
             found.keep(elf.identity)
     return found
 

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from tui import cache
 from tui.elf.names import Function
 
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 _WORTH_KEEPING: Final = 5_000  # functions; fewer are read as fast as the cache
 ORIGINS: Final = ("symtab", "dynsym")
 
@@ -28,6 +28,19 @@ class Listing(NamedTuple):
     sizes: "array[int]"
     offsets: "array[int]"
     odd: dict[int, tuple[tuple[str, ...], str]]
+
+    def by_name(self) -> "Listing":
+        """Sorted."""
+        order = sorted(range(len(self.names)), key=self.names.__getitem__)
+        return Listing(
+            [self.names[row] for row in order],
+            [self.raw_names[row] for row in order],
+            bytes(self.origins[row] for row in order),
+            array("Q", [self.addresses[row] for row in order]),
+            array("Q", [self.sizes[row] for row in order]),
+            array("Q", [self.offsets[row] for row in order]),
+            self.odd,
+        )
 
     def functions(self, module: str) -> list[Function]:
         """As the rows that everybody else works with."""

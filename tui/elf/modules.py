@@ -2,10 +2,16 @@
 
 import os
 from collections import Counter
+from typing import Final
 
 from tui.elf.names import Module
 from tui.errors import NotPermitted, TargetError
 from tui.text import sanitise
+
+_REMEDY: Final = (
+    "run as root, or with CAP_SYS_PTRACE",
+    "not even root may here; it runs outside of this container, or a security module protects it",
+)
 
 
 def of_file(path: str) -> Module:
@@ -27,7 +33,7 @@ def of_process(pid: int) -> tuple[Module, ...]:
     except (FileNotFoundError, ProcessLookupError):
         raise TargetError(f"there is no process {pid}: `bpfscope ps` lists them") from None
     except PermissionError:
-        raise NotPermitted(f"cannot look into process {pid}: run as root, or with CAP_SYS_PTRACE") from None
+        raise NotPermitted(f"cannot look into process {pid}: {_REMEDY[os.geteuid() == 0]}") from None
     if not lines:
         raise TargetError(f"process {pid} has no program of its own (a kernel thread, or it has just ended)")
     executable = _identity(f"/proc/{pid}/exe")
@@ -53,10 +59,15 @@ def _parse(pid: int, line: bytes) -> Module | None:
     if len(fields) < 6 or b"x" not in fields[1] or fields[4] == b"0" or not fields[5].startswith(b"/"):
         return None
     path = fields[5].decode("utf-8", "surrogateescape").replace("\\012", "\n")
-    file = f"/proc/{pid}/map_files/{_padless(fields[0])}"
     major, minor = (int(part, 16) for part in fields[3].split(b":"))
-    status = _identity(file)
-    device, inode = status or (os.makedev(major, minor), int(fields[4]))
+    file = f"/proc/{pid}/map_files/{_padless(fields[0])}"
+    identity = _identity(file)
+    if identity is None:  # not for this user; the file by that name will do if it is still the same
+        by_name = f"/proc/{pid}/root{path}"
+        identity = _identity(by_name)
+        if identity and identity[1] == int(fields[4]):
+            file = by_name
+    device, inode = identity or (os.makedev(major, minor), int(fields[4]))
     shown = sanitise(path)
     return Module(os.path.basename(shown.removesuffix(" (deleted)")), shown, file, device, inode)
 

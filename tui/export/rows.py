@@ -45,7 +45,13 @@ def skipped(rows: Iterable[Skipped]) -> list[Row]:
 def counts(sample: CountsSample) -> Row:
     """Totals since the start, of an interval or a summary."""
     functions = [
-        {"module": function.module, "function": function.name, "calls": calls}
+        {
+            "module": function.module,
+            "function": function.name,
+            "raw_name": function.raw_name,
+            "address": function.address,
+            "calls": calls,
+        }
         for function, calls in zip(sample.functions, sample.calls, strict=True)
     ]
     return {

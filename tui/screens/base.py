@@ -10,6 +10,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
+from tui import text
 from tui.collectors.sources import Sources
 from tui.widgets.actions import Action, bindings
 from tui.widgets.lines import Detail, KeyLine, Line, Rule
@@ -19,6 +20,11 @@ from tui.widgets.table import Table
 if TYPE_CHECKING:
     from tui.app import Bpfscope
 
+FILTERS = "text, a glob with * and ?, or a /regex/; ! in front inverts"
+SORT = Action("s", "s", "sort", "sort", "Sort by the next column; a click on a title does it too", 5)
+REVERSE = Action("S", "S", "reverse", "sort_reverse", "Sort the other way round", 10)
+FASTER = Action("plus,equals_sign", "+ -", "rate", "faster", "Read more often, or less often", 9)
+SLOWER = Action("minus", "-", "slower", "slower", "Read less often", 10, listed=False)
 HELP = Action("question_mark", "?", "help", "app.help", "Show all keys of this screen", 1)
 QUIT = Action("q", "q", "quit", "app.quit", "Quit; asks first while a probe is attached", 2)
 PALETTE = Action("", "ctrl+p", "commands", "app.command_palette", "Find any of these commands by name", 10)
@@ -28,6 +34,10 @@ TYPING = (
     Action("", "enter", "to the list", "", "Keep the filter and go back to the list", 0),
     Action("", "esc", "clear", "", "Clear the filter; once more: close it", 1),
 )
+CURSOR = ("▌", "the cursor")
+MARKED = ("●", "marked")
+SORTED = ("↓ ↑", "sorted by this column")
+CUT = ("…", "cut; the line above the keys has it whole")
 INTERVALS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
@@ -36,6 +46,7 @@ class ConsoleScreen(Screen[None]):
 
     ACTIONS: ClassVar[tuple[Action, ...]] = ()
     NAME: ClassVar[str] = ""
+    SIGNS: ClassVar[tuple[tuple[str, str], ...]] = (CURSOR, SORTED, CUT)  # what the screen shows, and what it means
     ESCAPE_TO_MINIMIZE = False
     AUTO_FOCUS = ""
 
@@ -105,6 +116,8 @@ class ConsoleScreen(Screen[None]):
         """Fill the context line (left, right) and the state line."""
         self.query_one("#context", Line).show(*context)
         line = self.query_one("#state", Line)
+        if self.prompt.unfinished:
+            state = [("unfinished expression", "warn"), *state]
         line.show(*(((), (*state, *right)) if self.prompt.is_open else (state, right)))
         self.show_keys()
 
@@ -170,6 +183,17 @@ class ConsoleScreen(Screen[None]):
         """A key was clicked."""
         if event.action.name:
             await self.app.run_action(event.action.name, self)
+
+
+def filter_by(what: str, rank: int) -> Action:
+    """The filter: the same language on every screen."""
+    return Action("slash", "/", "filter", "filter", f"Keep {what}: {FILTERS}", rank)
+
+
+def counted(shown: int, total: int, noun: str) -> str:
+    """54 functions; or, if the filter hides some, 3 of 54 functions."""
+    whole = text.plural(total, noun)
+    return whole if shown == total else f"{shown:,} of {whole}"
 
 
 def quicker(interval: float) -> float:

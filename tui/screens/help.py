@@ -14,14 +14,6 @@ from tui.widgets.actions import Action
 from tui.widgets.lines import KeyLine, Line, Rule
 from tui.widgets.pieces import Piece, fit, paint, palette, wrap
 
-SIGNS = (
-    ("▌", "the cursor"),
-    ("●", "marked"),
-    ("◉", "probed"),
-    ("–", "can't be probed"),
-    ("↓ ↑", "sorted by this column"),
-    ("…", "cut; the line above the keys has it whole"),
-)
 KEYS = (Action("escape", "esc", "back", "close", "Back", 0), Action("", "↑ ↓", "scroll", "", "Scroll", 1))
 TWO_COLUMNS = 72  # cells
 MARGIN = 11  # cells for the key
@@ -87,17 +79,18 @@ class HelpScreen(Screen[None]):
         Binding("k", "scroll(-1)", show=False),
     ]
 
-    def __init__(self, title: str, actions: Sequence[Action]) -> None:
+    def __init__(self, title: str, actions: Sequence[Action], signs: Sequence[tuple[str, str]]) -> None:
         super().__init__()
         self._title = title
-        self._actions = actions
+        self._entries = [(action.shown, action.help) for action in actions if action.listed]
+        self._signs = signs
 
     def compose(self) -> ComposeResult:
         """The keys between a line on top and one below."""
         yield Line()
         yield Rule()
         with VerticalScroll():
-            yield Page([*((action.shown, action.help) for action in self._actions), ("", ""), *SIGNS])
+            yield Page([*self._entries, ("", ""), *self._signs])
         yield KeyLine()
 
     def on_mount(self) -> None:

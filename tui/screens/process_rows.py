@@ -40,7 +40,7 @@ def words(row: ProcessRow) -> str:
 def visible(rows: Sequence[ProcessRow], typed: str, *, kernel: bool, tree: bool) -> list[ProcessRow]:
     """The rows that the filter leaves, in a tree with their ancestors. Kernel threads only on request."""
     shown = [row for row in rows if kernel or row.process.language != KERNEL]
-    found = list(Haystack(shown, words).matching(typed, expressions=False))
+    found = list(Haystack(shown, words).matching(typed))
     return _with_ancestors(shown, found) if tree and len(found) < len(shown) else found
 
 

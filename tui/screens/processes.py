@@ -8,7 +8,7 @@ from textual.widget import Widget
 from tui import text
 from tui.collectors.samples import ProcessesSample
 from tui.errors import BpfscopeError
-from tui.screens.base import ConsoleScreen, quicker, slower
+from tui.screens.base import FASTER, REVERSE, SLOWER, SORT, ConsoleScreen, counted, filter_by, quicker, slower
 from tui.screens.functions import FunctionsScreen
 from tui.screens.process_rows import KERNEL, ProcessRow, row_key, tree, visible
 from tui.screens.target import target_of
@@ -88,23 +88,15 @@ class ProcessesScreen(ConsoleScreen):
     NAME = "Processes"
     ACTIONS = (
         Action("enter", "enter", "functions", "open", "Show the functions of the process under the cursor", 0),
-        Action(
-            "slash",
-            "/",
-            "filter",
-            "filter",
-            "Keep what has this text in name, command, user, pid or language; "
-            "! in front inverts, * and ? stand for anything",
-            1,
-        ),
-        Action("s", "s", "sort", "sort", "Sort by the next column; a click on a title does it too", 3),
-        Action("S", "S", "reverse", "sort_reverse", "Sort the other way round", 10),
+        filter_by("what has this in name, command, user, pid or language", 1),
+        SORT._replace(rank=3),
+        REVERSE,
         Action("t", "t", "tree", "tree", "Show children below their parents", 4),
         Action("K", "K", "kernel", "kernel", "Show or hide the kernel's own threads", 6),
         Action("p", "p", "pause", "pause", "Stop painting, and go on", 5),
-        Action("plus,equals_sign", "+ -", "rate", "faster", "Read more often; - less often", 8),
-        Action("minus", "-", "slower", "slower", "Read less often", 10),
-        Action("escape", "esc", "clear", "back", "Clear the filter", 7),
+        FASTER,
+        SLOWER,
+        Action("escape", "esc", "clear", "back", "Clear the filter", 0),
     )
 
     class Arrived(Message):
@@ -191,8 +183,8 @@ class ProcessesScreen(ConsoleScreen):
         """Show what the filter leaves."""
         if self._sample is not None:
             rows = [ProcessRow(process, self._history) for process in self._sample.processes]
-            shown = visible(rows, self.prompt.text, kernel=self.kernel, tree=self.as_tree)
-            self.table().empty = f"no process matches {self.prompt.text}; esc clears the filter"
+            shown = visible(rows, self.prompt.wanted, kernel=self.kernel, tree=self.as_tree)
+            self.table().empty = f"no process matches {self.prompt.wanted}; esc clears the filter"
             self.table().show(shown)
         self.show_state()
 
@@ -219,8 +211,7 @@ class ProcessesScreen(ConsoleScreen):
         shown = len(self.table().rows)
         hidden = threads and not self.kernel
         total = own if hidden else own + threads
-        counted = text.plural(total, "process") if shown == total else f"{shown:,} of {text.plural(total, 'process')}"
-        phrases: list[Phrase] = [(counted, "strong")]
+        phrases: list[Phrase] = [(counted(shown, total, "process"), "strong")]
         if self.prompt.is_open:
             return phrases
         if hidden:

@@ -15,6 +15,7 @@ class Action(NamedTuple):
     name: str  # the method is action_<name>
     help: str  # a sentence
     rank: int = 5  # the higher, the sooner it is left out of the key line; above 9 it is never in it
+    listed: bool = True  # in the help; not where another entry's line speaks of this key too
 
 
 def bindings(actions: Iterable[Action]) -> list[BindingType]:

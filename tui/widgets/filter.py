@@ -22,24 +22,30 @@ class Haystack(Generic[Row]):
         self.rows = rows
         self._words = [words(row).lower() for row in rows]
 
-    def matching(self, typed: str, *, expressions: bool = True) -> Sequence[Row]:
+    def matching(self, typed: str) -> Sequence[Row]:
         """The rows that match, in order. Raises Unfinished."""
-        matches = matcher(typed, expressions=expressions)
+        matches = matcher(typed)
         if matches is None:
             return self.rows
         return [row for row, words in zip(self.rows, self._words, strict=True) if matches(words)]
 
 
-def matcher(typed: str, *, expressions: bool = True) -> Matcher | None:
-    """A test for a row's words in lower case, one per line; None matches everything. Raises Unfinished.
+def finished(typed: str) -> bool:
+    """Whether it isn't half an expression."""
+    try:
+        matcher(typed)
+    except Unfinished:
+        return False
+    return True
 
-    Without `expressions` a slash is a slash, as in /usr/bin.
-    """
+
+def matcher(typed: str) -> Matcher | None:
+    """A test for a row's words in lower case, one per line; None matches everything. Raises Unfinished."""
     inverted = typed.startswith("!")
     wanted = typed[inverted:].strip()
     if not wanted:
         return None
-    found = _expression(wanted) if expressions and wanted.startswith("/") else _text(wanted.lower())
+    found = _expression(wanted) if wanted.startswith("/") else _text(wanted.lower())
     return (lambda words: not found(words)) if inverted else found
 
 

@@ -10,6 +10,7 @@ from textual.message import Message
 from textual.widgets import Input
 
 from tui.text import sanitise
+from tui.widgets.filter import finished
 from tui.widgets.lines import Line
 
 
@@ -37,6 +38,8 @@ class Prompt(Horizontal):
             """Only the last text matters."""
             return isinstance(message, Prompt.Changed)
 
+    _wanted = ""
+
     class _Input(Input):
         BINDINGS: ClassVar[list[BindingType]] = [
             Binding("enter,down,tab", "screen.leave_filter", show=False),
@@ -58,6 +61,18 @@ class Prompt(Horizontal):
     def text(self) -> str:
         """What is typed."""
         return self.query_one(Input).value
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether what is typed is half an expression."""
+        return not finished(self.text)
+
+    @property
+    def wanted(self) -> str:
+        """The filter that applies: what is typed; while that is half an expression, what was typed before."""
+        if not self.unfinished:
+            self._wanted = self.text
+        return self._wanted
 
     @property
     def is_open(self) -> bool:

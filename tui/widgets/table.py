@@ -17,7 +17,7 @@ from textual.strip import Strip
 
 from tui.widgets import order
 from tui.widgets.columns import Column, Placed, Sort, place
-from tui.widgets.pieces import Cell, Palette, Piece, fit, paint, palette, pieces_of
+from tui.widgets.pieces import Cell, Palette, Piece, fit, paint, palette, pieces_of, wrap
 
 Row = TypeVar("Row")
 Arrange = Callable[[Sequence[Row], Sort], Sequence[Row]]
@@ -126,6 +126,11 @@ class Table(ScrollView, Generic[Row], can_focus=True):
     def row(self) -> Row | None:
         """The row under the cursor."""
         return self.rows[self.cursor] if self.cursor < len(self.rows) else None
+
+    def use(self, columns: Sequence[Column[Row]]) -> None:
+        """Show these columns from now on."""
+        self.columns = columns
+        self._place()
 
     def limit(self, key: str, cells: int) -> None:
         """How many cells a flexible column can use."""
@@ -251,13 +256,18 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         if changed:
             self.refresh(*changed)
 
+    @property
+    def _width(self) -> int:
+        """Cells for the columns. The scroll bar's are never used, so that nothing moves when it comes and goes."""
+        return max(1, self.size.width - GUTTER - self.scrollbar_size_vertical)
+
     def _resize_virtual(self) -> None:
         size = Size(self.size.width, len(self.rows) + 1)
         if self.virtual_size != size:
             self.virtual_size = size
 
     def _place(self) -> None:
-        self._placed = place(self.columns, max(1, self.size.width - GUTTER), self._limits)
+        self._placed = place(self.columns, self._width, self._limits)
         self._lines.clear()
         self.repaint()
 
@@ -296,9 +306,8 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         index = y - 1 + round(self.scroll_y)
         if index < len(self.rows):
             return self._row_line(index)
-        if not self.rows and y == 2:
-            return ("", (" " * GUTTER, ""), (self.empty, "dim"))
-        return ("",)
+        lines = wrap(self.empty, max(8, self._width)) if not self.rows and y >= 2 else ()
+        return ("", (" " * GUTTER, ""), (lines[y - 2], "dim")) if y - 2 < len(lines) else ("",)
 
     def _row_line(self, index: int) -> tuple[Any, ...]:
         row = self.rows[index]
