@@ -120,6 +120,8 @@ class Bpfscope(App[None]):
             self.pop_screen()
         if self.is_screen_installed(probe):
             self.uninstall_screen(probe)
+        if isinstance(self.screen, FunctionsScreen):
+            self.screen.left(probe)
 
     # Help and quit
 

@@ -147,6 +147,7 @@ def _open(pid: int | None, arguments: argparse.Namespace) -> int:
 
     console = Bpfscope(LiveSources(), pid)
     console.run()
+    _discard_output()  # the console has said all it had to; a terminal that doesn't read would hold us up
     return console.return_code or 0
 
 

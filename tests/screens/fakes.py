@@ -165,7 +165,7 @@ class FakeSources:
         self.mapped: tuple[Module, ...] = MODULES
         self.functions_of: dict[str, tuple[Function, ...]] = dict(FUNCTIONS)
         self.skipped: tuple[Skipped, ...] = ()
-        self.refusals: dict[str, str] = {}  # method, or module's name → why it fails
+        self.refusals: dict[str, str | BpfscopeError] = {}  # method, or module's name → why it fails
         self.holds: dict[str, asyncio.Event] = {}  # method, or module's name → what it waits for
         self.probings: list[FakeProbing] = []
         self.asked: list[tuple[Function, ...]] = []
@@ -191,7 +191,7 @@ class FakeSources:
         """One reading at once, then what `tick` was given."""
         self.intervals.append(interval)
         if "processes" in self.refusals:
-            raise BpfscopeError(self.refusals["processes"])
+            raise BpfscopeError(str(self.refusals["processes"]))
         self.readings = asyncio.Queue()
         self.watched += 1
         try:
@@ -228,4 +228,5 @@ class FakeSources:
         if what in self.holds:
             await self.holds[what].wait()
         if what in self.refusals:
-            raise BpfscopeError(self.refusals[what])
+            why = self.refusals[what]
+            raise why if isinstance(why, BpfscopeError) else BpfscopeError(why)

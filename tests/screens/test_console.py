@@ -11,12 +11,14 @@ from textual.widgets import OptionList
 from tests.screens.fakes import FakeSources
 from tests.screens.steps import at, functions, processes, until
 from tui.app import Bpfscope
+from tui.screens.base import FILTERS, ConsoleScreen
 from tui.screens.functions import FunctionsScreen
 from tui.screens.help import HelpScreen
 from tui.screens.probe import ProbeScreen
 from tui.screens.processes import ProcessesScreen
+from tui.screens.skipped import SkippedScreen
 
-SCREENS = [ProcessesScreen, FunctionsScreen, ProbeScreen]
+SCREENS: list[type[ConsoleScreen]] = [ProcessesScreen, FunctionsScreen, ProbeScreen]
 RESERVED = {"ctrl+a", "ctrl+b", "ctrl+h", "ctrl+i", "ctrl+j", "ctrl+m"}
 
 
@@ -45,7 +47,7 @@ async def test_the_palette_runs_the_screens_actions(sources: FakeSources) -> Non
 
 
 @pytest.mark.parametrize("screen", SCREENS)
-def test_every_action_has_a_method_and_a_sentence(screen: type[ProcessesScreen]) -> None:
+def test_every_action_has_a_method_and_a_sentence(screen: type[ConsoleScreen]) -> None:
     for action in screen.ACTIONS:
         assert hasattr(screen, f"action_{action.name}")
         assert action.help
@@ -62,3 +64,26 @@ def test_the_console_loads_nothing_heavy() -> None:
     script = f"import sys, tui.app; print([name for name in '{heavy}'.split() if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("screen", [*SCREENS, SkippedScreen])
+def test_the_filter_is_explained_alike_everywhere(screen: type[ConsoleScreen]) -> None:
+    (filters,) = (action for action in screen.ACTIONS if action.name == "filter")
+    assert filters.help.endswith(FILTERS)
+    assert all(action.rank == 0 for action in screen.ACTIONS if action.name == "back")
+
+
+@pytest.mark.parametrize("screen", [*SCREENS, SkippedScreen])
+def test_the_help_lists_a_key_once(screen: type[ConsoleScreen]) -> None:
+    shown = [key for action in screen.ACTIONS if action.listed for key in action.shown.split()]
+    assert len(shown) == len(set(shown))
+    helps = [action.help for action in screen.ACTIONS if action.listed]
+    assert len(helps) == len(set(helps))
+
+
+def test_the_legend_has_the_screens_own_signs() -> None:
+    signs = {screen: {sign for sign, _ in screen.SIGNS} for screen in SCREENS}
+    assert not {"●", "◉", "–"} & signs[ProcessesScreen]
+    assert {"●", "◉", "–"} <= signs[FunctionsScreen]
+    assert "●" in signs[ProbeScreen]
+    assert "◉" not in signs[ProbeScreen]

@@ -7,6 +7,7 @@ import pytest
 from tests.screens.fakes import MODULES, FakeSources, function
 from tests.screens.steps import at, context, detail, functions, keys, names, painted, state, type_filter, until
 from tui.app import Bpfscope
+from tui.errors import TargetError
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.functions import FunctionsScreen
 from tui.screens.probe import ProbeScreen
@@ -31,7 +32,12 @@ async def test_another_module_is_read_when_the_cursor_rests_on_it(sources: FakeS
         await pilot.press("tab")
         assert "malloc  also __libc_malloc" in "\n".join(painted(screen))
         await pilot.press("tab", "down", "enter")
-        await until(pilot, lambda: "it is stripped" in painted(screen)[2])
+        await until(
+            pilot,
+            lambda: (
+                "libcrypto.so.3 names no functions: it was stripped; install its debug symbols" in painted(screen)[2]
+            ),
+        )
         assert screen.functions.has_focus
 
 
@@ -142,9 +148,10 @@ async def test_asks_before_it_probes_very_many(sources: FakeSources) -> None:
         await pilot.press("a", "enter")
         question = await at(pilot, ConfirmScreen)
         assert question.question == "Probe 2,001 functions at once?"
+        assert question.note == "Each of their calls then costs the process 1 to 15 µs."
         await pilot.press("n")
         await at(pilot, FunctionsScreen)
-        assert len(screen.marked) == 2_001
+        assert len(screen.marks) == 2_001
         await pilot.press("enter", "y")
         await at(pilot, ProbeScreen)
         assert len(sources.asked[0]) == 2_001
@@ -187,3 +194,89 @@ async def test_esc_from_a_pid_leads_to_the_processes(sources: FakeSources) -> No
         await at(pilot, ProcessesScreen)
         await pilot.press("escape")
         assert pilot.app.is_running
+
+
+async def test_a_stripped_module_says_what_to_do_in_a_narrow_terminal_too(sources: FakeSources) -> None:
+    sources.functions_of["fibonacci"] = ()
+    async with Bpfscope(sources, pid=2696).run_test(size=(60, 20)) as pilot:
+        screen = await at(pilot, FunctionsScreen)
+        await until(pilot, lambda: "0 functions" in state(screen))
+        said = " ".join(line.strip() for line in painted(screen)[2:5])
+        assert "it was stripped; install its debug symbols, or choose another module" in said
+
+
+async def test_the_pane_of_modules_is_as_wide_as_their_names(sources: FakeSources) -> None:
+    sources.mapped = (*MODULES, MODULES[1]._replace(name="ld-linux-x86-64.so.2"))
+    async with Bpfscope(sources, pid=2696).run_test(size=(80, 24)) as pilot:
+        screen = await functions(pilot)
+        pane = screen.modules_table
+        assert "ld-linux-x86-64.so.2" in "".join(segment.text for segment in pane.render_line(4))
+        assert pane.outer_size.width <= 80 // 3
+        await pilot.resize_terminal(120, 36)
+        await until(pilot, lambda: pane.size.width > 30)
+        assert "FUNCTIONS" in "".join(segment.text for segment in pane.render_line(0))
+
+
+def signs(screen: FunctionsScreen) -> list[str]:
+    """What stands beside the first three modules."""
+    return [screen.modules_table._line(y)[2][0] for y in (1, 2, 3)]
+
+
+async def test_modules_with_marks_show_a_sign(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await functions(pilot)
+        assert signs(screen) == [" ", " ", " "]
+        await pilot.press("space", "tab", "down", "enter")
+        await until(pilot, lambda: screen.functions.rows and screen.module == MODULES[1])
+        assert signs(screen) == ["●", " ", " "]
+        await pilot.press("a")
+        assert signs(screen) == ["●", "●", " "]
+        await pilot.press("a")
+        assert signs(screen) == ["●", " ", " "]
+
+
+@pytest.mark.parametrize("size", [(80, 24), (60, 20)])
+async def test_the_way_back_is_always_among_the_keys(sources: FakeSources, size: tuple[int, int]) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=size) as pilot:
+        screen = await functions(pilot)
+        assert "esc back" in keys(screen)
+        assert "enter probe  space mark" in keys(screen)
+
+
+async def test_a_process_named_by_its_pid_gets_its_name_and_language(sources: FakeSources) -> None:
+    sources.listed = tuple(one._replace(name="fib") if one.pid == 2696 else one for one in sources.listed)
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await functions(pilot)
+        await until(pilot, lambda: context(screen) == "Processes ▸ fib 2696 · go · /home/eva/fibonacci")
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_a_process_that_the_list_does_not_have_is_called_by_its_executable(
+    sources: FakeSources, refused: bool
+) -> None:
+    if refused:
+        sources.refusals["processes"] = "/proc is not mounted: mount it"
+    async with Bpfscope(sources, pid=77).run_test(size=(120, 36)) as pilot:
+        screen = await functions(pilot)
+        assert "fibonacci 77" in context(screen)
+
+
+async def test_a_target_that_ended_meanwhile(sources: FakeSources) -> None:
+    sources.refusals["probe"] = TargetError("there is no process 2696: `bpfscope ps` lists them")
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        chooser = await functions(pilot)
+        await pilot.press("enter")
+        screen = await at(pilot, ProbeScreen)
+        await until(pilot, lambda: state(screen) == "there is no process 2696")
+        assert str(screen.query_one("#failure").render()).startswith("esc leads back")
+        await pilot.press("escape")
+        assert await at(pilot, FunctionsScreen) is chooser
+        assert state(chooser).startswith("there is no process 2696 · 54 functions")
+
+
+async def test_a_process_that_is_gone_when_its_modules_are_read(sources: FakeSources) -> None:
+    sources.refusals["modules"] = TargetError("there is no process 2696: `bpfscope ps` lists them")
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await at(pilot, FunctionsScreen)
+        await until(pilot, lambda: screen.has_class("-failed"))
+        assert str(screen.query_one("#failure").render()) == "there is no process 2696"

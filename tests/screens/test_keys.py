@@ -22,9 +22,9 @@ async def test_a_filter_typed_at_once(sources: FakeSources) -> None:
     async with Bpfscope(sources, 2696).run_test() as pilot:
         screen = await functions(pilot)
         type_at_once(pilot, "/main.fib\ra")
-        await until(pilot, lambda: screen.marked)
+        await until(pilot, lambda: screen.marks)
         assert screen.prompt.text == "main.fib"
-        assert len(screen.marked) == len(screen.functions.rows) == 3
+        assert len(screen.marks) == len(screen.functions.rows) == 3
         assert all("main.fib" in name for name in names(screen.functions.rows))
 
 
@@ -42,7 +42,7 @@ async def test_escape_empties_then_leaves(sources: FakeSources) -> None:
         screen = await functions(pilot)
         everything = len(screen.functions.rows)
         type_at_once(pilot, "/q\x1b\x1b ")
-        await until(pilot, lambda: screen.marked)
+        await until(pilot, lambda: screen.marks)
         assert not screen.prompt.is_open
         assert len(screen.functions.rows) == everything
 

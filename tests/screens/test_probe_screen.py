@@ -6,13 +6,27 @@ from pathlib import Path
 
 import pytest
 
-from tests.screens.fakes import CACHE, HOSTILE, LOOP, MODULES, RECURSIVE, FakeSources
-from tests.screens.steps import at, context, functions, keys, names, painted, probe, state, ticks, type_filter, until
+from tests.screens.fakes import CACHE, HOSTILE, LOOP, MODULES, RECURSIVE, FakeSources, function
+from tests.screens.steps import (
+    at,
+    context,
+    detail,
+    functions,
+    keys,
+    names,
+    painted,
+    probe,
+    state,
+    ticks,
+    type_filter,
+    until,
+)
 from tui.app import Bpfscope
+from tui.collectors.samples import CountsSample
 from tui.elf.names import Skipped
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.functions import FunctionsScreen
-from tui.screens.probe import ProbeScreen
+from tui.screens.probe import STOPPING, ProbeScreen
 from tui.screens.skipped import SkippedScreen
 
 SIZE = (120, 36)
@@ -102,8 +116,21 @@ async def test_what_was_skipped_is_listed(sources: FakeSources) -> None:
         listed = await at(pilot, SkippedScreen)
         assert "main.fibonacciLoop" in painted(listed)[1]
         assert "the kernel can't probe its first instruction" in painted(listed)[1]
+        assert "1 function could not be probed" in state(listed)
         await pilot.press("escape")
         await at(pilot, ProbeScreen)
+
+
+async def test_the_list_of_what_was_skipped_says_how_much_the_filter_leaves(sources: FakeSources) -> None:
+    sources.skipped = (Skipped(LOOP, "too short"), Skipped(CACHE, "a lock prefix, and a reason that takes long to say"))
+    async with Bpfscope(sources, pid=2696).run_test(size=(60, 20)) as pilot:
+        screen, probing = await probe(pilot, sources)
+        await ticks(pilot, screen, probing, {})
+        await pilot.press("x")
+        listed = await at(pilot, SkippedScreen)
+        assert all("…" in line or line.endswith("short") for line in painted(listed)[1:3])
+        await type_filter(pilot, "lock")
+        assert "1 of 2 functions that could not be probed" in state(listed)
 
 
 async def test_lost_calls_are_said(sources: FakeSources) -> None:
@@ -131,9 +158,13 @@ async def test_functions_are_added_to_the_running_probe(sources: FakeSources) ->
         assert "main.main" in names(screen.table().rows)
         assert probing.closed == 0
         await pilot.press("escape")
-        await at(pilot, FunctionsScreen)
+        assert await at(pilot, FunctionsScreen) is chooser
         assert probing.closed == 1
         assert not screen.is_attached
+        assert "probed" not in state(chooser)
+        assert "marked" not in state(chooser)
+        assert "enter probe  " in keys(chooser)
+        assert not any(line[1] in "◉●" for line in painted(chooser)[1:] if line)
 
 
 async def test_esc_while_adding_leads_back_to_the_probe(sources: FakeSources) -> None:
@@ -176,6 +207,10 @@ async def test_functions_are_removed(sources: FakeSources) -> None:
         await ticks(pilot, screen, probing, {})
         assert not screen.table().rows
         assert "nothing is probed; a adds functions" in painted(screen)[2]
+        assert "▸ 0 functions" in context(screen)
+        assert "live" not in state(screen)
+        await pilot.press("q")
+        await until(pilot, lambda: not pilot.app.is_running)  # there is nothing to ask about
 
 
 async def test_esc_detaches_and_returns_to_the_same_row(sources: FakeSources) -> None:
@@ -205,9 +240,10 @@ async def test_leaving_while_it_attaches_detaches_all_the_same(sources: FakeSour
     async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
         await functions(pilot)
         await pilot.press("enter")
-        await at(pilot, ProbeScreen)
+        screen = await at(pilot, ProbeScreen)
         await pilot.press("escape")
-        await pilot.pause()
+        await until(pilot, lambda: state(screen) == STOPPING)
+        assert painted(screen)[2].strip() == STOPPING
         sources.holds["probe"].set()
         await at(pilot, FunctionsScreen)
         assert sources.probing.closed == 1
@@ -351,3 +387,71 @@ async def test_small_terminals(sources: FakeSources, size: tuple[int, int]) -> N
         await ticks(pilot, screen, probing, FIRST, THEN)
         await pilot.press("down", "s", "space", "question_mark", "escape", "q", "n")
         assert all(len(line) <= size[0] for line in painted(screen))
+
+
+async def test_columns_are_dropped_whole(sources: FakeSources) -> None:
+    longer = tuple(function(f"main.{'f' * 30}{index}", 0x1000 * index) for index in range(40))
+    sources.functions_of["fibonacci"] = longer
+    for size in ((60, 20), (80, 24), (100, 30)):
+        async with Bpfscope(sources, pid=2696).run_test(size=size) as pilot:
+            screen, probing = await probe(pilot, sources, "main.")
+            await ticks(pilot, screen, probing, {longer[0].name: 1}, {longer[0].name: 9})
+            assert screen.table().show_vertical_scrollbar
+            for line, end in zip(painted(screen)[:2], ("SHARE", "100.0 %"), strict=True):
+                assert end in line
+                assert len(line) < size[0]  # the scroll bar has the last cell
+
+
+async def test_the_keys_of_a_narrow_terminal(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(60, 20)) as pilot:
+        screen, probing = await probe(pilot, sources)
+        await ticks(pilot, screen, probing, FIRST)
+        assert keys(screen) == "p pause  r reset  d remove  esc detach  ? help  q quit"
+
+
+async def test_functions_of_one_name_show_their_addresses(sources: FakeSources) -> None:
+    long = f"Shape::Shape({'int, ' * 20}int)"
+    twins = (function(long, 0x1180), function(long, 0x11C0), function("Shape::area()", 0x1200))
+    sources.functions_of["fibonacci"] = twins
+    async with Bpfscope(sources, pid=2696).run_test(size=(80, 24)) as pilot:
+        screen, probing = await probe(pilot, sources, "Shape")
+        await ticks(pilot, screen, probing, {})
+        shown = painted(screen)
+        assert [any(f"  {address}  " in line for line in shown) for address in ("1180", "11c0", "1200")] == [
+            True,
+            True,
+            False,
+        ]
+        assert detail(screen).endswith("fibonacci · 1180")
+
+
+async def test_a_module_that_is_added_gets_its_column(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
+        screen, probing = await probe(pilot, sources)
+        await ticks(pilot, screen, probing, FIRST)
+        assert "MODULE" not in painted(screen)[0]
+        probing.functions += (sources.functions_of["libc.so.6"][0],)
+        await ticks(pilot, screen, probing, {"malloc": 3})
+        assert "MODULE" in painted(screen)[0]
+        assert any("libc.so.6" in line for line in painted(screen))
+
+
+async def test_half_an_expression_keeps_the_rows(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
+        screen, probing = await probe(pilot, sources)
+        await ticks(pilot, screen, probing, FIRST)
+        await type_filter(pilot, "cache")
+        assert "1 of 3 functions" in state(screen)
+        await type_filter(pilot, "/(loop")
+        await ticks(pilot, screen, probing, THEN)
+        assert "unfinished expression" in state(screen)
+        assert names(screen.table().rows) == [CACHE.name]
+
+
+async def test_a_reading_that_contradicts_itself_is_survived(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
+        screen, probing = await probe(pilot, sources)
+        await ticks(pilot, screen, probing, FIRST)
+        probing._queue.put_nowait(CountsSample(1005, 5, probing.functions, (), 0, "exited 0"))
+        await until(pilot, lambda: "exited 0" in state(screen))
+        assert "100 calls" in state(screen)

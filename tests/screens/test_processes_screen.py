@@ -104,7 +104,9 @@ async def test_a_process_that_ends_leaves_the_cursor_where_it_is(sources: FakeSo
         ("postgres: *", {840, 841}),
         ("2696", {2696}),
         ("rust", {3012}),
-        ("/usr/sbin", {702}),
+        ("usr/sbin", {702}),
+        ("/^post.*wal/", {841}),
+        ("!/^\\/(usr|sbin)|rg|node|postgres/", {702, 2210, 2696}),
         ("!root", {811, 840, 841, 1733, 2210, 3012}),
         ("!", {1, 702, 811, 840, 841, 1733, 2210, 2696, 3012}),
     ],
@@ -221,3 +223,25 @@ async def test_a_terminal_that_changes_its_size(sources: FakeSources) -> None:
         await until(pilot, lambda: screen.table().size.width <= 50)
         table: Any = screen.table()
         assert table.scroll_y <= table.cursor < table.scroll_y + table.size.height - 1
+
+
+async def test_half_an_expression_keeps_the_list_while_readings_come(sources: FakeSources) -> None:
+    async with Bpfscope(sources).run_test(size=(120, 36)) as pilot:
+        screen = await processes(pilot)
+        await type_filter(pilot, "fibonacci")
+        await type_filter(pilot, "/(rg|node")
+        assert "unfinished expression" in state(screen)
+        sources.tick(1, PROCESSES)
+        await until(pilot, lambda: screen._sample and screen._sample.time == 1001)
+        assert pids(screen) == [2696]
+        await type_filter(pilot, "/(rg|node)/")
+        assert set(pids(screen)) == {1733, 3012}
+        assert "unfinished" not in state(screen)
+
+
+async def test_a_narrow_list_gives_the_room_to_the_commands(sources: FakeSources) -> None:
+    async with Bpfscope(sources).run_test(size=(80, 24)) as pilot:
+        screen = await processes(pilot)
+        placed = {one.column.key: one.width for one in screen.table()._placed}
+        assert (placed["history"], placed["user"]) == (10, 8)
+        assert placed["command"] > 20

@@ -104,3 +104,17 @@ def test_what_stays_at_the_end_is_the_mean() -> None:
     calls.take(sample(12, {LOOP: 130}))
     calls.take(sample(15, {LOOP: 150})._replace(ended="exited 0"))
     assert figures(calls) == {LOOP.name: (50, 10.0)}
+
+
+def test_a_reading_that_contradicts_itself_changes_no_number() -> None:
+    calls = taken(sample(0, {LOOP: 0}), sample(1, {LOOP: 10}))
+    calls.take(CountsSample(102, 2, (LOOP, CACHE), (11,), 0, "exited 0"))
+    assert [row.calls for row in calls.rows()] == [10]
+    assert calls.elapsed == 2
+    assert [row.calls for row in taken(CountsSample(102, 2, (LOOP,), (), 0)).rows()] == []
+
+
+def test_names_that_several_functions_have() -> None:
+    other = LOOP._replace(address=1)
+    assert taken(sample(0, {LOOP: 0, other: 0, CACHE: 0})).twins == {LOOP.name}
+    assert taken(sample(0, {LOOP: 0}), sample(1, {})).modules == frozenset()

@@ -1,5 +1,6 @@
 """Calls over time: rates, shares and baselines from samples of totals. Pure: knows no widget."""
 
+from collections import Counter
 from collections.abc import Iterable
 from itertools import repeat
 from operator import attrgetter
@@ -41,6 +42,8 @@ class Calls:
     def __init__(self) -> None:
         self.sample: CountsSample | None = None
         self.since = 0.0  # seconds after the start of the probe: the last reset
+        self.modules: frozenset[str] = frozenset()  # names
+        self.twins: frozenset[str] = frozenset()  # names that several functions have
         self._history = History()
         self._keys: tuple[Key, ...] = ()
         self._totals: dict[Key, int] = {}
@@ -51,9 +54,18 @@ class Calls:
 
     def take(self, sample: CountsSample) -> None:
         """Note the next sample."""
-        before, self.sample = self.sample, sample
+        before = self.sample
+        if len(sample.functions) != len(
+            sample.calls
+        ):  # it contradicts itself: only its time and its end are worth something
+            known = before or sample._replace(functions=(), calls=())
+            sample = sample._replace(functions=known.functions, calls=known.calls)
+        self.sample = sample
         if before is None or before.functions is not sample.functions:
             self._keys = tuple(map(function_key, sample.functions))
+            self.modules = frozenset(function.module for function in sample.functions)
+            names = Counter(function.name for function in sample.functions)
+            self.twins = frozenset(name for name, times in names.items() if times > 1)
         self._totals = dict(zip(self._keys, sample.calls, strict=True))
         seconds = sample.time - self._rated
         if sample.ended and sample.elapsed > self.since:  # what stays is the mean of all that is shown

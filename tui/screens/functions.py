@@ -1,6 +1,7 @@
 """The second screen: a process's modules and functions, and which of them to probe."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 from textual import on
@@ -12,62 +13,26 @@ from textual.widgets import Static
 from tui import text
 from tui.elf.names import Function, Module
 from tui.errors import BpfscopeError
-from tui.screens.base import ConsoleScreen
+from tui.screens.base import CURSOR, CUT, MARKED, REVERSE, SORT, SORTED, ConsoleScreen, counted, filter_by
 from tui.screens.confirm import ConfirmScreen
+from tui.screens.function_rows import COLUMNS, longest, spelt, words
+from tui.screens.marks import Marks
+from tui.screens.modules_pane import SLIM, ModulesPane
 from tui.screens.probe import ProbeScreen
-from tui.screens.target import Target, function_key
+from tui.screens.target import Target, function_key, identified, sentence
 from tui.widgets.actions import Action
-from tui.widgets.columns import Column, Sort
-from tui.widgets.filter import Haystack, Unfinished
+from tui.widgets.columns import Sort
+from tui.widgets.filter import Haystack
 from tui.widgets.lines import Detail, Phrase
 from tui.widgets.order import by_column
-from tui.widgets.pieces import Cell
 from tui.widgets.table import Table
 
 MANY = 2_000  # functions; probing more at once is asked about
+COSTS = "Each of their calls then costs the process 1 to 15 µs."
 REST = 0.12  # seconds that the cursor rests on a module before its functions are read
 
-Key = tuple[str, int]
 
-
-def _name(function: Function, _: int) -> Cell:
-    if not function.aliases:
-        return function.name
-    return ((function.name, ""), (f"  also {', '.join(function.aliases)}", "dim"))
-
-
-def _size(function: Function, _: int) -> Cell:
-    return text.count(function.size) if function.size else "?"
-
-
-def _words(function: Function) -> str:
-    if function.raw_name == function.name and not function.aliases:
-        return function.name
-    return "\n".join((function.name, function.raw_name, *function.aliases))
-
-
-COLUMNS: tuple[Column[Function], ...] = (
-    Column("function", "FUNCTION", 16, _name, lambda function: function.name, middle=True, flexible=True),
-    Column(
-        "address",
-        "ADDRESS",
-        12,
-        lambda function, _: f"{function.address:x}",
-        lambda function: function.address,
-        right=True,
-        priority=2,
-        narrow=9,
-    ),
-    Column("size", "SIZE", 8, _size, lambda function: function.size, descending=True, right=True, priority=1, narrow=7),
-    Column(
-        "origin",
-        "SOURCE",
-        8,
-        lambda function, _: ((function.origin, "dim"),),
-        lambda function: function.origin,
-        priority=3,
-    ),
-)
+STRIPPED = "names no functions: it was stripped; install its debug symbols, or choose another module"
 
 
 class Loaded(Message):
@@ -93,32 +58,21 @@ class FunctionsScreen(ConsoleScreen):
 
     CSS_PATH = "functions.tcss"
     NAME = "Functions"
-    HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (70, "-narrow"), (100, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (SLIM, "-wide")]
     ACTIONS = (
         Action(
-            "enter",
-            "enter",
-            "probe",
-            "probe",
-            "Count the calls of the marked functions, or of the one under the cursor",
-            0,
+            "enter", "enter", "probe", "probe", "Count calls of the marked functions, or of the one under the cursor", 0
         ),
-        Action("c", "c", "calls", "probe", "The same", 10),
-        Action("space", "space", "mark", "mark", "Mark the function for probing, or unmark it", 2),
+        Action("c", "c", "calls", "probe", "Probe (as enter)", 10),
+        Action("space", "space", "mark", "mark", "Mark the function for probing, or unmark it", 1),
         Action("a", "a", "mark all", "mark_all", "Mark all functions that the filter leaves; again: unmark them", 3),
-        Action(
-            "slash",
-            "/",
-            "filter",
-            "filter",
-            "Keep names with this text, a glob with * and ?, or a /regex/; ! in front inverts",
-            1,
-        ),
-        Action("tab", "tab", "modules", "pane", "Go to the other pane", 2),
-        Action("s", "s", "sort", "sort", "Sort by the next column; a click on a title does it too", 5),
-        Action("S", "S", "reverse", "sort_reverse", "Sort the other way round", 10),
-        Action("escape", "esc", "back", "back", "Clear the filter, or go back", 4),
+        filter_by("functions with this in their name", 1),
+        Action("tab", "tab", "modules", "pane", "Go to the other pane", 4),
+        SORT,
+        REVERSE,
+        Action("escape", "esc", "back", "back", "Clear the filter, or go back", 0),
     )
+    SIGNS = (CURSOR, MARKED, ("◉", "probed"), ("–", "can't be probed, or read"), SORTED, CUT)
 
     class ModulesRead(Message):
         """The process's modules are known."""
@@ -127,41 +81,38 @@ class FunctionsScreen(ConsoleScreen):
             super().__init__()
             self.modules = modules
 
+    class Identified(Message):
+        """The process's name and language are known."""
+
+        def __init__(self, target: Target) -> None:
+            super().__init__()
+            self.target = target
+
     def __init__(self, target: Target) -> None:
         super().__init__()
         self.target = target
         self.modules: tuple[Module, ...] = ()
         self.module: Module | None = None  # the chosen one
-        self.marked: dict[Key, Function] = {}
+        self.marks = Marks()
         self.probe: ProbeScreen | None = None  # one that goes on while functions are added to it
+        self.over = ""  # that there is no such process any more, in a sentence
         self._read: dict[str, tuple[Function, ...]] = {}
         self._failures: dict[str, str] = {}
-        self._sorted: Sequence[Function] = ()
-        self._haystack: Haystack[Function] = Haystack((), _words)
-        self._unfinished = False
+        self._haystack: Haystack[Function] = Haystack((), words)
 
     def content(self) -> Iterable[Widget]:
         """Two panes."""
-        modules: Table[Module] = Table(
-            (
-                Column("module", "MODULE", 8, lambda module, _: module.name, flexible=True, middle=True),
-                Column("count", "FUNCTIONS", 9, self._count, right=True, priority=1),
-            ),
-            lambda module: module.name,
-            Sort("", False),
-            id="modules",
-        )
         functions: Table[Function] = Table(
             COLUMNS,
             function_key,
             Sort("function", False),
-            mark=self._mark_of,
+            mark=self.marks.sign,
             shade=lambda function: "dim" if function.unprobeable else "",
             arrange=lambda rows, _: rows,
             id="functions",
         )
         with Horizontal(id="panes"):
-            yield modules
+            yield ModulesPane(self._count, lambda module: self.marks.sign_of_module(module.name))
             yield functions
             yield Static(id="failure", markup=False)
 
@@ -170,27 +121,37 @@ class FunctionsScreen(ConsoleScreen):
         self._show_functions()
         self.functions.focus()
         self.run_worker(self._read_modules())
+        if not self.target.name:
+            self.run_worker(self._identify())
+
+    async def _identify(self) -> None:
+        with suppress(BpfscopeError):
+            if found := await identified(self.target.pid, self.sources):
+                self.post_message(self.Identified(found))
+
+    def on_functions_screen_identified(self, event: Identified) -> None:
+        """Say it."""
+        self.target = event.target
+        self.show_state()
 
     async def _read_modules(self) -> None:
         try:
             self.post_message(self.ModulesRead(await self.sources.modules(self.target.pid)))
         except BpfscopeError as error:
-            self.post_message(Failed(None, str(error)))
+            self.post_message(Failed(None, sentence(error)))
 
     async def _read_functions(self, module: Module) -> None:
         try:
             self.post_message(Loaded(module, await self.sources.functions(module)))
         except BpfscopeError as error:
-            self.post_message(Failed(module, str(error)))
+            self.post_message(Failed(module, sentence(error)))
 
     def on_functions_screen_modules_read(self, event: ModulesRead) -> None:
         """Show them, and choose the executable."""
         self.modules = event.modules
         if not self.target.name and self.modules:
             self.target = self.target._replace(name=self.modules[0].name)
-        table = self.modules_table
-        table.empty = "no module"
-        table.show(self.modules, anew=True)
+        self.modules_table.fill(self.modules, self.size.width)
         if self.modules:
             self._choose(self.modules[0])
         else:
@@ -212,9 +173,9 @@ class FunctionsScreen(ConsoleScreen):
     # Panes
 
     @property
-    def modules_table(self) -> Table[Module]:
+    def modules_table(self) -> ModulesPane:
         """The left pane."""
-        return self.query_one("#modules", Table)
+        return self.query_one(ModulesPane)
 
     @property
     def functions(self) -> Table[Function]:
@@ -239,6 +200,10 @@ class FunctionsScreen(ConsoleScreen):
         """Whichever way the focus went."""
         self.set_class(self._among_modules, "-modules")
         self.call_next(self.show_state)
+
+    def on_resize(self) -> None:
+        """Share the width anew."""
+        self.modules_table.share(self.size.width)
 
     def _choose(self, module: Module) -> None:
         """Show this module's functions; read them where that wasn't done yet."""
@@ -267,7 +232,7 @@ class FunctionsScreen(ConsoleScreen):
     @on(Table.Sorted, "#functions")
     def sort_anew(self) -> None:
         """Sort the whole module once, not each filtered list."""
-        self._sort()
+        self._sort(self._haystack.rows)
         self.filtered()
 
     @on(Table.Chosen)
@@ -279,41 +244,26 @@ class FunctionsScreen(ConsoleScreen):
     # Functions
 
     def _show_module(self) -> None:
-        self._sorted = self._read.get(self.module.name, ()) if self.module else ()
-        self._sort()
-        functions = self.functions
-        functions.limit(
-            "function",
-            max(
-                (len(f.name) + (len(f"  also {', '.join(f.aliases)}") if f.aliases else 0) for f in self._sorted),
-                default=16,
-            ),
-        )
+        functions = self._read.get(self.module.name, ()) if self.module else ()
+        self._sort(functions)
+        self.functions.limit("function", longest(functions))
         self.query_one(Detail).one_line()
         self._show_functions(anew=True)
 
-    def _sort(self) -> None:
-        self._sorted = by_column(self._sorted, COLUMNS, self.functions.sort)
-        self._haystack = Haystack(self._sorted, _words)
+    def _sort(self, functions: Sequence[Function]) -> None:
+        self._haystack = Haystack(by_column(functions, COLUMNS, self.functions.sort), words)
 
     def filtered(self) -> None:
         """Show what the filter leaves; half an expression leaves what was there."""
         self._show_functions(anew=True)
 
     def _show_functions(self, *, anew: bool = False) -> None:
-        try:
-            shown = self._haystack.matching(self.prompt.text)
-            self._unfinished = False
-        except Unfinished:
-            self._unfinished = True
-            self.show_state()
-            return
         functions = self.functions
         failure = self._failures.get(self.module.name if self.module else "", "")
         self.query_one("#failure", Static).update(failure)
         self.set_class(bool(failure), "-failed")
         functions.empty = self._empty()
-        functions.show(shown, anew=anew)
+        functions.show(self._haystack.matching(self.prompt.wanted), anew=anew)
         self.show_state()
 
     def _empty(self) -> str:
@@ -321,24 +271,13 @@ class FunctionsScreen(ConsoleScreen):
             return f"reading what {self.target.title} maps …"
         if self.module.name not in self._read:
             return f"reading {self.module.name} …"
-        if self.prompt.text:
-            return f"no function matches {self.prompt.text}; esc clears the filter"
-        return f"{self.module.name} names no functions: it is stripped"
+        if self._haystack.rows:
+            return f"no function matches {self.prompt.wanted}; esc clears the filter"
+        return f"{self.module.name} {STRIPPED}"
 
-    def _count(self, module: Module, _: int) -> Cell:
-        if module.name in self._failures:
-            return "–"
-        functions = self._read.get(module.name)
-        return text.count(len(functions)) if functions is not None else ""
-
-    def _probed(self) -> set[Key]:
-        return self.probe.probed if self.probe else set()
-
-    def _mark_of(self, function: Function) -> str:
-        key = function_key(function)
-        if self.probe and key in self.probe.probed:
-            return "◉"
-        return "●" if key in self.marked else "–" if function.unprobeable else ""
+    def _count(self, module: Module) -> str:
+        read = self._read.get(module.name)
+        return "–" if module.name in self._failures else text.count(len(read)) if read is not None else ""
 
     # Lines
 
@@ -346,30 +285,27 @@ class FunctionsScreen(ConsoleScreen):
         """The lines around the panes."""
         left: list[Phrase] = [(("Processes ▸ ", "dim"), (self.target.title, "title"))]
         right: list[Phrase] = [(self.target.language, "dim"), (self.module.path if self.module else "", "dim")]
-        self.put_lines((left, right), self._state(), [(self.functions.sort_title, "dim")] if self._sorted else ())
+        order = [(self.functions.sort_title, "dim")] if self._haystack.rows else ()
+        self.put_lines((left, right), self._state(), order)
         self._show_detail()
 
     def _state(self) -> list[Phrase]:
-        total, shown = len(self._sorted), len(self.functions.rows)
-        counted = text.plural(total, "function") if shown == total else f"{shown:,} of {text.plural(total, 'function')}"
-        phrases: list[Phrase] = [("unfinished expression", "warn")] if self._unfinished else []
+        total, shown = len(self._haystack.rows), len(self.functions.rows)
+        phrases: list[Phrase] = [(self.over, "warn")]
         if self.module and self.module.name in self._read:
-            phrases.append((counted, "strong"))
+            phrases.append((counted(shown, total, "function"), "strong"))
         elif not self._failures.get(self.module.name if self.module else ""):
             phrases.append((self._empty(), "dim"))
-        if self.marked:
-            phrases.append((f"● {len(self.marked):,} marked", "accent"))
-        if self.probe:
-            phrases.append((f"◉ {len(self._probed()):,} probed", "good"))
+        phrases.append((f"● {len(self.marks):,} marked" if self.marks else "", "accent"))
+        phrases.append((f"◉ {self.marks.probed:,} probed" if self.probe else "", "good"))
         return phrases
 
     def _show_detail(self) -> None:
+        module, function = self.modules_table.row, self.functions.row
         if self._among_modules:
-            module = self.modules_table.row
             self.query_one(Detail).show(module.path if module else "")
-            return
-        function = self.functions.row
-        self.query_one(Detail).show(*(_spelt(function) if function else ("",)))
+        else:
+            self.query_one(Detail).show(*(spelt(function) if function else ("",)))
 
     def can(self, name: str) -> bool:
         """What does something now."""
@@ -392,29 +328,20 @@ class FunctionsScreen(ConsoleScreen):
 
     def action_mark(self) -> None:
         """Mark or unmark, and go on to the next."""
-        function = self.functions.row
-        if function is None:
-            return
-        key = function_key(function)
-        if self.marked.pop(key, None) is None and self._eligible(function):
-            self.marked[key] = function
-        self.functions.action_move(1)
-        self.functions.repaint()
-        self.show_state()
+        if self.functions.row is not None:
+            self.marks.toggle(self.functions.row)
+            self.functions.action_move(1)
+            self._show_marks()
 
     def action_mark_all(self) -> None:
         """Mark all that the filter leaves; if all are, unmark them."""
-        eligible = {function_key(one): one for one in self.functions.rows if self._eligible(one)}
-        if eligible.keys() <= self.marked.keys():
-            for key in eligible:
-                del self.marked[key]
-        else:
-            self.marked |= eligible
-        self.functions.repaint()
-        self.show_state()
+        self.marks.toggle_all(self.functions.rows)
+        self._show_marks()
 
-    def _eligible(self, function: Function) -> bool:
-        return not function.unprobeable and function_key(function) not in self._probed()
+    def _show_marks(self) -> None:
+        self.functions.repaint()
+        self.modules_table.repaint()
+        self.show_state()
 
     # Away from here
 
@@ -425,39 +352,38 @@ class FunctionsScreen(ConsoleScreen):
                 self._choose(self.modules_table.row)
             self.action_pane()
             return
-        under = self.functions.row
-        functions = tuple(self.marked.values())
-        if not functions and under is not None and self._eligible(under):
+        under, functions = self.functions.row, self.marks.functions
+        if not functions and under is not None and self.marks.eligible(under):
             functions = (under,)
         if not functions and not self.probe:
             if under is not None:
                 self.say(f"{under.name} can't be probed: {under.unprobeable}", bad=True)
             return
         if len(functions) > MANY:
-            question = (
-                f"Probe {len(functions):,} functions at once?",
-                "Each of their calls costs the process about a microsecond, some ten.",
-            )
-            self.app.push_screen(ConfirmScreen(*question), lambda yes: self._go(functions) if yes else None)
+            question = ConfirmScreen(f"Probe {len(functions):,} functions at once?", COSTS)
+            self.app.push_screen(question, lambda yes: self._go(functions) if yes else None)
         else:
             self._go(functions)
 
     def _go(self, functions: Sequence[Function]) -> None:
-        self.marked.clear()
-        self.functions.repaint()
-        if self.probe is None:
-            self.app.push_screen(ProbeScreen(self.target, self.modules, functions))
-            self.show_state()
-            return
         probe, self.probe = self.probe, None
-        if functions:
+        self.marks.start()
+        self._show_marks()
+        if probe is None:
+            probe = ProbeScreen(self.target, self.modules, functions)
+        elif functions and not probe.ended:
             probe.add(functions)
         self.app.push_screen(probe)
 
     def choose_more(self, probe: ProbeScreen) -> None:
         """The person comes back from a running probe to add functions to it."""
         self.probe = probe
-        self.functions.repaint()
+        self.marks.start(probe.probed)
+        self._show_marks()
+
+    def left(self, probe: ProbeScreen) -> None:
+        """The person comes back from a probe that is over."""
+        self.over = probe.over
         self.show_state()
 
     def action_back(self) -> None:
@@ -465,21 +391,8 @@ class FunctionsScreen(ConsoleScreen):
         if self.clear_filter():
             return
         if self.probe:
-            self.marked.clear()
             self._go(())
         elif len(self.app.screen_stack) > 2:
             self.app.pop_screen()
         else:
             self.console.show_processes()
-
-
-def _spelt(function: Function) -> tuple[str, str]:
-    """The function's whole name, and what is to be said about it."""
-    notes = []
-    if function.unprobeable:
-        notes.append(f"– can't be probed: {function.unprobeable}")
-    if function.raw_name != function.name:
-        notes.append(function.raw_name)
-    if function.aliases:
-        notes.append(f"also {', '.join(function.aliases)}")
-    return function.name, " · ".join(notes)

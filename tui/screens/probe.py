@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from rich.cells import cell_len
 from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
@@ -17,79 +16,35 @@ from tui import text
 from tui.collectors.samples import CountsSample
 from tui.collectors.sources import Attached, Probing
 from tui.elf.names import Function, Module, Skipped
-from tui.errors import BpfscopeError
-from tui.screens.base import ConsoleScreen, quicker, slower
+from tui.errors import BpfscopeError, TargetError
+from tui.screens.base import (
+    CURSOR,
+    CUT,
+    FASTER,
+    MARKED,
+    REVERSE,
+    SLOWER,
+    SORT,
+    SORTED,
+    ConsoleScreen,
+    counted,
+    filter_by,
+    quicker,
+    slower,
+)
+from tui.screens.call_columns import columns, limits
 from tui.screens.calls import CallRow, Calls, Key, document, row_key, words
 from tui.screens.session import Session
 from tui.screens.skipped import SkippedScreen
-from tui.screens.target import Target, function_key
+from tui.screens.target import Target, function_key, sentence
 from tui.widgets.actions import Action
-from tui.widgets.columns import Column, Sort
-from tui.widgets.filter import Haystack, Unfinished
-from tui.widgets.history import STEPS
+from tui.widgets.columns import Sort
+from tui.widgets.filter import Haystack
 from tui.widgets.lines import Detail, Phrase
-from tui.widgets.pieces import Cell
 from tui.widgets.table import Table
 
-
-def _share(row: CallRow, _: int) -> Cell:
-    return f"{100 * row.share:.1f} %"
-
-
-def _bar(row: CallRow, width: int) -> Cell:
-    return ((text.bar(row.share, width), "graph"),)
-
-
-NAME = Column[CallRow](
-    "function",
-    "FUNCTION",
-    16,
-    lambda row, _: row.function.name,
-    lambda row: row.function.name,
-    middle=True,
-    flexible=True,
-)
-MODULE = Column[CallRow](
-    "module",
-    "MODULE",
-    16,
-    lambda row, _: ((row.function.module, "dim"),),
-    lambda row: row.function.module,
-    middle=True,
-    priority=4,
-    narrow=12,
-)
-FIGURES: tuple[Column[CallRow], ...] = (
-    Column(
-        "calls",
-        "CALLS",
-        15,
-        lambda row, _: text.count(row.calls),
-        lambda row: row.calls,
-        descending=True,
-        right=True,
-        narrow=13,
-    ),
-    Column(
-        "rate",
-        "CALLS/S",
-        9,
-        lambda row, _: text.rate(row.per_second),
-        lambda row: row.per_second,
-        descending=True,
-        right=True,
-    ),
-    Column(
-        "history",
-        "60 s",
-        STEPS,
-        lambda row, width: ((text.sparkline(row.history.last(row.key, width), width), "graph"),),
-        priority=2,
-        narrow=STEPS // 2,
-    ),
-    Column("share", "SHARE", 8, _share, lambda row: row.share, descending=True, right=True, priority=1),
-    Column("bar", "", 8, _bar, filler=True, priority=3),
-)
+STOPPING = "stopping: what is attached already is detached again …"
+LEAVE = "esc leads back to the functions, and once more to the processes"
 
 
 class ProbeScreen(ConsoleScreen):
@@ -98,27 +53,21 @@ class ProbeScreen(ConsoleScreen):
     CSS_PATH = "probe.tcss"
     NAME = "Calls"
     ACTIONS = (
-        Action(
-            "slash",
-            "/",
-            "filter",
-            "filter",
-            "Keep functions with this text, a glob, or a /regex/; ! in front inverts",
-            2,
-        ),
-        Action("s", "s", "sort", "sort", "Sort by the next column; a click on a title does it too", 3),
-        Action("S", "S", "reverse", "sort_reverse", "Sort the other way round", 10),
-        Action("p", "p", "pause", "pause", "Stop painting, not counting; on return the numbers are current", 3),
-        Action("r", "r", "reset", "reset", "Count from here", 4),
-        Action("plus,equals_sign", "+ -", "rate", "faster", "Read more often; - less often", 9),
-        Action("minus", "-", "slower", "slower", "Read less often", 10),
+        filter_by("functions with this in their name", 4),
+        SORT,
+        REVERSE,
+        Action("p", "p", "pause", "pause", "Stop painting, not counting; on return the numbers are current", 1),
+        Action("r", "r", "reset", "reset", "Count from here", 2),
+        FASTER,
+        SLOWER,
         Action("space", "space", "mark", "mark", "Mark the function, or unmark it", 8),
         Action("a", "a", "add", "add", "Choose more functions while the probe goes on", 3),
-        Action("d,delete", "d", "detach", "remove", "Detach the marked functions, or the one under the cursor", 5),
+        Action("d,delete", "d", "remove", "remove", "Detach the marked functions, or the one under the cursor", 3),
         Action("x", "x", "skipped", "skipped", "List the functions that could not be probed, with reasons", 6),
         Action("e", "e", "export", "export", "Write the numbers to a JSON file in the current folder", 6),
-        Action("escape", "esc", "back", "back", "Clear the filter, or detach everything and go back", 1),
+        Action("escape", "esc", "back", "back", "Clear the filter, or detach everything and go back", 0),
     )
+    SIGNS = (CURSOR, MARKED, SORTED, CUT)
 
     class Opened(Message):
         """Functions were attached."""
@@ -127,12 +76,20 @@ class ProbeScreen(ConsoleScreen):
             super().__init__()
             self.attached = attached
 
+    class Removed(Message):
+        """Functions were detached."""
+
+        def __init__(self, keys: set[Key]) -> None:
+            super().__init__()
+            self.keys = keys
+
     class Refused(Message):
         """A source said no; `fatal` where nothing is attached."""
 
-        def __init__(self, reason: str, *, fatal: bool = False) -> None:
+        def __init__(self, error: BpfscopeError, *, fatal: bool = False) -> None:
             super().__init__()
-            self.reason = reason
+            self.reason = str(error)
+            self.gone = sentence(error) if isinstance(error, TargetError) else ""
             self.fatal = fatal
 
     class Arrived(Message):
@@ -158,8 +115,10 @@ class ProbeScreen(ConsoleScreen):
         self.marked: set[Key] = set()
         self.probed: set[Key] = set()
         self.session: Session | None = None
-        self.busy = f"attaching {text.plural(len(functions), 'function')} …"
+        self.attaching = len(functions)  # so many are being attached
+        self.busy = _attaching(functions)
         self.failure = ""
+        self.gone = ""  # that the target wasn't there any more, in a sentence
         self._probing: Probing | None = None
         self._keys: tuple[Key, ...] = ()
 
@@ -168,11 +127,19 @@ class ProbeScreen(ConsoleScreen):
         """Why the target can't be called any more."""
         return self.calls.sample.ended if self.calls.sample else ""
 
+    @property
+    def over(self) -> str:
+        """That there is nothing left to probe, in a sentence."""
+        return self.gone or (f"{self.target.title} {self.ended}" if self.ended else "")
+
+    @property
+    def count(self) -> int:
+        """How many functions are probed, or are about to be."""
+        return len(self.probed) + self.attaching
+
     def content(self) -> Iterable[Widget]:
         """The table, or why there is none."""
-        several = len({function.module for function in self.asked}) > 1
-        columns = (NAME, *((MODULE,) if several else ()), *FIGURES)
-        table: Table[CallRow] = Table(columns, row_key, Sort("rate", True), mark=self._mark_of)
+        table: Table[CallRow] = Table(columns(self.calls), row_key, Sort("rate", True), mark=self._mark_of)
         table.empty = self.busy
         yield table
         yield Static(id="failure", markup=False)
@@ -191,31 +158,45 @@ class ProbeScreen(ConsoleScreen):
         try:
             self._probing, attached = await session.attached()
         except BpfscopeError as error:
-            self.post_message(self.Refused(str(error), fatal=True))
+            self.post_message(self.Refused(error, fatal=True))
             return
         self.post_message(self.Opened(attached))
 
     def on_probe_screen_opened(self, event: Opened) -> None:
         """Read what is attached."""
-        first = not self.probed
         self.probed |= set(map(function_key, event.attached.attached))
         self.skipped += event.attached.skipped
-        self.busy = ""
-        self.table().empty = "nothing is probed; a adds functions"
-        if first:
+        self._is_done()
+        if self.calls.sample is None:
             self._start()
-        self.show_state()
+
+    def on_probe_screen_removed(self, event: Removed) -> None:
+        """These don't count any more."""
+        self.probed -= event.keys
+        self._is_done()
 
     def on_probe_screen_refused(self, event: Refused) -> None:
         """Say why."""
-        self.busy = ""
         if event.fatal:
-            self.failure = event.reason
-            self.query_one("#failure", Static).update(event.reason)
+            self.failure, self.gone = event.reason, event.gone
+            self.query_one("#failure", Static).update(LEAVE if event.gone else event.reason)
             self.add_class("-failed")
         else:
-            self.say(event.reason, bad=True)
+            self.say(event.gone or event.reason, bad=True)
+        self._is_done()
+
+    def _is_busy(self, doing: str) -> None:
+        """Say what is done, and take no orders meanwhile."""
+        self.busy = self.table().empty = doing
+        self.table().repaint()
         self.show_state()
+
+    def _is_done(self) -> None:
+        """Take orders again, unless the probe is on its way out."""
+        self.attaching = 0
+        if self.session is None or not self.session.closing:
+            self._is_busy("")
+            self.table().empty = "nothing is probed; a adds functions"
 
     def _start(self) -> None:
         if self._probing is not None and not self.ended:
@@ -226,7 +207,7 @@ class ProbeScreen(ConsoleScreen):
             async for sample in probing.counts(self.interval):
                 self.post_message(self.Arrived(sample))
         except BpfscopeError as error:
-            self.post_message(self.Refused(str(error)))
+            self.post_message(self.Refused(error))
 
     def on_probe_screen_arrived(self, event: Arrived) -> None:
         """Take the reading; show it unless paused."""
@@ -234,8 +215,7 @@ class ProbeScreen(ConsoleScreen):
         if self.calls.keys is not self._keys:
             self._keys = self.calls.keys
             self.probed = set(self._keys)
-            longest = max((cell_len(function.name) for function in event.sample.functions), default=16)
-            self.table().limit("function", longest)
+            self.table().use(columns(self.calls), limits(self.calls))
         if self.ended:
             self.paused = False
         if not self.paused:
@@ -248,16 +228,21 @@ class ProbeScreen(ConsoleScreen):
         if self.calls.sample is not None:
             rows: Sequence[CallRow] = self.calls.rows()
             table = self.table()
-            if self.prompt.text:
-                with suppress(Unfinished):
-                    rows = Haystack(rows, words).matching(self.prompt.text)
-                table.empty = f"no function matches {self.prompt.text}; esc clears the filter"
+            if self.prompt.wanted:
+                rows = Haystack(rows, words).matching(self.prompt.wanted)
+            if not self.busy:
+                table.empty = self._empty()
             table.show(rows)
         self.show_state()
 
+    def _empty(self) -> str:
+        if self.prompt.wanted and self.probed:
+            return f"no function matches {self.prompt.wanted}; esc clears the filter"
+        return "nothing is probed; a adds functions"
+
     def show_state(self) -> None:
         """The lines around the table."""
-        what = text.plural(len(self.probed) or len(self.asked), "function")
+        what = text.plural(len(self.asked) if self.failure else self.count, "function")
         left: list[Phrase] = [((f"{self.target.title} ▸ ", "dim"), (what, "title"))]
         right: list[Phrase] = []
         if self.calls.was_reset:
@@ -268,12 +253,14 @@ class ProbeScreen(ConsoleScreen):
     def _state(self) -> list[Phrase]:
         sample = self.calls.sample
         if self.failure:
-            return [("nothing is attached", "bad")]
+            return [(self.gone or "nothing is attached", "bad")]
         if self.busy:
             return [(self.busy, "strong")]
         if sample is None:
             return [("waiting for the first reading …", "dim")]
         phrases: list[Phrase] = []
+        if self.prompt.wanted:
+            phrases.append((counted(len(self.table().rows), len(self.calls.keys), "function"), "strong"))
         if self.ended:
             after = text.clock(sample.elapsed)
             phrases.append((f"{self.target.title} {self.ended} after {after}; the numbers stay", "warn"))
@@ -293,13 +280,15 @@ class ProbeScreen(ConsoleScreen):
             return []
         if self.ended:
             return [("ended ■", "warn")]
+        if not self.probed:
+            return []
         live: Phrase = ("paused ‖", "warn") if self.paused else ("live ●", "good")
         return [live, (f"every {self.interval:g} s", "dim")]
 
     def on_table_moved(self) -> None:
         """Spell the function's name out."""
         row = self.table().row
-        self.query_one(Detail).show(*((row.function.name, row.function.module) if row else ("",)))
+        self.query_one(Detail).show(*(_spelt(row.function) if row else ("",)))
         self.show_keys()
 
     def can(self, name: str) -> bool:
@@ -317,7 +306,7 @@ class ProbeScreen(ConsoleScreen):
     def actions(self) -> list[Action]:
         """Labels that depend on the state."""
         labels = {
-            "back": "clear" if self.prompt.is_open else "back" if self.failure or self.ended else "detach, back",
+            "back": "clear" if self.prompt.is_open else "back" if self.failure or self.ended else "detach",
             "pause": "go on" if self.paused else "pause",
         }
         return [action._replace(label=labels.get(action.name, action.label)) for action in super().actions()]
@@ -367,8 +356,8 @@ class ProbeScreen(ConsoleScreen):
 
     def add(self, functions: Sequence[Function]) -> None:
         """Probe these as well."""
-        self.busy = f"attaching {text.plural(len(functions), 'function')} …"
-        self.show_state()
+        self.attaching = len(functions)
+        self._is_busy(_attaching(functions))
         self.run_worker(self._add(functions))
 
     async def _add(self, functions: Sequence[Function]) -> None:
@@ -376,7 +365,7 @@ class ProbeScreen(ConsoleScreen):
             if self._probing is not None:
                 self.post_message(self.Opened(await self._probing.add(functions)))
         except BpfscopeError as error:
-            self.post_message(self.Refused(str(error)))
+            self.post_message(self.Refused(error))
 
     def action_remove(self) -> None:
         """Detach the marked functions, or the one under the cursor."""
@@ -385,17 +374,16 @@ class ProbeScreen(ConsoleScreen):
         functions = [row.function for row in self.calls.rows() if row.key in wanted]
         self.marked = set()
         if functions:
-            self.busy = f"detaching {text.plural(len(functions), 'function')} …"
-            self.show_state()
+            self._is_busy(f"detaching {text.plural(len(functions), 'function')} …")
             self.run_worker(self._remove(functions))
 
     async def _remove(self, functions: Sequence[Function]) -> None:
         try:
             if self._probing is not None:
                 await self._probing.remove(functions)
-                self.post_message(self.Opened(Attached((), ())))
+                self.post_message(self.Removed(set(map(function_key, functions))))
         except BpfscopeError as error:
-            self.post_message(self.Refused(str(error)))
+            self.post_message(self.Refused(error))
 
     def action_export(self) -> None:
         """Write the numbers to a file."""
@@ -413,8 +401,9 @@ class ProbeScreen(ConsoleScreen):
     def action_back(self) -> None:
         """Clear the filter; then detach and go back."""
         if not self.clear_filter() and self.session and not self.session.closing:
-            self.busy = "" if self.failure or self.ended else f"detaching {text.plural(len(self.probed), 'function')} …"
-            self.show_state()
+            if not (self.failure or self.ended):
+                detaching = f"detaching {text.plural(len(self.probed), 'function')} …"
+                self._is_busy(STOPPING if self.attaching else detaching)
             self.run_worker(self._leave(self.session), group="leave")
 
     async def _leave(self, session: Session) -> None:
@@ -429,6 +418,15 @@ class ProbeScreen(ConsoleScreen):
         if self.session is not None:
             with suppress(BpfscopeError):
                 await self.console.close_session(self.session)
+
+
+def _attaching(functions: Sequence[Function]) -> str:
+    return f"attaching {text.plural(len(functions), 'function')} …"
+
+
+def _spelt(function: Function) -> tuple[str, str]:
+    """The function's whole name, and where it is."""
+    return function.name, f"{function.module} · {function.address:x}"
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

@@ -2,18 +2,19 @@
 
 from collections.abc import Iterable, Sequence
 
+from rich.cells import cell_len
 from textual.widget import Widget
 
-from tui import text
 from tui.elf.names import Skipped
-from tui.screens.base import ConsoleScreen
+from tui.screens.base import REVERSE, SORT, ConsoleScreen, counted, filter_by
 from tui.screens.target import Target, function_key
 from tui.widgets.actions import Action
 from tui.widgets.columns import Column, Sort
-from tui.widgets.filter import Haystack, Unfinished
+from tui.widgets.filter import Haystack
 from tui.widgets.lines import Detail
 from tui.widgets.table import Table
 
+LONG = 48  # cells of a name, beyond which the reason is worth more
 COLUMNS: tuple[Column[Skipped], ...] = (
     Column(
         "function",
@@ -24,7 +25,7 @@ COLUMNS: tuple[Column[Skipped], ...] = (
         middle=True,
         flexible=True,
     ),
-    Column("reason", "REASON", 24, lambda row, _: row.reason, lambda row: row.reason, filler=True),
+    Column("reason", "REASON", 24, lambda row, _: row.reason, lambda row: row.reason, flexible=True),
 )
 
 
@@ -34,8 +35,9 @@ class SkippedScreen(ConsoleScreen):
     CSS_PATH = "skipped.tcss"
     NAME = "Skipped"
     ACTIONS = (
-        Action("slash", "/", "filter", "filter", "Keep what has this text in name or reason", 1),
-        Action("s", "s", "sort", "sort", "Sort by the other column", 2),
+        filter_by("what has this in name or reason", 1),
+        SORT,
+        REVERSE,
         Action("escape", "esc", "back", "back", "Clear the filter, or go back", 0),
     )
 
@@ -47,8 +49,9 @@ class SkippedScreen(ConsoleScreen):
     def content(self) -> Iterable[Widget]:
         """The table."""
         table: Table[Skipped] = Table(COLUMNS, lambda row: function_key(row.function), Sort("function", False))
-        longest = max((len(row.function.name) for row in self._haystack.rows), default=16)
-        table.limit("function", min(48, longest))
+        rows = self._haystack.rows
+        table.limit("function", min(LONG, max((cell_len(row.function.name) for row in rows), default=16)))
+        table.limit("reason", max((cell_len(row.reason) for row in rows), default=24))
         yield table
 
     def on_mount(self) -> None:
@@ -59,14 +62,12 @@ class SkippedScreen(ConsoleScreen):
     def filtered(self) -> None:
         """Show what the filter leaves."""
         table = self.table()
-        table.empty = f"nothing matches {self.prompt.text}; esc clears the filter"
-        try:
-            table.show(self._haystack.matching(self.prompt.text), anew=True)
-        except Unfinished:
-            table.show(table.rows)
+        table.empty = f"nothing matches {self.prompt.wanted}; esc clears the filter"
+        table.show(self._haystack.matching(self.prompt.wanted), anew=True)
         left = [((f"{self.target.title} ▸ ", "dim"), ("skipped", "title"))]
-        counted = text.plural(len(self._haystack.rows), "function")
-        self.put_lines((left, ()), [(f"{counted} could not be probed", "strong")])
+        total, shown = len(self._haystack.rows), len(table.rows)
+        that = "" if shown == total else "that "
+        self.put_lines((left, ()), [(f"{counted(shown, total, 'function')} {that}could not be probed", "strong")])
 
     def on_table_moved(self) -> None:
         """Spell the row out."""

@@ -3,7 +3,9 @@
 from typing import NamedTuple
 
 from tui.collectors.samples import Process
+from tui.collectors.sources import Sources
 from tui.elf.names import Function
+from tui.errors import BpfscopeError, TargetError
 
 
 class Target(NamedTuple):
@@ -22,6 +24,18 @@ class Target(NamedTuple):
 def target_of(process: Process) -> Target:
     """The target that a row of the process list stands for."""
     return Target(process.pid, process.name, process.language)
+
+
+async def identified(pid: int, sources: Sources) -> Target | None:
+    """The process as the list of processes has it. Raises BpfscopeError."""
+    async for sample in sources.processes(1.0):
+        return next((target_of(process) for process in sample.processes if process.pid == pid), None)
+    return None
+
+
+def sentence(error: BpfscopeError) -> str:
+    """What an error says; about a target, without the advice to those who work on a command line."""
+    return str(error).partition(": `bpfscope ")[0] if isinstance(error, TargetError) else str(error)
 
 
 def function_key(function: Function) -> tuple[str, int]:

@@ -45,7 +45,8 @@ def place(columns: Sequence[Column[Row]], width: int, limits: dict[str, int]) ->
     """The columns that fit into `width` cells, the least important dropped first, of equals the last. None is cut.
 
     `limits` says how many cells a flexible column can use at most. Those that have a limit are what people read: they
-    get room first. Then the others get their full width, the most important first; fillers take what is left.
+    get room first, in a narrow table with those that have none. Then the others get their full width, the most
+    important first; fillers take what is left.
     """
     gap = 1 if width < NARROW else 2
     shown = [column for column in columns if not column.filler]
@@ -53,7 +54,7 @@ def place(columns: Sequence[Column[Row]], width: int, limits: dict[str, int]) ->
         shown.remove(max(reversed(shown), key=lambda column: column.priority))
     widths = {column.key: min(width, _least(column, limits)) for column in shown}
     spare = width - sum(widths.values()) - gap * (len(shown) - 1)
-    for column in sorted(shown, key=lambda column: _turn(column, limits)):
+    for column in sorted(shown, key=lambda column: _turn(column, limits, width)):
         grown = _grown(column, widths[column.key] + spare, limits)
         if grown > widths[column.key]:
             spare -= grown - widths[column.key]
@@ -76,11 +77,11 @@ def _least(column: Column[Row], limits: dict[str, int]) -> int:
     return min(least, max(limits[column.key], len(column.title) + 2)) if column.key in limits else least
 
 
-def _turn(column: Column[Row], limits: dict[str, int]) -> tuple[int, int]:
+def _turn(column: Column[Row], limits: dict[str, int], width: int) -> tuple[int, int]:
     """When it is the column's turn to grow."""
     if not column.flexible:
         return 1, column.priority
-    return (0, 0) if column.key in limits else (2, 0)
+    return (0, 0) if column.key in limits or width < NARROW else (2, 0)
 
 
 def _grown(column: Column[Row], most: int, limits: dict[str, int]) -> int:

@@ -8,14 +8,14 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.widgets.actions import Action
-from tui.widgets.pieces import Piece, length, paint, palette, wrap
+from tui.widgets.pieces import Piece, fit, length, paint, palette, wrap
 
 Phrase = Piece | tuple[Piece, ...]
 SEPARATOR: Piece = (" · ", "faint")
 
 
 class Line(Widget):
-    """Phrases on the left and on the right, joined by dots; where they don't fit, the last are left out."""
+    """Phrases on the left and on the right, joined by dots. Where they don't fit the last go, and the first is cut."""
 
     DEFAULT_CSS = """
     Line { height: 1; width: 1fr; background: $background; }
@@ -41,7 +41,8 @@ class Line(Widget):
             left.pop()
         while _width(left) + _width(right) + 2 * bool(right) > room and right:
             right.pop()
-        pieces = [(" ", ""), *_joined(left)]
+        said = _joined(left)
+        pieces = [(" ", ""), *(fit(tuple(said), room) if length(said) > room > 0 else said)]
         if right:
             pieces = [*pieces, (" " * (width - 1 - length(pieces) - _width(right)), ""), *_joined(right)]
         return paint(pieces, width, palette(self.rich_style, self.app.theme))

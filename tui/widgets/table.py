@@ -127,9 +127,9 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         """The row under the cursor."""
         return self.rows[self.cursor] if self.cursor < len(self.rows) else None
 
-    def use(self, columns: Sequence[Column[Row]]) -> None:
-        """Show these columns from now on."""
-        self.columns = columns
+    def use(self, columns: Sequence[Column[Row]], limits: dict[str, int]) -> None:
+        """Show these columns from now on; `limits` says how many cells the flexible ones can use."""
+        self.columns, self._limits = columns, limits
         self._place()
 
     def limit(self, key: str, cells: int) -> None:
@@ -306,8 +306,8 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         index = y - 1 + round(self.scroll_y)
         if index < len(self.rows):
             return self._row_line(index)
-        lines = wrap(self.empty, max(8, self._width)) if not self.rows and y >= 2 else ()
-        return ("", (" " * GUTTER, ""), (lines[y - 2], "dim")) if y - 2 < len(lines) else ("",)
+        lines = ["", "", *wrap(self.empty, max(8, self._width))] if not self.rows else []
+        return ("", (" " * GUTTER, ""), (lines[y], "dim")) if y < len(lines) else ("",)
 
     def _row_line(self, index: int) -> tuple[Any, ...]:
         row = self.rows[index]

@@ -1,0 +1,68 @@
+"""The rows of the functions' list: columns, by what a function is found, what is said about one. Knows no widget."""
+
+from collections.abc import Iterable
+
+from rich.cells import cell_len
+
+from tui import text
+from tui.elf.names import Function
+from tui.widgets.columns import Column
+from tui.widgets.pieces import Cell
+
+
+def _also(function: Function) -> str:
+    return f"also {', '.join(function.aliases)}" if function.aliases else ""
+
+
+def _name(function: Function, _: int) -> Cell:
+    return ((function.name, ""), (f"  {_also(function)}", "dim")) if function.aliases else function.name
+
+
+def _size(function: Function, _: int) -> Cell:
+    return text.count(function.size) if function.size else "?"
+
+
+COLUMNS: tuple[Column[Function], ...] = (
+    Column("function", "FUNCTION", 16, _name, lambda function: function.name, middle=True, flexible=True),
+    Column(
+        "address",
+        "ADDRESS",
+        12,
+        lambda function, _: f"{function.address:x}",
+        lambda function: function.address,
+        right=True,
+        priority=2,
+        narrow=9,
+    ),
+    Column("size", "SIZE", 8, _size, lambda function: function.size, descending=True, right=True, priority=1, narrow=7),
+    Column(
+        "origin",
+        "ORIGIN",
+        8,
+        lambda function, _: ((function.origin, "dim"),),
+        lambda function: function.origin,
+        priority=3,
+    ),
+)
+
+
+def words(function: Function) -> str:
+    """By what a function can be found."""
+    if function.raw_name == function.name and not function.aliases:
+        return function.name
+    return "\n".join((function.name, function.raw_name, *function.aliases))
+
+
+def longest(functions: Iterable[Function]) -> int:
+    """Cells that the longest name takes, with its other names."""
+    return max((cell_len(one.name) + (2 + cell_len(_also(one)) if one.aliases else 0) for one in functions), default=16)
+
+
+def spelt(function: Function) -> tuple[str, str]:
+    """The function's whole name, and what is to be said about it."""
+    notes = [
+        f"– can't be probed: {function.unprobeable}" if function.unprobeable else "",
+        function.raw_name if function.raw_name != function.name else "",
+        _also(function),
+    ]
+    return function.name, " · ".join(filter(None, notes))

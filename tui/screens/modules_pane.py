@@ -1,0 +1,38 @@
+"""The left pane of the functions' screen: the modules that a process maps."""
+
+from collections.abc import Callable, Sequence
+
+from rich.cells import cell_len
+
+from tui.elf.names import Module
+from tui.widgets.columns import Column, Sort
+from tui.widgets.table import Table
+
+SLIM = 70  # cells of a terminal; below, one pane is shown at a time
+BESIDE = 16  # cells beside the names: cursor, numbers, scroll bar, border
+
+
+class ModulesPane(Table[Module]):
+    """The executable first. `count` says how many functions a module has, `sign` whether some are marked."""
+
+    def __init__(self, count: Callable[[Module], str], sign: Callable[[Module], str]) -> None:
+        columns = (
+            Column[Module]("module", "MODULE", 8, lambda module, _: module.name, flexible=True, middle=True),
+            Column[Module]("count", "FUNCTIONS", 9, lambda module, _: count(module), right=True, filler=True),
+        )
+        super().__init__(columns, lambda module: module.name, Sort("", False), mark=sign, id="modules")
+        self.empty = "no module"
+
+    def fill(self, modules: Sequence[Module], terminal: int) -> None:
+        """Show these, in a terminal of so many cells."""
+        self.show(modules, anew=True)
+        self.share(terminal)
+
+    def share(self, terminal: int) -> None:
+        """Be as wide as the names need, up to a third; where one pane is shown at a time, the style sheet decides."""
+        longest = max((cell_len(module.name) for module in self.rows), default=0)
+        self.limit("module", longest)
+        if terminal < SLIM:
+            self.styles.clear_rule("width")
+        else:
+            self.styles.width = min(terminal // 3, longest + BESIDE)
