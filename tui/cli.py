@@ -57,7 +57,7 @@ def main(words: Sequence[str] | None = None) -> int:
         _discard_output()
         return 0
     except OSError as error:  # nowhere to write to: a full disk
-        print(f"bpfscope: {error}", file=sys.stderr)
+        print(f"bpfscope: cannot write the output: {error.strerror}", file=sys.stderr)
         _discard_output()
         return 1
 
