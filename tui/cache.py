@@ -5,8 +5,10 @@ Full, read-only or somebody else's, the cache is passed over; `folder` says why.
 
 import contextlib
 import os
+import stat
 
 _MOST_BYTES = 256 << 20  # per kind; the files that were written first go first
+_LARGEST = _MOST_BYTES // 4  # bytes of one file
 
 
 def folder(kind: str) -> tuple[str, str]:
@@ -31,8 +33,9 @@ def read(kind: str, name: str) -> bytes | None:
     if not path:
         return None
     try:
-        with open(f"{path}/{name}", "rb") as file:
-            return file.read()
+        with open(os.open(f"{path}/{name}", os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOFOLLOW), "rb") as file:
+            status = os.fstat(file.fileno())
+            return file.read(_LARGEST) if stat.S_ISREG(status.st_mode) and status.st_size <= _LARGEST else None
     except OSError:
         return None
 
@@ -40,7 +43,7 @@ def read(kind: str, name: str) -> bytes | None:
 def write(kind: str, name: str, content: bytes) -> str:
     """Puts the whole file there or nothing; returns why it could not."""
     path, reason = folder(kind)
-    if not path or len(content) > _MOST_BYTES // 4:
+    if not path or len(content) > _LARGEST:
         return reason
     partial = f"{path}/{name}.{os.getpid()}.partial"
     try:

@@ -76,6 +76,7 @@ def test_a_failed_write_leaves_nothing(own_cache: Path, monkeypatch: pytest.Monk
 
 def test_the_oldest_files_make_room(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cache, "_MOST_BYTES", 1000)
+    monkeypatch.setattr(cache, "_LARGEST", 250)
     for number in range(6):
         cache.write("objects", f"file{number}", bytes(240))
         os.utime(own_cache / f"bpfscope/objects/file{number}", (number, number))
@@ -87,3 +88,15 @@ def test_the_oldest_files_make_room(own_cache: Path, monkeypatch: pytest.MonkeyP
     ]
     cache.write("objects", "large", bytes(900))
     assert cache.read("objects", "large") is None
+
+
+def test_what_is_no_file_of_ours_is_passed_over(own_cache: Path, tmp_path: Path) -> None:
+    folder = own_cache / "bpfscope/objects"
+    assert cache.write("objects", "one", b"content") == ""
+    os.mkfifo(folder / "pipe")
+    (folder / "zero").symlink_to("/dev/zero")
+    (folder / "link").symlink_to(folder / "one")
+    with (folder / "huge").open("wb") as file:
+        file.truncate(1 << 40)
+    assert [cache.read("objects", name) for name in ("pipe", "zero", "link", "huge")] == [None] * 4
+    assert cache.read("objects", "one") == b"content"

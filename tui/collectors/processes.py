@@ -20,6 +20,7 @@ from tui.text import sanitise
 
 _TICKS: Final = os.sysconf("SC_CLK_TCK")
 _PAGE: Final = os.sysconf("SC_PAGE_SIZE")
+_LONGEST_COMMAND: Final = 4096  # characters; who reads on, reads /proc/PID/cmdline
 _SHORTEST: Final = 0.05  # seconds between readings
 _FIRST_SECONDS: Final = 0.3  # until the second sample, the first that has rates
 _YOUNG: Final = 5.0  # seconds, in which a process may still change its user or its arguments
@@ -107,7 +108,7 @@ class Processes:
             return None
         if stat.flags & _KERNEL_THREAD:
             return _Fixed(stat.name, name, user, "kernel", f"[{name}]")
-        line = sanitise(" ".join(command)).strip() or f"[{name}]"
+        line = sanitise(" ".join(command)[:_LONGEST_COMMAND]).strip() or f"[{name}]"
         return _Fixed(stat.name, name, user, self._languages.of_process(pid), line)
 
 

@@ -4,6 +4,7 @@ A cached listing is used only for the very file it was made of (device, inode, s
 """
 
 import json
+import zlib
 from array import array
 from collections.abc import Iterable
 from functools import partial
@@ -13,7 +14,7 @@ from typing import Final, NamedTuple
 from tui import cache
 from tui.elf.names import Function
 
-_FORMAT: Final = 2
+_FORMAT: Final = 3
 _WORTH_KEEPING: Final = 5_000  # functions; fewer are read as fast as the cache
 ORIGINS: Final = ("symtab", "dynsym")
 
@@ -68,9 +69,11 @@ class Listing(NamedTuple):
         names = "\n".join(self.names).encode("utf-8", "replace")
         raw_names = b"" if self.raw_names == self.names else "\n".join(self.raw_names).encode("utf-8", "replace")
         odd = json.dumps([[address, *values] for address, values in self.odd.items()]).encode()
-        head = json.dumps([_FORMAT, identity, len(self.names), len(names), len(raw_names), len(odd)]).encode()
         numbers = [column.tobytes() for column in (self.addresses, self.sizes, self.offsets)]
-        cache.write("functions", identity, b"".join([head, b"\n", self.origins, *numbers, odd, raw_names, names]))
+        body = b"".join([self.origins, *numbers, odd, raw_names, names])
+        sizes = [len(self.names), len(names), len(raw_names), len(odd)]
+        head = json.dumps([_FORMAT, identity, zlib.crc32(body), *sizes]).encode()
+        cache.write("functions", identity, head + b"\n" + body)
 
 
 def cached(identity: str, *, raw_names: bool = True) -> Listing | None:
@@ -83,15 +86,20 @@ def cached(identity: str, *, raw_names: bool = True) -> Listing | None:
         return None
     try:
         return _parse(content, identity, raw_names=raw_names)
-    except (ValueError, TypeError, IndexError):
+    except (ValueError, TypeError, IndexError, RecursionError, OverflowError):
         return None
 
 
 def _parse(content: bytes, identity: str, *, raw_names: bool) -> Listing | None:
-    """Raises ValueError, TypeError, IndexError for what isn't a listing."""
+    """Checked as a whole: a wrong offset would put a probe into the middle of an instruction, and kill the target.
+
+    Raises ValueError, TypeError, IndexError, RecursionError, OverflowError for what isn't a listing.
+    """
     head, _, body = content.partition(b"\n")
-    form, kept_for, count, names_size, raw_size, odd_size = json.loads(head)
-    if [form, kept_for] != [_FORMAT, identity] or len(body) != 25 * count + odd_size + raw_size + names_size:
+    form, kept_for, checksum, count, names_size, raw_size, odd_size = json.loads(head)
+    if [form, kept_for, checksum] != [_FORMAT, identity, zlib.crc32(body)] or len(
+        body
+    ) != 25 * count + odd_size + raw_size + names_size:
         return None
     numbers = memoryview(body)[count : 25 * count]
     addresses, sizes, offsets = (

@@ -137,7 +137,7 @@ class ElfFile(Owner):
 
     def _table(self, offset: int, entry: int, number: int, layout: struct.Struct) -> list[tuple[int, ...]]:
         """A table's entries, if it lies in the file."""
-        if number == 0 or entry < layout.size or number > _MOST_HEADERS:
+        if number == 0 or entry != layout.size or number > _MOST_HEADERS:
             return []
         data = self.bytes_at(offset, entry * number)
         return (

@@ -37,6 +37,7 @@ from tui.screens.calls import CallRow, Calls, Key, document, row_key, words
 from tui.screens.session import Session
 from tui.screens.skipped import SkippedScreen
 from tui.screens.target import Target, function_key, sentence
+from tui.text import sanitise
 from tui.widgets.actions import Action
 from tui.widgets.columns import Sort
 from tui.widgets.filter import Haystack
@@ -394,9 +395,9 @@ class ProbeScreen(ConsoleScreen):
         try:
             await asyncio.to_thread(_write, path, content)
         except OSError as error:
-            self.say(f"{path} can't be written: {(error.strerror or str(error)).lower()}", bad=True)
+            self.say(f"{sanitise(str(path))} can't be written: {(error.strerror or str(error)).lower()}", bad=True)
         else:
-            self.say(f"written to {path}")
+            self.say(f"written to {sanitise(str(path))}")
 
     def action_back(self) -> None:
         """Clear the filter; then detach and go back."""
