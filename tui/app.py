@@ -115,8 +115,8 @@ class Bpfscope(App[None]):
             below.choose_more(probe)
 
     def leave(self, probe: ProbeScreen) -> None:
-        """The probe is over: back to the functions."""
-        if self.screen is probe:
+        """The probe is over: back to the functions, also from a help or a question that was opened above it."""
+        while probe in self.screen_stack:
             self.pop_screen()
         if self.is_screen_installed(probe):
             self.uninstall_screen(probe)

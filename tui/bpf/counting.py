@@ -39,6 +39,7 @@ class Batch(Owner):
         self._row = -(-len(places) // _CACHE_LINE_CELLS) * _CACHE_LINE_CELLS
         self._cpus = possible_cpus()
         self._generation = 0
+        self._by_kernel = True  # whether the link tells processes apart, not the program
         self._links = Links()
         self._programs: list[int] = []
         self._idle = 0
@@ -91,6 +92,7 @@ class Batch(Owner):
     def _attach_next(self) -> None:
         """Attaches what is live to a program of the next generation, which doesn't count yet."""
         self._generation += 1
+        self._by_kernel = self._method is Method.MULTI and not main_thread_ended(self._pid)
         program = self._program(self._generation)
         self._programs.append(program)
         by_file: dict[str, list[Site]] = {}
@@ -104,7 +106,11 @@ class Batch(Owner):
 
     def _program(self, generation: int) -> int:
         """The program, loaded with what this batch sets."""
-        tgid = self._pid if self._pid and self._method is not Method.MULTI and sees_real_pids() else 0
+        tgid = self._pid if self._pid and not self._by_kernel and sees_real_pids() else 0
+        if self._method is Method.MULTI and not self._by_kernel and not tgid and self._pid:
+            raise TargetError(
+                "the process's main thread has ended, and from within a container its others can't be told"
+            )
         constants = {"tgid": tgid, "row": self._row, "generation": generation}
         multi = self._method is not Method.PERF_EVENT
         return self._loaded.program("count", kernel.ATTACH_UPROBE_MULTI if multi else 0, constants)
@@ -112,7 +118,7 @@ class Batch(Owner):
     def _attach(self, links: Links, program: int, file: str, sites: list[Site]) -> list[Rejected]:
         if self._method is Method.PERF_EVENT:
             return links.attach_perf(program, file, sites, self._pid or -1)
-        return links.attach_multi(program, file, sites, self._pid or 0 if self._method is Method.MULTI else 0)
+        return links.attach_multi(program, file, sites, self._pid or 0 if self._by_kernel else 0)
 
     def _let_hits_finish(self) -> None:
         """Waits for hits that the new program has passed over before it counted, and the old one has yet to see.
@@ -129,6 +135,17 @@ class Batch(Owner):
         """Makes room: the last hand-over left a note for each thread that called meanwhile."""
         while (thread := kernel.map_first_key(self._handed, 8)) is not None:
             kernel.map_delete(self._handed, thread)
+
+
+def main_thread_ended(pid: int | None) -> bool:
+    """Whether only other threads of the process go on: the kernel's filter by process then lets nothing through."""
+    if pid is None:
+        return False
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            return file.read().rpartition(b") ")[2][:1] == b"Z"
+    except OSError:
+        return False
 
 
 def possible_cpus() -> int:

@@ -109,7 +109,7 @@ class CountingProbe(Owner):
         chosen, skipped = [], []
         for name in dict.fromkeys(function.module for function in functions):
             module = self._modules[name]
-            with ElfFile.open(module.file, module.path) as elf:
+            with ElfFile.open(self._file(name), module.path) as elf:
                 for function in functions:
                     if function.module != name:
                         continue
