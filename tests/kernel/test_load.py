@@ -5,6 +5,7 @@ import pytest
 from tests.kernel.conftest import Start
 from tests.kernel.probing import Command, calls, counted, pick, resolve, wait_until
 from tests.targets.running import Running
+from tui.bpf.counting import main_thread_ended
 from tui.bpf.features import Method
 from tui.collectors.probe import CountingProbe
 from tui.elf.names import Function
@@ -120,3 +121,19 @@ def _numbers(probe: CountingProbe, functions: list[Function]) -> list[int]:
 def _stop(process: Running) -> dict[str, int]:
     process.send("stop")
     return process.truth()
+
+
+def test_removing_and_adding_after_the_main_thread_has_ended(start: Start) -> None:
+    process = start("leaderless")
+    target = resolve(process.pid)
+    stays, goes = pick(target, "stays", "goes")
+    with CountingProbe(target) as probe:
+        probe.add([stays, goes])
+        assert calls(probe) == {"stays": 0, "goes": 0}
+        assert process.work() == {"stays": 499, "goes": 499}
+        wait_until(lambda: main_thread_ended(process.pid), "the main thread ends")
+        assert calls(probe) == {"stays": 499, "goes": 499}
+        probe.remove([goes])
+        probe.add([goes])
+        assert process.work() == {"stays": 997, "goes": 997}
+        assert calls(probe) == {"stays": 499 + 997, "goes": 997}

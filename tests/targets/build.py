@@ -83,6 +83,7 @@ RECIPES = {
     "uses-library": Recipe(("uses_library.c", "target.h"), _uses_library, ("libunequal.so",)),
     "plus": _c("plus.cc", compiler=CXX),
     "hammer": _c("hammer.c", "-pthread"),
+    "leaderless": _c("leaderless.c", "-pthread"),
     "forks": _c("forks.c"),
     "execs": _c("execs.c"),
     "symbols": _c("symbols.c"),
