@@ -19,7 +19,7 @@ from tui.screens.base import ConsoleScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.functions import FunctionsScreen
 from tui.screens.help import HelpScreen
-from tui.screens.palette import Actions
+from tui.screens.palette import Actions, Palette
 from tui.screens.probe import ProbeScreen
 from tui.screens.processes import ProcessesScreen
 from tui.screens.session import Attaching, Session
@@ -125,6 +125,11 @@ class Bpfscope(App[None]):
 
     # Help and quit
 
+    def action_command_palette(self) -> None:
+        """All commands by name."""
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette())
+
     def action_help(self) -> None:
         """All keys of the screen."""
         screen = self.screen
@@ -143,8 +148,8 @@ class Bpfscope(App[None]):
 
     def _attached(self) -> int:
         screens = {*self.screen_stack, *self._installed_screens.values()}
-        probes = [screen for screen in screens if isinstance(screen, ProbeScreen) and not screen.ended]
-        return sum(probe.count for probe in probes if not probe.failure)
+        probes = [screen for screen in screens if isinstance(screen, ProbeScreen) and screen.holds]
+        return sum(probe.count for probe in probes)
 
     def _quit(self) -> None:
         if not self._leaving:

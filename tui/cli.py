@@ -5,6 +5,7 @@ milliseconds; exit status 0 is done, 1 failed, 2 wrong usage, 3 not permitted or
 """
 
 import argparse
+import contextlib
 import gc
 import importlib
 import io
@@ -45,11 +46,14 @@ def main(words: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # names from everywhere, in a locale that may not have their letters
     try:
-        status = _command(words[0], words[1:]) if words and words[0] in COMMANDS else _console(words)
+        try:
+            status = _command(words[0], words[1:]) if words and words[0] in COMMANDS else _console(words)
+        except SystemExit as done:  # argparse has said what there was to say
+            status = int(done.code or 0)
         print(end="", flush=True)
         return status
     except BpfscopeError as error:
-        print(f"bpfscope: {error}", file=sys.stderr)
+        _complain(str(error))
         return error.exit_status
     except KeyboardInterrupt:
         return 130
@@ -57,9 +61,17 @@ def main(words: Sequence[str] | None = None) -> int:
         _discard_output()
         return 0
     except OSError as error:  # nowhere to write to: a full disk
-        print(f"bpfscope: cannot write the output: {error.strerror}", file=sys.stderr)
+        _complain(f"cannot write the output: {error.strerror}")
         _discard_output()
         return 1
+    except MemoryError:
+        _complain("there is not enough memory for this")
+        return 1
+
+
+def _complain(why: str) -> None:
+    with contextlib.suppress(OSError):  # nobody hears it; the status says that something was wrong
+        print(f"bpfscope: {why}", file=sys.stderr, flush=True)
 
 
 def _discard_output() -> None:

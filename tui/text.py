@@ -3,21 +3,20 @@
 _C0 = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
 _UNSAFE = [
     *range(0x80, 0xA0),  # C1 controls: 0x9b alone starts an escape sequence on some terminals
+    0x00AD,
     0x061C,
-    0x200B,
-    0x200C,
-    0x200D,
-    0x200E,
-    0x200F,  # Arabic letter mark, zero-width characters, marks of direction
+    *range(0x180B, 0x1810),
+    *range(0x200B, 0x2010),  # soft hyphen, Arabic letter mark, Mongolian and other zero-width characters, directions
     *range(0x2028, 0x202F),  # line and paragraph separators, embeddings and overrides of direction
     *range(0x2060, 0x2070),  # invisible operators, isolates of direction
+    *(0x034F, 0x115F, 0x1160, 0x17B4, 0x17B5, 0x3164, 0xFFA0),  # joiners and fillers: letters that nobody sees
+    *range(0xFE00, 0xFE10),  # variation selectors
     0xFEFF,
-    0xFFF9,
-    0xFFFA,
-    0xFFFB,
+    *range(0xFFF9, 0xFFFC),
+    *range(0xE0000, 0xE01F0),  # tags, more variation selectors
     *range(0xD800, 0xE000),  # surrogates: what os.fsdecode makes of bytes that aren't UTF-8
 ]
-_HARMLESS = _C0 | dict.fromkeys(_UNSAFE, 0xFFFD) | dict.fromkeys(range(917504, 917632), 65533)
+_HARMLESS = _C0 | dict.fromkeys(_UNSAFE, 0xFFFD)
 
 
 def sanitise(text: str) -> str:

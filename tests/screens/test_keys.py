@@ -1,16 +1,31 @@
 """Keys that come at once act in the order in which they came."""
 
+import asyncio
 from typing import Any
 
 from textual import events
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from tests.screens.fakes import FakeSources
-from tests.screens.steps import at, functions, names, until
+from tests.screens.steps import at, functions, names, probe, state, until
 from tui.app import Bpfscope
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.functions import FunctionsScreen
+from tui.screens.help import HelpScreen
+from tui.screens.palette import Palette
 from tui.screens.probe import ProbeScreen
+from tui.widgets import filter as filters
 
-NAMES = {"/": "slash", "\r": "enter", "\x1b": "escape", "\t": "tab", " ": "space", ".": "full_stop"}
+NAMES = {
+    "/": "slash",
+    "?": "question_mark",
+    "\r": "enter",
+    "\x1b": "escape",
+    "\t": "tab",
+    " ": "space",
+    ".": "full_stop",
+}
 
 
 def type_at_once(pilot: Pilot[Any], keys: str) -> None:
@@ -53,3 +68,52 @@ async def test_keys_for_a_screen_that_is_still_being_made(sources: FakeSources) 
         await until(pilot, lambda: pilot.app.is_running)
         await pilot.pause()
         assert pilot.app.return_code is None
+
+
+async def test_an_expression_that_takes_too_long_is_said_so(sources: FakeSources, monkeypatch: Any) -> None:  # noqa: ANN401
+    monkeypatch.setattr(filters, "PATIENCE", 0.05)
+    async with Bpfscope(sources, 2696).run_test() as pilot:
+        screen = await functions(pilot)
+        everything = len(screen.functions.rows)
+        type_at_once(pilot, "/")
+        await until(pilot, lambda: screen.prompt.typing)
+        screen.prompt.query_one(Input).value = "/(.*)*(.*)*(.*)*x{1,5}\\1z/"
+        await until(pilot, lambda: "takes too long" in state(screen))
+        assert len(screen.functions.rows) == everything
+        type_at_once(pilot, "\x1b\x1b")
+        await until(pilot, lambda: not screen.prompt.is_open)
+
+
+async def test_the_end_of_a_probe_under_help(sources: FakeSources) -> None:
+    async with Bpfscope(sources, 2696).run_test() as pilot:
+        screen, probing = await probe(pilot, sources)
+        probing.hold = asyncio.Event()
+        type_at_once(pilot, "\x1b?")
+        await at(pilot, HelpScreen)
+        probing.hold.set()
+        await at(pilot, FunctionsScreen)
+        assert screen not in pilot.app.screen_stack
+        assert probing.closed == 1
+
+
+async def test_pages_of_a_palette_that_is_still_being_made(sources: FakeSources) -> None:
+    async with Bpfscope(sources, 2696).run_test() as pilot:
+        await functions(pilot)
+        for key in ("ctrl+p", "pagedown", "pageup", "down", "pagedown"):
+            pilot.app.post_message(events.Key(key, None))
+        await at(pilot, Palette)
+        await pilot.press("escape")
+        await at(pilot, FunctionsScreen)
+
+
+async def test_what_is_being_detached_is_not_asked_about(sources: FakeSources) -> None:
+    async with Bpfscope(sources, 2696).run_test() as pilot:
+        screen, probing = await probe(pilot, sources)
+        probing.hold = asyncio.Event()
+        await pilot.press("escape")
+        await until(pilot, lambda: screen.session and screen.session.closing)
+        await pilot.press("q")
+        assert not isinstance(pilot.app.screen, ConfirmScreen)
+        probing.hold.set()
+        await until(pilot, lambda: not pilot.app.is_running)
+        assert probing.closed == 1

@@ -51,16 +51,14 @@ def program(tmp_path: Path) -> str:
         (["--nonsense"], 2, "unrecognized arguments"),
         (["4194305"], 1, "there is no process"),
         (["/bin/sh"], 2, "the console opens a process; for a file, `bpfscope count /bin/sh PATTERN`"),
+        ([""], 2, "TARGET is empty"),
         (["\x1b[2J"], 1, "no process is called ␛"),
     ],
 )
 def test_known_failures_are_one_sentence_with_a_status(
     words: list[str], status: int, said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    try:
-        got = cli.main(words)
-    except SystemExit as left:
-        got = int(str(left.code))
+    got = cli.main(words)
     err = capsys.readouterr().err
     assert got == status
     assert said in err
@@ -95,14 +93,12 @@ def test_help_names_every_command() -> None:
 
 @pytest.mark.parametrize("command", cli.COMMANDS)
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="0"):
-        cli.main([command, "--help"])
+    assert cli.main([command, "--help"]) == 0
     assert f"usage: bpfscope {command}" in capsys.readouterr().out
 
 
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit, match="0"):
-        cli.main(["--version"])
+    assert cli.main(["--version"]) == 0
     assert capsys.readouterr().out == f"bpfscope {__version__}\n"
 
 
@@ -117,12 +113,28 @@ def test_a_reader_that_has_seen_enough(program: str, command: str) -> None:
     assert done.returncode == (1 if "main2" in command else 0)
 
 
-def test_a_full_disk_is_said() -> None:
+@pytest.mark.parametrize("word", ["ps", "doctor", "--help", "--version"])
+def test_a_full_disk_is_said(word: str) -> None:
     with open("/dev/full", "w") as full:
-        done = subprocess.run([*COMMAND, "ps"], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+        done = subprocess.run([*COMMAND, word], stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 1
     assert "No space left on device" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_who_cannot_be_told_gets_a_status() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([*COMMAND, "symbols", "/nowhere"], stderr=full, check=False)
+    assert done.returncode == 1
+
+
+def test_too_little_memory_is_said(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def exhaust(path: str, flags: int) -> int:
+        raise MemoryError
+
+    monkeypatch.setattr(os, "open", exhaust)
+    assert cli.main(["symbols", "/bin/sh"]) == 1
+    assert capsys.readouterr().err == "bpfscope: there is not enough memory for this\n"
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp437"])

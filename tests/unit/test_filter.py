@@ -1,11 +1,13 @@
 """What is typed after the slash."""
 
+import signal
 import time
 import warnings
 
 import pytest
 
-from tui.widgets.filter import Haystack, Unfinished, finished, matcher
+from tui.widgets import filter as filters
+from tui.widgets.filter import Haystack, TooSlow, Unfinished, finished, matcher
 
 NAMES = ["main.main", "main.Map[...]", "runtime.Main", "std::map<int, int>::at\n_ZNSt3mapIiiE2atE"]
 
@@ -51,3 +53,14 @@ def test_a_hundred_thousand_names_are_filtered_between_two_keystrokes() -> None:
     started = time.process_time()
     assert len(haystack.matching("type9999")) == 11
     assert time.process_time() - started < 0.1
+
+
+def test_an_expression_that_would_take_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(filters, "PATIENCE", 0.05)
+    before = signal.getsignal(signal.SIGVTALRM)
+    haystack = Haystack(["a" * 200], str)
+    with pytest.raises(TooSlow):
+        haystack.matching("/(.*)*(.*)*(.*)*x{1,5}\\1z/")
+    assert haystack.matching("/a/") == haystack.rows
+    assert signal.getitimer(signal.ITIMER_VIRTUAL)[0] == 0
+    assert signal.getsignal(signal.SIGVTALRM) == before

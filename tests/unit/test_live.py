@@ -1,3 +1,4 @@
+import asyncio
 import os
 import signal
 import time
@@ -7,8 +8,10 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from tui.collectors import live
+from tui.collectors.console import LiveSources
 from tui.collectors.samples import CountsSample
 from tui.collectors.target import Watch
+from tui.errors import TargetError
 
 if TYPE_CHECKING:
     from tui.collectors.probe import CountingProbe
@@ -104,3 +107,8 @@ def test_a_slow_reader_skips_and_never_lags(stop: int) -> None:
 
 def test_the_longest_interval_fits_into_poll(stop: int) -> None:
     assert taken(FakeProbe(), stop, 1e6, 0.01)[0] == [True]
+
+
+def test_the_console_does_not_count_its_own_drawing() -> None:
+    with pytest.raises(TargetError, match="bpfscope itself"):
+        asyncio.run(LiveSources().probe(os.getpid(), (), ()))

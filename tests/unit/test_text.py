@@ -18,7 +18,8 @@ from tui import text
         ("gpj\u202eexe\u2066x\u200f", "gpj\ufffdexe\ufffdx\ufffd"),  # direction
         ("a\u200bb\ufeff\u2028c\u061c", "a\ufffdb\ufffd\ufffdc\ufffd"),  # zero width, separators
         (b"raw \xff\x9b".decode("utf-8", "surrogateescape"), "raw \ufffd\ufffd"),
-        ("\U000e0041tag", "\ufffdtag"),
+        ("\U000e0041tag\U000e0101", "\ufffdtag\ufffd"),
+        ("soft\u00adhyphen \u115f\u3164\ufe0f", "soft\ufffdhyphen \ufffd\ufffd\ufffd"),  # nobody sees them
     ],
 )
 def test_what_a_terminal_would_act_on_becomes_visible(raw: str, shown: str) -> None:

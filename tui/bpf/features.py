@@ -177,8 +177,8 @@ def _compiler() -> Feature:
 
 
 def _cache() -> Feature:
-    path, reason = cache.folder("objects")
-    if not path:
+    found = [cache.folder(kind) for kind in ("objects", "functions")]
+    if reason := next((reason for _, reason in found if reason), ""):
         remedy = "symbols are read anew each time; give XDG_CACHE_HOME a folder of yours with room in it"
         return Feature("cache", False, reason, remedy, needed=False)
-    return Feature("cache", True, os.path.dirname(path), needed=False)
+    return Feature("cache", True, os.path.dirname(found[0][0]), needed=False)

@@ -46,7 +46,7 @@ def _try_multi(program: int, file: str, sites: Sequence[Site], pid: int) -> int 
     except OSError as error:
         if error.errno in _REJECTED:
             return None
-        raise _failure(error, file) from None
+        raise _failure(error) from None
 
 
 def _search(program: int, file: str, sites: Sequence[Site], pid: int) -> list[Site]:
@@ -100,7 +100,7 @@ class Links(Owner):
             bad = set(_search(program, file, good, pid))
             rejected += [Rejected(site, _UNPROBEABLE) for site in good if site in bad]
             good = [site for site in good if site not in bad]
-        raise NotSupported(f"{file} changes while it is being probed: try again")
+        raise NotSupported("the file changes while it is being probed: try again")
 
     def attach_perf(self, program: int, file: str, sites: Sequence[Site], pid: int) -> list[Rejected]:
         """Attaches by perf events; `pid` -1 means every process. Returns what can't be probed, or is too much."""
@@ -114,14 +114,14 @@ class Links(Owner):
                 event = kernel.uprobe_event(file, site.offset, pid)
             except OSError as error:
                 if error.errno not in _REJECTED:
-                    raise _failure(error, file) from None
+                    raise _failure(error) from None
                 rejected.append(Rejected(site, _UNPROBEABLE))
                 continue
             self._perf[site.cookie] = [event]
             try:
                 self._perf[site.cookie].append(kernel.link_perf_event(program, event, site.cookie))
             except OSError as error:
-                raise _failure(error, file) from None
+                raise _failure(error) from None
         return rejected
 
     def detach(self, cookies: Collection[int]) -> None:
@@ -138,11 +138,13 @@ class Links(Owner):
             os.close(self._multi.pop())
 
 
-def _failure(error: OSError, file: str) -> BpfscopeError:
+def _failure(error: OSError) -> BpfscopeError:
     if error.errno == errno.ESRCH:
         return TargetError("the process ended before it could be probed")
     if error.errno in (errno.ENOENT, errno.EBADF):
-        return TargetError(f"{file} is gone: the process ended or unloaded it; choose it again")
+        return TargetError(
+            "its file is gone: the process ended or unloaded it, or /proc is not mounted; choose it again"
+        )
     return refusal(error, "attach uprobes")
 
 

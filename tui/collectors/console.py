@@ -10,6 +10,7 @@ from tui.collectors.samples import Attached, CountsSample, ProcessesSample
 from tui.collectors.target import Target
 from tui.elf import functions, modules
 from tui.elf.names import Function, Module
+from tui.errors import TargetError
 from tui.text import sanitise
 
 
@@ -79,6 +80,8 @@ class LiveSources:
         self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
     ) -> tuple[LiveProbing, Attached]:
         """Attach to these functions of the process. Raises BpfscopeError when none could be attached."""
+        if pid == os.getpid():  # each drawing of the counts would be counted, and drawn
+            raise TargetError("this is bpfscope itself, which would count its own drawing: look at it from another one")
         probe = await asyncio.to_thread(CountingProbe, Target(pid, "", tuple(modules)))
         try:
             attached = await asyncio.to_thread(probe.add, functions)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from tui.elf import modules
 from tui.elf.names import Module
-from tui.errors import TargetError
+from tui.errors import TargetError, UsageError
 from tui.owner import Owner
 from tui.text import sanitise
 
@@ -26,7 +26,9 @@ class Target(NamedTuple):
 
 
 def resolve(text: str) -> Target:
-    """A pid, a path (something with a slash), or the name of one process. Raises TargetError, NotPermitted."""
+    """A pid, a path (something with a slash), or the name of one process. Raises BpfscopeError."""
+    if not text:
+        raise UsageError("TARGET is empty: name a pid, a path, or a process")
     if text.isascii() and text.isdecimal():
         return of_process(int(text[:20]))  # no pid has more digits, and int() has a limit
     if "/" in text:

@@ -1,6 +1,7 @@
 """`bpfscope count TARGET PATTERN…`: exact numbers of calls, live."""
 
 import argparse
+import contextlib
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -111,4 +112,5 @@ def _narrate_skipped(skipped: tuple[Skipped, ...]) -> None:
 
 
 def _narrate(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    with contextlib.suppress(OSError):  # who can't be told still gets the numbers
+        print(line, file=sys.stderr, flush=True)

@@ -10,7 +10,7 @@ from tui.text import sanitise
 
 _REMEDY: Final = (
     "run as root, or with CAP_SYS_PTRACE",
-    "not even root may here; it runs outside of this container, or a security module protects it",
+    "not even root may here: CAP_SYS_PTRACE is gone, it runs outside of this container, or is protected",
 )
 
 

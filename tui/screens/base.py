@@ -1,7 +1,7 @@
 """What all screens have in common: context, state, rule, content, detail, keys; the filter line; help and quit."""
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -13,6 +13,7 @@ from textual.widgets import Input
 from tui import text
 from tui.collectors.sources import Sources
 from tui.widgets.actions import Action, bindings
+from tui.widgets.filter import TooSlow
 from tui.widgets.lines import Detail, KeyLine, Line, Rule
 from tui.widgets.prompt import Prompt
 from tui.widgets.table import Table
@@ -38,6 +39,7 @@ CURSOR = ("▌", "the cursor")
 MARKED = ("●", "marked")
 SORTED = ("↓ ↑", "sorted by this column")
 CUT = ("…", "cut; the line above the keys has it whole")
+Row = TypeVar("Row")
 INTERVALS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
@@ -65,6 +67,14 @@ class ConsoleScreen(Screen[None]):
         yield from self.content()
         yield Detail()
         yield KeyLine()
+
+    def on_mount(self) -> None:
+        """Begin, unless the console has ended while the screen was made: nothing is in it then."""
+        if self.children:
+            self.begin()
+
+    def begin(self) -> None:
+        """The screen is there: fill it."""
 
     def content(self) -> Iterable[Widget]:
         """The screen's own widgets."""
@@ -116,8 +126,8 @@ class ConsoleScreen(Screen[None]):
         """Fill the context line (left, right) and the state line."""
         self.query_one("#context", Line).show(*context)
         line = self.query_one("#state", Line)
-        if self.prompt.unfinished:
-            state = [("unfinished expression", "warn"), *state]
+        if complaint := self.prompt.complaint:
+            state = [(complaint, "warn"), *state]
         line.show(*(((), (*state, *right)) if self.prompt.is_open else (state, right)))
         self.show_keys()
 
@@ -134,6 +144,14 @@ class ConsoleScreen(Screen[None]):
 
     def filtered(self) -> None:
         """The filter changed: show what it leaves."""
+
+    def leaves(self, match: Callable[[str], Sequence[Row]]) -> Sequence[Row]:
+        """What the filter leaves, of something that matches; all, where the filter takes too long."""
+        try:
+            return match(self.prompt.wanted)
+        except TooSlow:
+            self.prompt.refuse()
+            return match(self.prompt.wanted)
 
     def on_prompt_changed(self, event: Prompt.Changed) -> None:
         """As one types."""

@@ -116,7 +116,7 @@ class FunctionsScreen(ConsoleScreen):
             yield functions
             yield Static(id="failure", markup=False)
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         """Read the modules."""
         self._show_functions()
         self.functions.focus()
@@ -263,7 +263,7 @@ class FunctionsScreen(ConsoleScreen):
         self.query_one("#failure", Static).update(failure)
         self.set_class(bool(failure), "-failed")
         functions.empty = self._empty()
-        functions.show(self._haystack.matching(self.prompt.wanted), anew=anew)
+        functions.show(self.leaves(self._haystack.matching), anew=anew)
         self.show_state()
 
     def _empty(self) -> str:

@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
 
 from tui.screens.base import ConsoleScreen
 from tui.widgets.actions import Action
@@ -32,3 +32,11 @@ class Actions(Provider):
 
     async def _run(self, action: Action) -> None:
         await self.app.run_action(action.name, self.screen)
+
+
+class Palette(CommandPalette):
+    """Textual's, but patient: in 8.2.8 a page up or down before the list has been laid out ends the application."""
+
+    def _action_command_list(self, action: str) -> None:
+        if self.query_one(CommandList).size.height:
+            super()._action_command_list(action)

@@ -129,6 +129,12 @@ class ProbeScreen(ConsoleScreen):
         return self.calls.sample.ended if self.calls.sample else ""
 
     @property
+    def holds(self) -> bool:
+        """Whether something is attached, or about to be, that nobody detaches yet."""
+        closing = self.session is not None and self.session.closing
+        return not (self.ended or self.failure or closing)
+
+    @property
     def over(self) -> str:
         """That there is nothing left to probe, in a sentence."""
         return self.gone or (f"{self.target.title} {self.ended}" if self.ended else "")
@@ -148,7 +154,7 @@ class ProbeScreen(ConsoleScreen):
     def _mark_of(self, row: CallRow) -> str:
         return "●" if row.key in self.marked else ""
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         """Attach."""
         self.session = self.console.open_session(self.sources.probe(self.target.pid, self.modules, self.asked))
         self.table().focus()
@@ -230,7 +236,7 @@ class ProbeScreen(ConsoleScreen):
             rows: Sequence[CallRow] = self.calls.rows()
             table = self.table()
             if self.prompt.wanted:
-                rows = Haystack(rows, words).matching(self.prompt.wanted)
+                rows = self.leaves(Haystack(rows, words).matching)
             if not self.busy:
                 table.empty = self._empty()
             table.show(rows)

@@ -137,7 +137,7 @@ class ProcessesScreen(ConsoleScreen):
         table.empty = "reading processes …"
         yield table
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         """Say where we are."""
         self.show_state()
         self.table().focus()
@@ -183,7 +183,7 @@ class ProcessesScreen(ConsoleScreen):
         """Show what the filter leaves."""
         if self._sample is not None:
             rows = [ProcessRow(process, self._history) for process in self._sample.processes]
-            shown = visible(rows, self.prompt.wanted, kernel=self.kernel, tree=self.as_tree)
+            shown = self.leaves(lambda wanted: visible(rows, wanted, kernel=self.kernel, tree=self.as_tree))
             self.table().empty = f"no process matches {self.prompt.wanted}; esc clears the filter"
             self.table().show(shown)
         self.show_state()

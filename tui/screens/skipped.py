@@ -54,7 +54,7 @@ class SkippedScreen(ConsoleScreen):
         table.limit("reason", max((cell_len(row.reason) for row in rows), default=24))
         yield table
 
-    def on_mount(self) -> None:
+    def begin(self) -> None:
         """Show them."""
         self.table().focus()
         self.filtered()
@@ -63,7 +63,7 @@ class SkippedScreen(ConsoleScreen):
         """Show what the filter leaves."""
         table = self.table()
         table.empty = f"nothing matches {self.prompt.wanted}; esc clears the filter"
-        table.show(self._haystack.matching(self.prompt.wanted), anew=True)
+        table.show(self.leaves(self._haystack.matching), anew=True)
         left = [((f"{self.target.title} ▸ ", "dim"), ("skipped", "title"))]
         total, shown = len(self._haystack.rows), len(table.rows)
         that = "" if shown == total else "that "

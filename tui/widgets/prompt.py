@@ -39,6 +39,7 @@ class Prompt(Horizontal):
             return isinstance(message, Prompt.Changed)
 
     _wanted = ""
+    _refused = ""
 
     class _Input(Input):
         BINDINGS: ClassVar[list[BindingType]] = [
@@ -63,14 +64,20 @@ class Prompt(Horizontal):
         return self.query_one(Input).value
 
     @property
-    def unfinished(self) -> bool:
-        """Whether what is typed is half an expression."""
-        return not finished(self.text)
+    def complaint(self) -> str:
+        """Why what is typed can't apply; empty where it can."""
+        if self.text and self.text == self._refused:
+            return "this expression takes too long"
+        return "" if finished(self.text) else "unfinished expression"
+
+    def refuse(self) -> None:
+        """What is typed takes too long: nothing is filtered until something else is typed."""
+        self._refused, self._wanted = self.text, ""
 
     @property
     def wanted(self) -> str:
-        """The filter that applies: what is typed; while that is half an expression, what was typed before."""
-        if not self.unfinished:
+        """The filter that applies: what is typed; while that can't apply, what was typed before."""
+        if not self.complaint:
             self._wanted = self.text
         return self._wanted
 
