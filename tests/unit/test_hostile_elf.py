@@ -14,9 +14,10 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.unit.elf_files import CODE_AT, MACHINE, Elf, Symbol, module, patch
-from tui.elf import functions, languages, sites
+from tui.elf import functions, languages
 from tui.elf.names import Function
 from tui.elf.reader import ElfFile
+from tui.elf.sites import Sites
 from tui.errors import BinaryError, BpfscopeError
 
 WHOLE = Elf(
@@ -38,9 +39,10 @@ def read(folder: Path, data: bytes) -> tuple[Function, ...]:
     found: tuple[Function, ...] = ()
     with contextlib.suppress(BpfscopeError):
         found = functions.read(made)
-        with ElfFile.open(made.file) as elf:
+        with ElfFile.open(made.file) as elf, Sites(elf) as sites:
             for function in found:
-                sites.choose(elf, function)
+                sites.choose(function)
+                sites.returns(function)
     return found
 
 

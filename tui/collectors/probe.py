@@ -9,9 +9,9 @@ from tui.bpf.counting import Batch, Place
 from tui.bpf.features import Method, attach_method
 from tui.collectors.samples import Attached, CountsSample
 from tui.collectors.target import Target, Watch
-from tui.elf import sites
 from tui.elf.names import Function, Module, Skipped
 from tui.elf.reader import ElfFile
+from tui.elf.sites import Site, Sites
 from tui.errors import BpfscopeError, TargetError
 from tui.owner import Owner
 
@@ -45,11 +45,12 @@ class CountingProbe(Owner):
         """
         wanted = [function for function in dict.fromkeys(functions) if function not in self._members]
         chosen, skipped = self._choose(wanted)
+        notes = {function: site.note for function, site in chosen if site.note}
         if not chosen:
             if skipped:
                 raise nothing_attached(skipped)
             return Attached((), ())
-        places = [Place(self._file(function.module), site) for function, site in chosen]
+        places = [Place(self._file(function.module), site.offset) for function, site in chosen]
         batch = Batch(places, self._target.pid, self._method)
         self._batches.append(batch)
         for index, (function, _) in enumerate(chosen):
@@ -62,7 +63,8 @@ class CountingProbe(Owner):
         attached = tuple(function for function, _ in chosen if function in self._members)
         if not attached:
             raise nothing_attached(skipped)
-        return Attached(attached, tuple(skipped))
+        inexact = tuple(Skipped(function, notes[function]) for function in attached if function in notes)
+        return Attached(attached, tuple(skipped), inexact)
 
     def remove(self, functions: Sequence[Function]) -> None:
         """Detaches these; the counts of the others go on unbroken."""
@@ -104,20 +106,20 @@ class CountingProbe(Owner):
             self.watch.close()
             self.watch = None
 
-    def _choose(self, functions: Sequence[Function]) -> tuple[list[tuple[Function, int]], list[Skipped]]:
-        """The functions with their sites' file offsets, and those that have no site."""
+    def _choose(self, functions: Sequence[Function]) -> tuple[list[tuple[Function, Site]], list[Skipped]]:
+        """The functions with their sites, and those that have no site."""
         chosen, skipped = [], []
         for name in dict.fromkeys(function.module for function in functions):
             module = self._modules[name]
-            with ElfFile.open(self._file(name), module.path) as elf:
+            with ElfFile.open(self._file(name), module.path) as elf, Sites(elf) as sites:
                 for function in functions:
                     if function.module != name:
                         continue
-                    site = sites.choose(elf, function)
+                    site = sites.choose(function)
                     if site.refused:
                         skipped.append(Skipped(function, site.refused))
                     else:
-                        chosen.append((function, site.offset))
+                        chosen.append((function, site))
         return chosen, skipped
 
     def _file(self, module: str) -> str:

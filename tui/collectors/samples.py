@@ -35,6 +35,7 @@ class Attached(NamedTuple):
 
     attached: tuple[Function, ...]
     skipped: tuple[Skipped, ...]
+    inexact: tuple[Skipped, ...] = ()  # attached; the reason says what is counted besides calls
 
 
 class CountsSample(NamedTuple):

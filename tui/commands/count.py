@@ -45,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _json(attached: Attached, samples: Iterator[tuple[CountsSample, bool]]) -> Iterator[str]:
     about: rows.Row = {"attached": len(attached.attached), "skipped": rows.skipped(attached.skipped)}
+    if attached.inexact:
+        about["inexact"] = rows.skipped(attached.inexact)
     yield rows.line({"kind": "attached"} | about)
     for sample, last in samples:
         yield rows.line(
@@ -54,7 +56,8 @@ def _json(attached: Attached, samples: Iterator[tuple[CountsSample, bool]]) -> I
 
 def _text(attached: Attached, samples: Iterator[tuple[CountsSample, bool]]) -> Iterator[str]:
     _narrate(f"counting {text.plural(len(attached.attached), 'function')}; Ctrl-C ends it")
-    _narrate_skipped(attached.skipped)
+    _narrate_each("skipped", attached.skipped)
+    _narrate_each("inexact:", attached.inexact)
     labels = _labels(attached.attached)
     before = None
     for sample, last in samples:
@@ -104,11 +107,11 @@ def _summary(sample: CountsSample, labels: Sequence[str]) -> Iterator[str]:
     yield f"{total:>15,} {text.rate(total / sample.elapsed):>9} {'':>7}  {ending}\n"
 
 
-def _narrate_skipped(skipped: tuple[Skipped, ...]) -> None:
-    for function, reason in skipped[:_BUSIEST]:
-        _narrate(f"skipped {function.name}: {reason}")
-    if len(skipped) > _BUSIEST:
-        _narrate(f"skipped {len(skipped) - _BUSIEST} more (--json names them all)")
+def _narrate_each(what: str, some: tuple[Skipped, ...]) -> None:
+    for function, reason in some[:_BUSIEST]:
+        _narrate(f"{what} {function.name}: {reason}")
+    if len(some) > _BUSIEST:
+        _narrate(f"{what} {len(some) - _BUSIEST} more (--json names them all)")
 
 
 def _narrate(line: str) -> None:
