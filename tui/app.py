@@ -41,13 +41,14 @@ class Bpfscope(App[None]):
         Binding("ctrl+c,ctrl+q", "quit", show=False, priority=True),
     ]
 
-    def __init__(self, sources: Sources, pid: int | None = None) -> None:
-        """`pid`: the process whose functions are shown first."""
+    def __init__(self, sources: Sources, pid: int | None = None, hint: str = "") -> None:
+        """`pid`: the process whose functions are shown first, with a hint what to do there."""
         super().__init__(driver_class=Terminal)
         self.register_theme(THEME)
         self.theme = THEME.name
         self.sources = sources
         self.animation_level = "none"
+        self.hint = hint
         self._pid = pid
         self._sessions: set[Session] = set()
         self._leaving = False

@@ -14,6 +14,8 @@ _LARGEST = _MOST_BYTES // 4  # bytes of one file
 def folder(kind: str) -> tuple[str, str]:
     """Where files of a kind are kept, made if need be; or an empty path and the reason."""
     base = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+    if os.environ.get("HOME") == "" and not os.environ.get("XDG_CACHE_HOME"):
+        return "", "nothing is cached: HOME is empty"
     if not os.path.isabs(base):
         return "", "nothing is cached: XDG_CACHE_HOME is not an absolute path"
     path = f"{base}/bpfscope/{kind}"

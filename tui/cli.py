@@ -6,6 +6,7 @@ milliseconds; exit status 0 is done, 1 failed, 2 wrong usage, 3 not permitted or
 
 import argparse
 import contextlib
+import errno
 import gc
 import importlib
 import io
@@ -15,7 +16,8 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from tui import __version__
-from tui.errors import BpfscopeError, UsageError
+from tui.errors import BpfscopeError, TargetError, UsageError
+from tui.text import sanitise
 
 COMMANDS = {
     "ps": "list processes",
@@ -24,6 +26,8 @@ COMMANDS = {
     "doctor": "say what this kernel and this user can do",
     "demo": "open the console on a small workload of its own",
 }
+
+_LISTING = [name for name in COMMANDS if name != "demo"]  # those that need no terminal
 
 
 def entry() -> NoReturn:
@@ -60,13 +64,22 @@ def main(words: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has seen enough
         _discard_output()
         return 0
-    except OSError as error:  # nowhere to write to: a full disk
-        _complain(f"cannot write the output: {error.strerror}")
+    except OSError as error:  # nowhere to write to, a full disk; or no room for what we need
+        _complain(_system(error))
         _discard_output()
         return 1
     except MemoryError:
         _complain("there is not enough memory for this")
         return 1
+
+
+def _system(error: OSError) -> str:
+    """What the system refused, in words."""
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return f"{error.strerror}: raise the limit (ulimit -n)"
+    if error.filename is None:
+        return f"cannot write the output: {error.strerror}"
+    return f"{sanitise(os.fsdecode(error.filename))}: {error.strerror}"
 
 
 def _complain(why: str) -> None:
@@ -105,7 +118,7 @@ def _console(words: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(
         "bpfscope",
         description="Pick a process, pick its functions, watch their calls live.",
-        epilog=f"commands (each with --help and --json):\n{listed}",
+        epilog=f"commands (each with --help; all but demo with --json):\n{listed}",
         formatter_class=_Formatter,
     )
     parser.add_argument(
@@ -118,7 +131,10 @@ def _console(words: Sequence[str]) -> int:
     if arguments.target is not None:
         from tui.collectors import target
 
-        pid = target.resolve(arguments.target).pid
+        try:
+            pid = target.resolve(arguments.target).pid
+        except TargetError as error:
+            raise TargetError(f"{error}; for the commands, `bpfscope --help`") from None
         if pid is None:
             raise UsageError(f"the console opens a process; for a file, `bpfscope count {arguments.target} PATTERN`")
     return _open(pid, arguments)
@@ -131,10 +147,10 @@ def _demo(words: Sequence[str]) -> int:
     _add_console_options(parser)
     arguments = parser.parse_args(words)
     _require_terminal()
-    from tui.commands.demo import workload
+    from tui.commands.demo import HINT, workload
 
     with workload() as pid:
-        return _open(pid, arguments)
+        return _open(pid, arguments, HINT)
 
 
 def _add_console_options(parser: argparse.ArgumentParser) -> None:
@@ -144,11 +160,11 @@ def _add_console_options(parser: argparse.ArgumentParser) -> None:
 def _require_terminal() -> None:
     if not (sys.stdin.isatty() and sys.stdout.isatty()) or os.environ.get("TERM", "dumb") == "dumb":
         raise UsageError(
-            f"the console needs a terminal; without one, use a command: {', '.join(COMMANDS)} (see bpfscope --help)"
+            f"the console needs a terminal; without one, use a command: {', '.join(_LISTING)} (see bpfscope --help)"
         )
 
 
-def _open(pid: int | None, arguments: argparse.Namespace) -> int:
+def _open(pid: int | None, arguments: argparse.Namespace, hint: str = "") -> int:
     _require_terminal()
     if arguments.low_bandwidth:
         os.environ["TEXTUAL_FPS"] = "5"  # Textual reads it when it is imported
@@ -157,7 +173,7 @@ def _open(pid: int | None, arguments: argparse.Namespace) -> int:
     from tui.app import Bpfscope
     from tui.collectors.console import LiveSources
 
-    console = Bpfscope(LiveSources(), pid)
+    console = Bpfscope(LiveSources(), pid, hint)
     console.run()
     _discard_output()  # the console has said all it had to; a terminal that doesn't read would hold us up
     return console.return_code or 0

@@ -3,12 +3,14 @@
 import asyncio
 from typing import Any
 
+import pytest
 from textual import events
+from textual.command import CommandList
 from textual.pilot import Pilot
 from textual.widgets import Input
 
 from tests.screens.fakes import FakeSources
-from tests.screens.steps import at, functions, names, probe, state, until
+from tests.screens.steps import at, functions, names, probe, processes, state, until
 from tui.app import Bpfscope
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.functions import FunctionsScreen
@@ -104,6 +106,24 @@ async def test_pages_of_a_palette_that_is_still_being_made(sources: FakeSources)
         await at(pilot, Palette)
         await pilot.press("escape")
         await at(pilot, FunctionsScreen)
+
+
+@pytest.mark.parametrize("typed", ["back", "filter", "help", "probe"])
+async def test_enter_twice_in_the_palette(sources: FakeSources, typed: str) -> None:
+    async with Bpfscope(sources).run_test() as pilot:
+        await processes(pilot)
+        await pilot.press("enter")
+        await functions(pilot)
+        await pilot.press("ctrl+p")
+        await at(pilot, Palette)
+        commands = pilot.app.screen.query_one(CommandList)
+        await until(pilot, lambda: commands.option_count > 5)
+        await pilot.press(*typed)
+        await until(pilot, lambda: 0 < commands.option_count <= 5 and commands.highlighted is not None)
+        for _ in range(3):
+            pilot.app.post_message(events.Key("enter", None))
+        await until(pilot, lambda: not isinstance(pilot.app.screen, Palette))
+    assert pilot.app.return_code in (None, 0)
 
 
 async def test_what_is_being_detached_is_not_asked_about(sources: FakeSources) -> None:

@@ -86,6 +86,7 @@ RECIPES = {
     "leaderless": _c("leaderless.c", "-pthread"),
     "forks": _c("forks.c"),
     "execs": _c("execs.c"),
+    "changed": _c("changed.c", "-pthread"),
     "symbols": _c("symbols.c"),
     "realtime": _c("realtime.c", "-pthread"),
     "odd-names": Recipe(("odd_names.c", "target.h", "build.py"), _odd_names),

@@ -81,6 +81,7 @@ def test_the_exported_document() -> None:
         "kind": "summary",
         "pid": 7,
         "name": "fib",
+        "since_reset": True,
         "elapsed_ns": 1_000_000_000,
         "functions": [
             {

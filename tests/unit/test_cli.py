@@ -71,7 +71,7 @@ def test_known_failures_are_one_sentence_with_a_status(
 def test_without_a_terminal_the_console_names_the_commands(words: list[str]) -> None:
     done = run(*words)
     assert done.returncode == 2
-    assert all(command in done.stderr for command in cli.COMMANDS)
+    assert all(command in done.stderr for command in cli._LISTING)
     assert done.stdout == ""
 
 

@@ -93,8 +93,11 @@ def _release() -> Feature:
 
 
 def _capabilities() -> Feature:
-    with open("/proc/self/status", encoding="ascii", errors="replace") as file:
-        effective = next((int(line.split()[1], 16) for line in file if line.startswith("CapEff:")), 0)
+    try:
+        with open("/proc/self/status", encoding="ascii", errors="replace") as file:
+            effective = next((int(line.split()[1], 16) for line in file if line.startswith("CapEff:")), 0)
+    except OSError:
+        return Feature("capabilities", False, "unknown: there is no /proc", "mount /proc")
     all_powerful = effective >> _CAPABILITIES["CAP_SYS_ADMIN"] & 1  # it includes CAP_BPF and CAP_PERFMON
     missing = [name for name, bit in _CAPABILITIES.items() if not effective >> bit & 1]
     if all_powerful:

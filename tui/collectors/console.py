@@ -2,7 +2,8 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TypeVar
 
 from tui.collectors import processes
 from tui.collectors.probe import CountingProbe
@@ -10,8 +11,19 @@ from tui.collectors.samples import Attached, CountsSample, ProcessesSample
 from tui.collectors.target import Target
 from tui.elf import functions, modules
 from tui.elf.names import Function, Module
-from tui.errors import TargetError
+from tui.errors import BpfscopeError, TargetError
 from tui.text import sanitise
+
+Result = TypeVar("Result")
+
+
+async def _in_thread(work: Callable[..., Result], *arguments: object) -> Result:
+    """What can block. Raises BpfscopeError also for what the system refuses, as descriptors."""
+    try:
+        return await asyncio.to_thread(work, *arguments)
+    except OSError as error:
+        where = f"{sanitise(os.fsdecode(error.filename))}: " if error.filename else ""
+        raise BpfscopeError(f"the system refuses: {where}{error.strerror}") from None
 
 
 class LiveProbing:
@@ -25,12 +37,12 @@ class LiveProbing:
     async def add(self, functions: Sequence[Function]) -> Attached:
         """Probe these as well. Raises BpfscopeError."""
         async with self._turn:
-            return await asyncio.to_thread(self._probe.add, functions)
+            return await _in_thread(self._probe.add, functions)
 
     async def remove(self, functions: Sequence[Function]) -> None:
         """Detach these; the counts of the others go on unbroken."""
         async with self._turn:
-            await asyncio.to_thread(self._probe.remove, functions)
+            await _in_thread(self._probe.remove, functions)
 
     async def counts(self, interval: float) -> AsyncIterator[CountsSample]:
         """A sample at once and then one every `interval` seconds; ends after the sample that has `ended` set."""
@@ -51,7 +63,7 @@ class LiveProbing:
         """Detach everything."""
         async with self._turn:
             self._closed = True
-            await asyncio.to_thread(self._probe.close)
+            await _in_thread(self._probe.close)
 
 
 class LiveSources:
@@ -70,11 +82,11 @@ class LiveSources:
 
     async def modules(self, pid: int) -> tuple[Module, ...]:
         """The ELF files that the process maps, its executable first. Raises TargetError, NotPermitted."""
-        return await asyncio.to_thread(modules.of_process, pid)
+        return await _in_thread(modules.of_process, pid)
 
     async def functions(self, module: Module) -> tuple[Function, ...]:
         """The module's functions by name. Raises BinaryError, NotPermitted, TargetError."""
-        return await asyncio.to_thread(functions.read, module)
+        return await _in_thread(functions.read, module)
 
     async def probe(
         self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
@@ -82,9 +94,9 @@ class LiveSources:
         """Attach to these functions of the process. Raises BpfscopeError when none could be attached."""
         if pid == os.getpid():  # each drawing of the counts would be counted, and drawn
             raise TargetError("this is bpfscope itself, which would count its own drawing: look at it from another one")
-        probe = await asyncio.to_thread(CountingProbe, Target(pid, "", tuple(modules)))
+        probe = await _in_thread(CountingProbe, Target(pid, "", tuple(modules)))
         try:
-            attached = await asyncio.to_thread(probe.add, functions)
+            attached = await _in_thread(probe.add, functions)
         except BaseException:
             probe.close()
             raise

@@ -3,12 +3,14 @@
 import os
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import NamedTuple
 
 from tui.bpf.counting import Batch, Place
 from tui.bpf.features import Method, attach_method
 from tui.collectors.samples import Attached, CountsSample
 from tui.collectors.target import Target, Watch
+from tui.elf.memory import LENGTH, Memory, running
 from tui.elf.names import Function, Module, Skipped
 from tui.elf.reader import ElfFile
 from tui.elf.sites import Site, Sites
@@ -111,13 +113,21 @@ class CountingProbe(Owner):
         chosen, skipped = [], []
         for name in dict.fromkeys(function.module for function in functions):
             module = self._modules[name]
-            with ElfFile.open(self._file(name), module.path) as elf, Sites(elf) as sites:
+            with ExitStack() as stack:
+                elf = stack.enter_context(ElfFile.open(self._file(name), module.path))
+                sites = stack.enter_context(Sites(elf))
+                pid = self._target.pid
+                memories = [Memory(pid)] if pid is not None else list(running(module))
+                for memory in memories:
+                    stack.enter_context(memory)
                 for function in functions:
                     if function.module != name:
                         continue
                     site = sites.choose(function)
-                    if site.refused:
-                        skipped.append(Skipped(function, site.refused))
+                    code = elf.bytes_at(site.offset, LENGTH)
+                    changed = (memory.refused(module, site.offset, code) for memory in memories)
+                    if refused := site.refused or next(filter(None, changed), ""):
+                        skipped.append(Skipped(function, refused))
                     else:
                         chosen.append((function, site))
         return chosen, skipped

@@ -5,6 +5,7 @@ import os
 import select
 import signal
 import struct
+import time
 from typing import NamedTuple
 
 from tui.elf import modules
@@ -15,6 +16,7 @@ from tui.text import sanitise
 
 _PIDFD_GET_INFO = 0xC048FF0B  # _IOWR(0xFF, 11, 72 bytes): include/uapi/linux/pidfd.h, exit codes from 6.15
 _PIDFD_INFO_EXIT = 1 << 3
+_TRIES = 20  # a millisecond each: executing takes less
 
 
 class Target(NamedTuple):
@@ -83,7 +85,7 @@ class Watch(Owner):
             self._pidfd = os.pidfd_open(pid)
         except OSError:
             raise TargetError(f"there is no process {pid}: `bpfscope ps` lists them") from None
-        self._executable = self._identity()
+        self._executable = self._settled()
 
     def fileno(self) -> int:
         """Readable when the process has ended."""
@@ -105,12 +107,25 @@ class Watch(Owner):
             os.close(self._pidfd)
             self._pidfd = -1
 
-    def _identity(self) -> tuple[int, int] | None:
+    def _identity(self) -> tuple[int | bytes, ...] | None:
+        """The executable, and where its code, stack and arguments lie: executing even the same anew moves these."""
         try:
             status = os.stat(f"/proc/{self._pid}/exe")
-        except OSError:
+            with open(f"/proc/{self._pid}/stat", "rb") as file:
+                fields = file.read().rpartition(b") ")[2].split()
+            code, stack, arguments = fields[23], fields[25], fields[45]
+        except (OSError, IndexError):
             return None
-        return status.st_dev, status.st_ino
+        return (status.st_dev, status.st_ino, code, stack, arguments) if code != b"0" else None
+
+    def _settled(self) -> tuple[int | bytes, ...] | None:
+        """The same, when the process isn't in the midst of executing."""
+        for _ in range(_TRIES):
+            identity = self._identity()
+            if identity and identity == self._identity():
+                return identity
+            time.sleep(0.001)
+        return None
 
     def _exit_status(self) -> int | None:
         """As wait(2) gives it: of a zombie from its stat file, of one that was reaped from its pidfd (6.15)."""

@@ -10,6 +10,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+HINT = (
+    "This Python program adds, sorts and writes JSON, over and over. To see what is called: a marks all functions,"
+    " enter probes them."
+)
 _PR_SET_PDEATHSIG = 1
 
 

@@ -1,6 +1,10 @@
-"""`bpfscope ps`: what runs here, busiest first."""
+"""`bpfscope ps`: what runs here, busiest first.
+
+CPU % is of one CPU, since the process started; with -d, over that time.
+"""
 
 import argparse
+import os
 import shutil
 import sys
 import time
@@ -23,7 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.duration:
         time.sleep(arguments.duration)
         sample = reader.read()
-    processes = sorted(sample.processes, key=lambda process: (-process.cpu_percent, process.pid))
+    others = (process for process in sample.processes if process.pid != os.getpid())
+    processes = sorted(others, key=lambda process: (-process.cpu_percent, process.pid))
     if arguments.json:
         for process in processes:
             rows.write(rows.process(process), sys.stdout)

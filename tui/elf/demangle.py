@@ -30,7 +30,12 @@ class _Part:
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = names
-        source, self.result = os.memfd_create("names"), os.memfd_create("readable")
+        source = os.memfd_create("names")
+        try:
+            self.result = os.memfd_create("readable")
+        except OSError:
+            os.close(source)
+            raise
         try:
             _write(source, "\n".join(names).encode("utf-8", "replace"))
             actions = [
@@ -40,9 +45,12 @@ class _Part:
             ]
             command = [sys.executable, "-I", "-S", _CHILD]
             self.pid = os.posix_spawn(sys.executable, command, {}, file_actions=actions)
+            self.ended = os.pidfd_open(self.pid)
+        except OSError:
+            os.close(self.result)
+            raise
         finally:
             os.close(source)
-        self.ended = os.pidfd_open(self.pid)
 
     def close(self) -> None:
         """Ends the child if it is still at work."""
@@ -75,8 +83,13 @@ class Demangler(Owner):
             return lambda: names
         count = min(os.cpu_count() or 1, _MOST_PARTS, -(-len(names) // _SMALLEST_PART))
         step = -(-len(names) // count)
-        parts = [_Part(names[start : start + step]) for start in range(0, len(names), step)]
-        self._parts += parts
+        mine = len(self._parts)
+        try:
+            for start in range(0, len(names), step):
+                self._parts.append(_Part(names[start : start + step]))
+        except OSError:  # no room for another process or file: the names stay as they are
+            return lambda: names
+        parts = self._parts[mine:]
         return lambda: [name for part in parts for name in part.read()]
 
     def close(self) -> None:

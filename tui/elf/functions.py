@@ -8,13 +8,15 @@ Symbols are handled as columns, not as rows: of 78,000 functions each step below
 """
 
 from array import array
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from itertools import compress
+from itertools import accumulate, compress
 from typing import Final, NamedTuple
 
 from tui.elf import demangle, listing
+from tui.elf.disassembly import Disassembler
 from tui.elf.listing import ORIGINS, Listing
 from tui.elf.names import Function, Module
 from tui.elf.reader import DYNSYM, SYMTAB, ElfFile, Section, text_at
@@ -25,6 +27,8 @@ _IS_FUNCTION: Final = bytes(info & 15 in (2, _INDIRECT) for info in range(256)) 
 _ENTRY_SIZE: Final = 24  # Elf64_Sym: name u32, info u8, other u8, section u16, value u64, size u64
 _LONGEST_NAME: Final = 4096  # characters
 _PORTION: Final = 250
+_MOST_CODE: Final = 1 << 22  # bytes that are disassembled because functions lie within functions: hardly any do
+_NOP: Final = b"\x0f\x1f\x44"  # 6.18 makes a call of one that is probed, which writes below the stack pointer
 _SPECIAL_SECTION: Final = 0xFF00
 _PREFERENCE: Final = {1: 0, 10: 0, 2: 1, 0: 2}  # binding: global, unique, weak, local
 _RESOLVER: Final = "an indirect function: this is its resolver, which runs once; probe the implementation it picks"
@@ -137,6 +141,8 @@ def _listing(elf: ElfFile, table: _Table, readable: Sequence[str]) -> Listing:
             tuple(sorted(names - {table.names[first], readable[first]})),
             _RESOLVER if indirect else "",
         )
+    for address, reason in _inner(elf, table).items():
+        odd[address] = (odd[address][0] if address in odd else (), reason)
     offsets = elf.file_offsets(table.addresses)
     inside = [keep and offset >= 0 for keep, offset in zip(kept, offsets, strict=True)]
     return Listing(
@@ -148,6 +154,35 @@ def _listing(elf: ElfFile, table: _Table, readable: Sequence[str]) -> Listing:
         array("Q", compress(offsets, inside)),
         odd,
     )
+
+
+def _inner(elf: ElfFile, table: _Table) -> dict[int, str]:
+    """The functions that begin within another, at a place where a breakpoint would change what that one does."""
+    starts = sorted(zip(table.addresses, table.sizes, strict=True))
+    ends = list(accumulate((start + size for start, size in starts), max))
+    within = [row for row in range(1, len(starts)) if starts[row - 1][0] < starts[row][0] < ends[row - 1]]
+    if not within:
+        return {}
+    outer: dict[int, list[int]] = {}
+    for row in within:
+        around = bisect_right(ends, starts[row][0])  # the first that reaches beyond it
+        outer.setdefault(around, []).append(starts[row][0])
+    reasons: dict[int, str] = {}
+    left = _MOST_CODE
+    with Disassembler() as disassembler:
+        for row, addresses in outer.items():
+            start, size = starts[row]
+            left -= size
+            code = elf.bytes_at(elf.file_offsets([start])[0], size) if left > 0 else b""
+            begins = {each.address: each.code for each in disassembler.instructions(code, start)}
+            for address in addresses:
+                if address not in begins:
+                    reasons[address] = "it begins inside an instruction of another function"
+                elif begins[address].startswith(_NOP):
+                    reasons[address] = (
+                        "it begins with a long nop inside another function, which may not be interrupted there"
+                    )
+    return reasons
 
 
 def _shared(table: _Table) -> dict[int, list[int]]:

@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from typing import Final
+from typing import Final, NamedTuple
 
 from tui.elf.names import Module
 from tui.errors import NotPermitted, TargetError
@@ -12,6 +12,15 @@ _REMEDY: Final = (
     "run as root, or with CAP_SYS_PTRACE",
     "not even root may here: CAP_SYS_PTRACE is gone, it runs outside of this container, or is protected",
 )
+
+
+class Mapping(NamedTuple):
+    """A part of a file that a process has mapped to execute; numbers are bytes."""
+
+    start: int
+    end: int
+    offset: int
+    refused: str  # why the kernel puts no probe there
 
 
 def of_file(path: str) -> Module:
@@ -27,21 +36,17 @@ def of_file(path: str) -> Module:
 
 def of_process(pid: int) -> tuple[Module, ...]:
     """What the process maps executable, its executable first, then by name. Raises TargetError, NotPermitted."""
-    try:
-        with open(f"/proc/{pid}/maps", "rb") as file:
-            lines = file.read().split(b"\n")[:-1]
-    except (FileNotFoundError, ProcessLookupError):
-        raise TargetError(f"there is no process {pid}: `bpfscope ps` lists them") from None
-    except PermissionError:
-        raise NotPermitted(f"cannot look into process {pid}: {_REMEDY[os.geteuid() == 0]}") from None
+    lines = _lines(pid)
     if not lines:
         raise TargetError(f"process {pid} has no program of its own (a kernel thread, or it has just ended)")
     executable = _identity(f"/proc/{pid}/exe")
+    if executable is None and _forbidden(f"/proc/{pid}/exe"):
+        raise NotPermitted(f"cannot look into process {pid}: {_REMEDY[os.geteuid() == 0]}")
     found: dict[tuple[int, int], Module] = {}
     for line in lines:
-        module = _parse(pid, line)
-        if module:
-            found.setdefault((module.device, module.inode), module)
+        parsed = _parse(pid, line)
+        if parsed:
+            found.setdefault((parsed[0].device, parsed[0].inode), parsed[0])
     if not found:
         raise TargetError(f"process {pid} maps no file that it could execute")
     modules = sorted(found.values(), key=lambda module: ((module.device, module.inode) != executable, module.name))
@@ -53,8 +58,28 @@ def only_executable(pid: int) -> Module:
     return of_process(pid)[0]
 
 
-def _parse(pid: int, line: bytes) -> Module | None:
-    """A module of one line of /proc/PID/maps (proc(5)): only file mappings that can be executed."""
+def mappings(pid: int) -> dict[tuple[int, int], list[Mapping]]:
+    """Where it maps each module, by the module's device and inode. Raises TargetError, NotPermitted."""
+    found: dict[tuple[int, int], list[Mapping]] = {}
+    for line in _lines(pid):
+        parsed = _parse(pid, line)
+        if parsed:
+            found.setdefault((parsed[0].device, parsed[0].inode), []).append(parsed[1])
+    return found
+
+
+def _lines(pid: int) -> list[bytes]:
+    try:
+        with open(f"/proc/{pid}/maps", "rb") as file:
+            return file.read().split(b"\n")[:-1]
+    except (FileNotFoundError, ProcessLookupError):
+        raise TargetError(f"there is no process {pid}: `bpfscope ps` lists them") from None
+    except PermissionError:
+        raise NotPermitted(f"cannot look into process {pid}: {_REMEDY[os.geteuid() == 0]}") from None
+
+
+def _parse(pid: int, line: bytes) -> tuple[Module, Mapping] | None:
+    """A module and where it is, of one line of /proc/PID/maps (proc(5)): only file mappings that can be executed."""
     fields = line.split(None, 5)
     if len(fields) < 6 or b"x" not in fields[1] or fields[4] == b"0" or not fields[5].startswith(b"/"):
         return None
@@ -69,7 +94,11 @@ def _parse(pid: int, line: bytes) -> Module | None:
             file = by_name
     device, inode = identity or (os.makedev(major, minor), int(fields[4]))
     shown = sanitise(path)
-    return Module(os.path.basename(shown.removesuffix(" (deleted)")), shown, file, device, inode)
+    start, end = (int(part, 16) for part in fields[0].split(b"-"))
+    how = "writable" if b"w" in fields[1] else "shared" if fields[1].endswith(b"s") else ""
+    refused = f"its code is mapped {how}, where the kernel puts no probe" if how else ""
+    module = Module(os.path.basename(shown.removesuffix(" (deleted)")), shown, file, device, inode)
+    return module, Mapping(start, end, int(fields[2], 16), refused)
 
 
 def _padless(addresses: bytes) -> str:
@@ -83,6 +112,16 @@ def _identity(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def _forbidden(path: str) -> bool:
+    try:
+        os.stat(path)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _unique(modules: list[Module]) -> tuple[Module, ...]:

@@ -25,6 +25,7 @@ _LOCK_AND_SEGMENTS: Final = frozenset((0x26, 0x2E, 0x36, 0x3E, 0xF0))
 _HARMLESS_PREFIXES: Final = frozenset((0x64, 0x65, 0x66, 0x67, 0xF2, 0xF3))
 _REX: Final = range(0x40, 0x50)
 _REFUSED: Final = (
+    (frozenset((0x9C,)), "executing a copy of its first instruction, pushf, would end the program"),
     (frozenset((0x62,)), "the kernel can't probe its first instruction: AVX-512"),
     (frozenset((0xCC, 0xCD, 0xCE, 0xF1)), "its first instruction is a trap or a breakpoint already"),
     (
@@ -36,6 +37,7 @@ _REFUSED: Final = (
         "its first bytes are no 64-bit instruction",
     ),
 )
+_PREFIXES: Final = _HARMLESS_PREFIXES | _LOCK_AND_SEGMENTS | frozenset(_REX)
 _GO_STACK_CHECK: Final = re.compile(  # one of three, by the size of the frame; then: jbe to where the stack is grown
     rb"(?:\x49\x3b\x66[\x10\x18]"  # cmp rsp, [r14 + 0x10]
     rb"|(?:\x4c\x8d\x64\x24.|\x4c\x8d\xa4\x24....)\x4d\x3b\x66[\x10\x18]"  # lea r12, [rsp - SIZE]; cmp r12, …
@@ -254,6 +256,8 @@ def _refused(code: bytes) -> str:
         return "the kernel can't probe its first instruction: it has a lock or segment prefix"
     if at < len(code) and code[at] in _REX:
         at += 1
+        if at < len(code) and code[at] in _PREFIXES:
+            return "the kernel can't probe its first instruction: its prefixes are in an odd order"
     if at >= len(code):
         return "its first instruction lies outside the file"
     return next((reason for opcodes, reason in _REFUSED if code[at] in opcodes), "")

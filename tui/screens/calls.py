@@ -139,4 +139,6 @@ def document(target: Target, calls: Calls, skipped: Iterable[Skipped]) -> rows.R
         return about | {"attached": 0}
     totals = tuple(row.calls for row in calls.rows())
     shown = sample._replace(elapsed=calls.elapsed - calls.since, calls=totals)
+    if calls.was_reset:
+        about["since_reset"] = True
     return about | {"attached": len(sample.functions)} | rows.counts(shown)

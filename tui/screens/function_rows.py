@@ -23,7 +23,7 @@ def _size(function: Function, _: int) -> Cell:
 
 
 COLUMNS: tuple[Column[Function], ...] = (
-    Column("function", "FUNCTION", 16, _name, lambda function: function.name, middle=True, flexible=True),
+    Column("function", "FUNCTION", 28, _name, lambda function: function.name, middle=True, flexible=True),
     Column(
         "address",
         "ADDRESS",

@@ -53,6 +53,9 @@ class Failed(Message):
         self.reason = reason
 
 
+HINT_SECONDS = 15
+
+
 class FunctionsScreen(ConsoleScreen):
     """Modules on the left, functions on the right."""
 
@@ -118,6 +121,8 @@ class FunctionsScreen(ConsoleScreen):
 
     def begin(self) -> None:
         """Read the modules."""
+        if self.console.hint:
+            self.notify(self.console.hint, markup=False, timeout=HINT_SECONDS)
         self._show_functions()
         self.functions.focus()
         self.run_worker(self._read_modules())
@@ -234,6 +239,8 @@ class FunctionsScreen(ConsoleScreen):
         """Sort the whole module once, not each filtered list."""
         self._sort(self._haystack.rows)
         self.filtered()
+        if not self.functions.followed:
+            self.functions.action_home()
 
     @on(Table.Chosen)
     async def open_chosen(self, event: Table.Chosen) -> None:
@@ -272,7 +279,8 @@ class FunctionsScreen(ConsoleScreen):
         if self.module.name not in self._read:
             return f"reading {self.module.name} …"
         if self._haystack.rows:
-            return f"no function matches {self.prompt.wanted}; esc clears the filter"
+            there = f"no function of {self.module.name} matches {self.prompt.wanted}; esc clears the filter"
+            return f"{there}, tab goes to the other modules" if len(self.modules) > 1 else there
         return f"{self.module.name} {STRIPPED}"
 
     def _count(self, module: Module) -> str:

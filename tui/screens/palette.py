@@ -2,7 +2,9 @@
 
 from functools import partial
 
+from textual import on
 from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.widgets import Input
 
 from tui.screens.base import ConsoleScreen
 from tui.widgets.actions import Action
@@ -31,11 +33,22 @@ class Actions(Provider):
                 yield Hit(score, shown, partial(self._run, action), help=f"{action.shown}  {action.help}")
 
     async def _run(self, action: Action) -> None:
-        await self.app.run_action(action.name, self.screen)
+        if self.screen is self.app.screen:  # not left meanwhile, by another command
+            await self.app.run_action(action.name, self.screen)
 
 
 class Palette(CommandPalette):
-    """Textual's, but patient: in 8.2.8 a page up or down before the list has been laid out ends the application."""
+    """Textual's, but patient.
+
+    In 8.2.8 a page up or down before the list has been laid out, and a second enter, end the application.
+    """
+
+    @on(Input.Submitted)
+    def select_once(self, event: Input.Submitted) -> None:
+        """Nothing, once a command has been chosen."""
+        if self.app.screen is not self:
+            event.stop()
+            event.prevent_default()
 
     def _action_command_list(self, action: str) -> None:
         if self.query_one(CommandList).size.height:

@@ -266,12 +266,14 @@ class ProbeScreen(ConsoleScreen):
         if sample is None:
             return [("waiting for the first reading …", "dim")]
         phrases: list[Phrase] = []
+        after = text.clock(sample.elapsed)
+        if self.ended and self.prompt.is_open:
+            phrases.append((f"{self.ended} after {after}", "warn"))
         if self.prompt.wanted:
             phrases.append((counted(len(self.table().rows), len(self.calls.keys), "function"), "strong"))
-        if self.ended:
-            after = text.clock(sample.elapsed)
+        if self.ended and not self.prompt.is_open:
             phrases.append((f"{self.target.title} {self.ended} after {after}; the numbers stay", "warn"))
-        else:
+        if not self.ended:
             phrases.append((f"{text.rate(self.calls.per_second)} calls/s", "strong"))
         if sample.lost:
             phrases.append((f"lost {sample.lost:,}", "bad"))

@@ -23,9 +23,14 @@ MACHINE = "machine"
 BUSY = 10.0  # percent of a CPU that fill a bar of a sparkline at least: less is to look like less
 
 
-def _command(row: ProcessRow, _: int) -> Cell:
+def _command(row: ProcessRow, width: int) -> Cell:
+    """The command; where there is no room for all of it, without the folder of its program."""
     process = row.process
-    return ((row.branch, "faint"), (process.command or process.name, ""))
+    command = process.command or process.name
+    if len(row.branch) + len(command) > width and command.startswith("/"):
+        program, blank, rest = command.partition(" ")
+        command = program.rpartition("/")[2] + blank + rest
+    return ((row.branch, "faint"), (command, ""))
 
 
 COLUMNS: tuple[Column[ProcessRow], ...] = (
@@ -124,6 +129,7 @@ class ProcessesScreen(ConsoleScreen):
         self.kernel = False
         self.as_tree = False
         self.failure = ""
+        self._rated = False
         self._latest: ProcessesSample | None = None
         self._sample: ProcessesSample | None = None  # what is shown
         self._history = History()
@@ -166,6 +172,7 @@ class ProcessesScreen(ConsoleScreen):
         self.failure = ""
         self._history.add(sample.time, {(one.pid, one.started): one.cpu_percent for one in sample.processes})
         self._machine.add(sample.time, {MACHINE: sample.cpu_percent})
+        self._rated = self._latest is not None  # the first reading has no rates of the machine
         self._latest = sample
         if not self.paused or self._sample is None:
             self._paint_latest()
@@ -217,7 +224,8 @@ class ProcessesScreen(ConsoleScreen):
         if hidden:
             phrases.append((f"{text.plural(threads, 'kernel thread')} hidden (K)", "dim"))
         spark = text.sparkline(self._machine.last(MACHINE, 10), 10, 100.0).strip()
-        phrases.append(((f"CPU {sample.cpu_percent:.0f} % ", ""), (spark, "graph")))
+        if self._rated:
+            phrases.append(((f"CPU {sample.cpu_percent:.0f} % ", ""), (spark, "graph")))
         total_memory = text.size(sample.memory_total)
         phrases.append((f"memory {text.size(sample.memory_used)} of {total_memory}", ""))
         return phrases

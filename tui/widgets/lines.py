@@ -8,7 +8,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from tui.widgets.actions import Action
-from tui.widgets.pieces import Piece, fit, length, paint, palette, wrap
+from tui.widgets.pieces import Piece, cut_middle, fit, length, paint, palette, wrap
 
 Phrase = Piece | tuple[Piece, ...]
 SEPARATOR: Piece = (" · ", "faint")
@@ -71,13 +71,14 @@ class Detail(Widget):
     DEFAULT_CSS = """
     Detail { height: 1; width: 1fr; background: $background; }
     """
-    MOST = 4
+    MOST = 6
 
     def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
         super().__init__(id=id)
         self._text = ""
         self._note = ""
         self._lines: list[str] = [""]
+        self._width = 0
 
     def show(self, text: str, note: str = "") -> None:
         """Say this text, and a note behind it."""
@@ -91,14 +92,18 @@ class Detail(Widget):
 
     def on_resize(self) -> None:
         """Fold for the new width."""
+        if self.size.width != self._width:
+            self._width = self.size.width
+            self.one_line()
         self._fold()
 
     def _fold(self) -> None:
         whole = f"{self._text}  {self._note}" if self._note else self._text
         most = max(1, min(self.MOST, self.app.size.height // 6))
         lines = wrap(whole, max(8, self.size.width - 4))
-        if len(lines) > most:
-            lines[most - 1 :] = [lines[most - 1][:-1] + "…"]
+        if len(lines) > most:  # the end of a name, and what is said about it, matter as much as its beginning
+            room = max(8, self.size.width - 4)
+            lines = wrap(cut_middle(whole, room * most - most), room)[:most]
         self._lines = lines
         if len(lines) > self.size.height:
             self.styles.height = len(lines)

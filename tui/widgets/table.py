@@ -127,6 +127,11 @@ class Table(ScrollView, Generic[Row], can_focus=True):
         """The row under the cursor."""
         return self.rows[self.cursor] if self.cursor < len(self.rows) else None
 
+    @property
+    def followed(self) -> bool:
+        """Whether somebody put the cursor on its row, which it then stays on."""
+        return self._followed
+
     def use(self, columns: Sequence[Column[Row]], limits: dict[str, int]) -> None:
         """Show these columns from now on; `limits` says how many cells the flexible ones can use."""
         self.columns, self._limits = columns, limits

@@ -1,0 +1,76 @@
+"""What must not be probed isn't, and the target goes on unharmed: changed code, odd instructions, odd mappings."""
+
+import os
+
+import pytest
+
+from tests.kernel.conftest import Start
+from tests.kernel.probing import Command, calls, counted, pick, resolve, wait_until
+from tui.collectors.probe import CountingProbe
+from tui.errors import BpfscopeError
+
+pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="a target with instructions of x86-64")
+
+
+@pytest.mark.parametrize(
+    ("how", "reason"), [("patched", "has changed its code"), ("writable", "mapped writable"), ("plain", "")]
+)
+def test_code_that_is_not_the_files(start: Start, how: str, reason: str) -> None:
+    process = start("changed", how)
+    target = resolve(process.pid)
+    with CountingProbe(target) as probe:
+        if reason:
+            with pytest.raises(BpfscopeError, match=reason):
+                probe.add(pick(target, "answer"))
+        else:
+            probe.add(pick(target, "answer"))
+            with CountingProbe(target) as second:  # another's breakpoint is no change
+                second.add(pick(target, "answer"))
+                assert process.work() == {"answer": 997, "wrong": 0}
+                assert calls(second) == {"answer": 997}
+            assert calls(probe) == {"answer": 997}
+            return
+    assert process.work() == {"answer": 997, "wrong": 0}
+
+
+def test_a_file_that_a_process_runs_changed(start: Start, targets: object) -> None:
+    process = start("changed", "patched")
+    target = resolve(f"{targets}/changed")
+    with CountingProbe(target) as probe, pytest.raises(BpfscopeError, match="has changed its code"):
+        probe.add(pick(target, "answer"))
+    assert process.work() == {"answer": 997, "wrong": 0}
+
+
+def test_instructions_that_must_not_be_interrupted(start: Start) -> None:
+    process = start("changed")
+    target = resolve(process.pid)
+    with CountingProbe(target) as probe:
+        attached = probe.add(pick(target, "answer", "flags", "outer", "inner", "leaf", "mark"))
+        reasons = {skipped.function.name: skipped.reason for skipped in attached.skipped}
+        assert "pushf" in reasons.pop("flags")
+        assert "inside an instruction" in reasons.pop("inner")
+        assert "long nop" in reasons.pop("mark")
+        assert reasons == {}
+        assert process.work() == {"answer": 997, "wrong": 0}
+        assert calls(probe) == {"answer": 997, "outer": 97, "leaf": 97}
+
+
+def test_the_same_program_executed_anew_by_a_thread(start: Start) -> None:
+    process = start("changed", "anew")
+    with Command(process.pid, "answer") as command:
+        assert process.work() == {"answer": 997, "wrong": 0}
+        process.send("again")
+        process.expect_ready()
+        summary = command.finish()
+    assert summary["ended"].startswith("executed ")
+    assert counted(summary) == {"answer": 997}
+
+
+def test_nothing_is_left_of_a_refused_probe(start: Start) -> None:
+    process = start("changed", "writable")
+    target = resolve(process.pid)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with CountingProbe(target) as probe, pytest.raises(BpfscopeError):
+            probe.add(pick(target, "answer"))
+    wait_until(lambda: len(os.listdir("/proc/self/fd")) == before, "descriptors closed")
