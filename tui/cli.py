@@ -23,6 +23,7 @@ COMMANDS = {
     "ps": "list processes",
     "symbols": "list the functions of a process or file",
     "count": "count calls of functions, exactly, live",
+    "latency": "time calls of functions: percentiles, histograms, self time",
     "doctor": "say what this kernel and this user can do",
     "demo": "open the console on a small workload of its own",
 }

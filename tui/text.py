@@ -45,6 +45,14 @@ def rate(per_second: float) -> str:
     return f"{value:.1f} {unit}"
 
 
+def duration(ns: float) -> str:
+    """At most seven characters: 17 ns, 940 ns, 3.1 µs, 12 µs, 1.1 ms, 83 s."""
+    if ns < 999.5:
+        return f"{ns:.0f} ns"
+    value, unit = _scaled(ns, 1000, 999.5, ("µs", "ms", "s"))
+    return f"{value:.1f} {unit}" if value < 9.95 else f"{value:.0f} {unit}"
+
+
 def size(number: int) -> str:
     """Bytes in binary units: 512 B, 12 KiB, 3.1 GiB."""
     if number < 1024:

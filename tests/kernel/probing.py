@@ -69,11 +69,11 @@ def run(*words: str | Path | int, **more: Any) -> "subprocess.CompletedProcess[s
 
 
 class Command:
-    """`bpfscope count … --json`, running and attached; a context manager that ends it."""
+    """`bpfscope count … --json` or another, running and attached; a context manager that ends it."""
 
-    def __init__(self, *words: str | Path | int) -> None:
+    def __init__(self, *words: str | Path | int, name: str = "count") -> None:
         self.process = subprocess.Popen(
-            [BPFSCOPE, "count", *map(str, words), "--json", "-i", "0.05"],
+            [BPFSCOPE, name, *map(str, words), "--json", "-i", "0.05"],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

@@ -123,7 +123,7 @@ def _stop(process: Running) -> dict[str, int]:
     return process.truth()
 
 
-def test_removing_and_adding_after_the_main_thread_has_ended(start: Start) -> None:
+def test_removing_and_adding_after_the_main_thread_has_ended(start: Start, method: Method) -> None:
     process = start("leaderless")
     target = resolve(process.pid)
     stays, goes = pick(target, "stays", "goes")
@@ -132,6 +132,9 @@ def test_removing_and_adding_after_the_main_thread_has_ended(start: Start) -> No
         assert calls(probe) == {"stays": 0, "goes": 0}
         assert process.work() == {"stays": 499, "goes": 499}
         wait_until(lambda: main_thread_ended(process.pid), "the main thread ends")
+        if method is Method.PERF_EVENT:
+            assert "lost its main thread" in probe.read().ended
+            return
         assert calls(probe) == {"stays": 499, "goes": 499}
         probe.remove([goes])
         probe.add([goes])

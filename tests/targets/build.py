@@ -63,8 +63,11 @@ def _thousand(out: Path, _: Path) -> list[Command]:
     return [[*CC, HERE / "thousand.c", assembly, "-o", out]]
 
 
-def _go(out: Path, _: Path) -> list[Command]:
-    return [[Path(sys.executable).with_name("go"), "build", "-o", out, HERE / "fibonacci.go"]]
+def _go(source: str) -> Recipe:
+    def commands(out: Path, _: Path) -> list[Command]:
+        return [[Path(sys.executable).with_name("go"), "build", "-o", out, HERE / source]]
+
+    return Recipe((source,), commands)
 
 
 def _plain_count(out: Path, _: Path) -> list[Command]:
@@ -85,13 +88,16 @@ RECIPES = {
     "hammer": _c("hammer.c", "-pthread"),
     "leaderless": _c("leaderless.c", "-pthread"),
     "forks": _c("forks.c"),
+    "timing": _c("timing.c", "-pthread"),
+    "throwing": _c("throwing.cc", compiler=CXX),
     "execs": _c("execs.c"),
     "changed": _c("changed.c", "-pthread"),
     "symbols": _c("symbols.c"),
     "realtime": _c("realtime.c", "-pthread"),
     "odd-names": Recipe(("odd_names.c", "target.h", "build.py"), _odd_names),
     "thousand": Recipe(("thousand.c", "thousand.py", "target.h"), _thousand),
-    "fibonacci": Recipe(("fibonacci.go",), _go),
+    "fibonacci": _go("fibonacci.go"),
+    "goroutines": _go("goroutines.go"),
     "plain_count.json": Recipe(("../kernel/plain_count.c", "../../tui/bpf/include/bpfscope.h"), _plain_count),
 }
 

@@ -14,6 +14,8 @@ from pathlib import Path
 from tui.bpf.objects import MapSpec, ObjectSpec
 
 INCLUDE = Path(__file__).parent / "include"
+ATOMIC, EXCHANGE = 0xDB, 0xE1  # BPF_STX | BPF_ATOMIC | BPF_DW, and BPF_XCHG as its immediate
+EXCHANGE_OFFSET = 0x5843  # in bpfscope.h
 FLAGS = ["-Wno-everything", f"-I{INCLUDE}", "-I/virtual/include", "-DCONFIG_BPF_SYSCALL=1"]
 
 
@@ -44,9 +46,11 @@ def build(source: Path) -> ObjectSpec:
 
 
 def relocatable(code: bytes, index_of_fd: dict[int, int]) -> bytes:
-    """The instructions with map indexes instead of this process's file descriptors."""
+    """The instructions with map indexes instead of this process's file descriptors, and with EXCHANGE carried out."""
     result = bytearray(code)
     for at in range(0, len(result), 8):
+        if result[at] == ATOMIC and struct.unpack_from("=h", result, at + 2)[0] == EXCHANGE_OFFSET:
+            struct.pack_into("=hi", result, at + 2, 0, EXCHANGE)
         if result[at] == 0x18 and result[at + 1] >> 4 == 1:
             struct.pack_into("=i", result, at + 4, index_of_fd[struct.unpack_from("=i", result, at + 4)[0]])
     return bytes(result)

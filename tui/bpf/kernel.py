@@ -25,6 +25,7 @@ F_MMAPABLE: Final = 1 << 10
 PROG_TYPE_KPROBE: Final = 2  # uprobes too
 ATTACH_PERF_EVENT: Final = 41
 ATTACH_UPROBE_MULTI: Final = 48
+UPROBE_MULTI_RETURN: Final = 1
 
 ENOTSUPP: Final = 524  # the kernel's own; it leaks out of uprobes for instructions that can't be probed
 
@@ -108,8 +109,10 @@ def program_load(kind: int, attach_type: int, instructions: bytes, name: str, lo
         raise OSError(error.errno, error.strerror, log.value.decode(errors="replace")) from None
 
 
-def link_uprobe_multi(program: int, path: str, offsets: list[int], cookies: list[int], pid: int) -> int:
+def link_uprobe_multi(program: int, path: str, offsets: list[int], cookies: list[int], pid: int, flags: int = 0) -> int:
     """A link of one program to many file offsets, all or none (6.6). `pid` 0: in every process.
+
+    With UPROBE_MULTI_RETURN the program runs when the function that was entered there returns.
 
     Raises OSError: ENOTSUPP or EINVAL where one of the instructions can't be probed.
     """
@@ -127,7 +130,7 @@ def link_uprobe_multi(program: int, path: str, offsets: list[int], cookies: list
         0,
         ctypes.addressof(values),
         len(offsets),
-        0,
+        flags,
         pid,
     )
     return bpf(LINK_CREATE, attributes)
@@ -138,13 +141,13 @@ def link_perf_event(program: int, event: int, cookie: int) -> int:
     return bpf(LINK_CREATE, struct.pack("4IQ", program, event, ATTACH_PERF_EVENT, 0, cookie))
 
 
-def uprobe_event(path: str, offset: int, pid: int) -> int:
-    """A perf event of the `uprobe` PMU at a file offset, in one process (`pid`) or in all (-1)."""
+def uprobe_event(path: str, offset: int, pid: int, *, returns: bool = False) -> int:
+    """A perf event of the `uprobe` PMU at a file offset, in one process (`pid`) or in all (-1); or of its returns."""
     with open("/sys/bus/event_source/devices/uprobe/type", encoding="ascii") as file:
         kind = int(file.read())
     where = ctypes.create_string_buffer(os.fsencode(path))
     size = 112  # PERF_ATTR_SIZE_VER5
-    attributes = struct.pack("2I5Q2I2Q", kind, size, 0, 0, 0, 0, 0, 0, 0, ctypes.addressof(where), offset)
+    attributes = struct.pack("2I5Q2I2Q", kind, size, int(returns), 0, 0, 0, 0, 0, 0, ctypes.addressof(where), offset)
     return perf_event_open(attributes.ljust(size, b"\0"), pid, 0 if pid == -1 else -1)
 
 

@@ -38,23 +38,23 @@ class Rejected(NamedTuple):
     reason: str
 
 
-def _try_multi(program: int, file: str, sites: Sequence[Site], pid: int) -> int | None:
+def _try_multi(program: int, file: str, sites: Sequence[Site], pid: int, flags: int) -> int | None:
     """A link, or None where one of the sites can't be probed."""
     try:
         offsets, cookies = [site.offset for site in sites], [site.cookie for site in sites]
-        return kernel.link_uprobe_multi(program, file, offsets, cookies, pid)
+        return kernel.link_uprobe_multi(program, file, offsets, cookies, pid, flags)
     except OSError as error:
         if error.errno in _REJECTED:
             return None
         raise _failure(error) from None
 
 
-def _search(program: int, file: str, sites: Sequence[Site], pid: int) -> list[Site]:
+def _search(program: int, file: str, sites: Sequence[Site], pid: int, flags: int) -> list[Site]:
     """The sites that can't be probed, by attaching and detaching parts; the program must not count yet."""
     from concurrent.futures import ThreadPoolExecutor
 
     def attaches(part: Sequence[Site]) -> bool:
-        link = _try_multi(program, file, part, pid)
+        link = _try_multi(program, file, part, pid, flags)
         if link is not None:
             os.close(link)
         return link is not None
@@ -81,8 +81,12 @@ class Links(Owner):
         self._multi: list[int] = []
         self._perf: dict[int, list[int]] = {}  # by cookie: the event, then the link that holds on to it
 
-    def attach_multi(self, program: int, file: str, sites: Sequence[Site], pid: int) -> list[Rejected]:
+    def attach_multi(
+        self, program: int, file: str, sites: Sequence[Site], pid: int, *, returns: bool = False
+    ) -> list[Rejected]:
         """Attaches by uprobe_multi; `pid` 0 means every process. Returns what can't be probed.
+
+        `returns`: the program runs when the functions entered at these sites return.
 
         Until it returns, hits of sites that are being tried may reach the program: let it count only afterwards.
 
@@ -90,19 +94,22 @@ class Links(Owner):
         """
         rejected: list[Rejected] = []
         good = list(sites)
+        flags = kernel.UPROBE_MULTI_RETURN if returns else 0
         for _ in range(_TRIES):
             if not good:
                 return rejected
-            link = _try_multi(program, file, good, pid)
+            link = _try_multi(program, file, good, pid, flags)
             if link is not None:
                 self._multi.append(link)
                 return rejected
-            bad = set(_search(program, file, good, pid))
+            bad = set(_search(program, file, good, pid, flags))
             rejected += [Rejected(site, _UNPROBEABLE) for site in good if site in bad]
             good = [site for site in good if site not in bad]
         raise NotSupported("the file changes while it is being probed: try again")
 
-    def attach_perf(self, program: int, file: str, sites: Sequence[Site], pid: int) -> list[Rejected]:
+    def attach_perf(
+        self, program: int, file: str, sites: Sequence[Site], pid: int, *, returns: bool = False
+    ) -> list[Rejected]:
         """Attaches by perf events; `pid` -1 means every process. Returns what can't be probed, or is too much."""
         rejected = [
             Rejected(site, f"this kernel probes at most {PERF_EVENT_LIMIT} functions at once (6.6 probes thousands)")
@@ -111,7 +118,7 @@ class Links(Owner):
         _raise_file_limit(2 * PERF_EVENT_LIMIT + 64)
         for site in sites[:PERF_EVENT_LIMIT]:
             try:
-                event = kernel.uprobe_event(file, site.offset, pid)
+                event = kernel.uprobe_event(file, site.offset, pid, returns=returns)
             except OSError as error:
                 if error.errno not in _REJECTED:
                     raise _failure(error) from None

@@ -9,9 +9,9 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol, TypeVar
 
-from tui.collectors.probe import CountingProbe
-from tui.collectors.samples import CountsSample
+from tui.collectors.target import Watch
 
 
 @contextmanager
@@ -31,9 +31,29 @@ def stop_signals() -> Iterator[int]:
         os.close(write_end)
 
 
+class Sample(Protocol):
+    """A reading that says whether the target has ended."""
+
+    @property
+    def ended(self) -> str:
+        """Why the target can't be called any more."""
+
+
+Reading_co = TypeVar("Reading_co", bound=Sample, covariant=True)
+
+
+class Probe(Protocol[Reading_co]):
+    """What can be read again and again."""
+
+    watch: Watch | None
+
+    def read(self) -> Reading_co:
+        """The figures now."""
+
+
 def samples(
-    probe: CountingProbe, stop: int, interval: float, duration: float | None
-) -> Iterator[tuple[CountsSample, bool]]:
+    probe: Probe[Reading_co], stop: int, interval: float, duration: float | None
+) -> Iterator[tuple[Reading_co, bool]]:
     """A sample every `interval` seconds, and a last one, marked so, after `duration`, when `stop` is readable, or when
     the target ends.
     """

@@ -1,20 +1,15 @@
 """A probe that counts: functions and the batches that attach them; a context manager."""
 
-import os
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from typing import NamedTuple
 
-from tui.bpf.counting import Batch, Place
+from tui.bpf.counting import Batch, Place, main_thread_ended
 from tui.bpf.features import Method, attach_method
+from tui.collectors.files import Files, nothing_attached
 from tui.collectors.samples import Attached, CountsSample
 from tui.collectors.target import Target, Watch
-from tui.elf.memory import LENGTH, Memory, running
-from tui.elf.names import Function, Module, Skipped
-from tui.elf.reader import ElfFile
-from tui.elf.sites import Site, Sites
-from tui.errors import BpfscopeError, TargetError
+from tui.elf.names import Function, Skipped
 from tui.owner import Owner
 
 
@@ -32,8 +27,7 @@ class CountingProbe(Owner):
         """Nothing is attached yet. Raises TargetError, NotPermitted, NotSupported."""
         self._method: Method = attach_method()
         self._target = target
-        self._modules = {module.name: module for module in target.modules}
-        self._files: dict[str, int] = {}
+        self._files = Files(target)
         self._members: dict[Function, _Member] = {}
         self._batches: list[Batch] = []
         self._functions: tuple[Function, ...] = ()
@@ -46,23 +40,23 @@ class CountingProbe(Owner):
         Raises BpfscopeError where not one could be attached that wasn't before.
         """
         wanted = [function for function in dict.fromkeys(functions) if function not in self._members]
-        chosen, skipped = self._choose(wanted)
-        notes = {function: site.note for function, site in chosen if site.note}
+        chosen, skipped = self._files.choose(wanted)
+        notes = {each.function: each.site.note for each in chosen if each.site.note}
         if not chosen:
             if skipped:
                 raise nothing_attached(skipped)
             return Attached((), ())
-        places = [Place(self._file(function.module), site.offset) for function, site in chosen]
+        places = [Place(self._files.path(each.function.module), each.site.offset) for each in chosen]
         batch = Batch(places, self._target.pid, self._method)
         self._batches.append(batch)
-        for index, (function, _) in enumerate(chosen):
+        for index, (function, *_) in enumerate(chosen):
             if index in batch.rejected:
                 skipped.append(Skipped(function, batch.rejected[index]))
             else:
                 self._members[function] = _Member(batch, index)
         self._started = self._started or time.monotonic()
         self._functions = tuple(self._members)
-        attached = tuple(function for function, _ in chosen if function in self._members)
+        attached = tuple(each.function for each in chosen if each.function in self._members)
         if not attached:
             raise nothing_attached(skipped)
         inexact = tuple(Skipped(function, notes[function]) for function in attached if function in notes)
@@ -93,7 +87,7 @@ class CountingProbe(Owner):
             self._functions,
             tuple(calls[batch][cell] for batch, cell in self._members.values()),
             sum(batch.misses() for batch in self._batches),
-            self.watch.ended() if self.watch else "",
+            ended(self.watch, self._method),
         )
 
     def close(self) -> None:
@@ -102,52 +96,18 @@ class CountingProbe(Owner):
             self._batches.pop().close()
         self._members.clear()
         self._functions = ()
-        while self._files:
-            os.close(self._files.popitem()[1])
+        self._files.close()
         if self.watch:
             self.watch.close()
             self.watch = None
 
-    def _choose(self, functions: Sequence[Function]) -> tuple[list[tuple[Function, Site]], list[Skipped]]:
-        """The functions with their sites, and those that have no site."""
-        chosen, skipped = [], []
-        for name in dict.fromkeys(function.module for function in functions):
-            module = self._modules[name]
-            with ExitStack() as stack:
-                elf = stack.enter_context(ElfFile.open(self._file(name), module.path))
-                sites = stack.enter_context(Sites(elf))
-                pid = self._target.pid
-                memories = [Memory(pid)] if pid is not None else list(running(module))
-                for memory in memories:
-                    stack.enter_context(memory)
-                for function in functions:
-                    if function.module != name:
-                        continue
-                    site = sites.choose(function)
-                    code = elf.bytes_at(site.offset, LENGTH)
-                    changed = (memory.refused(module, site.offset, code) for memory in memories)
-                    if refused := site.refused or next(filter(None, changed), ""):
-                        skipped.append(Skipped(function, refused))
-                    else:
-                        chosen.append((function, site))
-        return chosen, skipped
 
-    def _file(self, module: str) -> str:
-        """The module's file, held open: the very one that was read, whatever happens to its name."""
-        if module not in self._files:
-            self._files[module] = _open(self._modules[module])
-        return f"/proc/self/fd/{self._files[module]}"
-
-
-def _open(module: Module) -> int:
-    try:
-        return os.open(module.file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError as error:
-        raise TargetError(f"cannot open {module.path}: {error.strerror}; the process may have ended") from None
-
-
-def nothing_attached(skipped: Sequence[Skipped]) -> BpfscopeError:
-    """Why nothing is probed, by the first reason."""
-    first = skipped[0]
-    others = f" (and {len(skipped) - 1} more)" if len(skipped) > 1 else ""
-    return BpfscopeError(f"nothing can be probed: {first.function.name}: {first.reason}{others}")
+def ended(watch: Watch | None, method: Method) -> str:
+    """Why nothing more is to be expected of the target; empty while there is."""
+    if watch is None:
+        return ""
+    if said := watch.ended():
+        return said
+    if method is Method.PERF_EVENT and main_thread_ended(watch.pid):
+        return "lost its main thread: before Linux 6.6 nothing more of it can be seen"
+    return ""

@@ -38,6 +38,33 @@ class Attached(NamedTuple):
     inexact: tuple[Skipped, ...] = ()  # attached; the reason says what is counted besides calls
 
 
+class Latency(NamedTuple):
+    """What is known of one function's calls; times in nanoseconds. Without a return there are no times: all are 0."""
+
+    calls: int
+    returns: int  # timed
+    in_flight: int
+    unmatched: int  # calls that never returned, and returns of calls that were not seen
+    untimed: int  # calls that were not timed: no room, or too many return probes one in another
+    min_ns: int
+    max_ns: int
+    total_ns: int
+    self_ns: int  # of the total, what no other probed function took
+    children: int  # calls of other probed functions
+    buckets: tuple[int, ...]  # calls by duration; `tui.collectors.histogram` knows the bounds
+
+
+class LatencySample(NamedTuple):
+    """Durations since the start, per function."""
+
+    time: float  # seconds, monotonic
+    elapsed: float  # seconds since everything was attached
+    functions: tuple[Function, ...]
+    latencies: tuple[Latency, ...]
+    lost: int  # hits that the kernel did not hand to our program
+    ended: str = ""
+
+
 class CountsSample(NamedTuple):
     """Calls since the start, per function. `functions[i]` was called `calls[i]` times."""
 

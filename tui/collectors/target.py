@@ -80,7 +80,7 @@ class Watch(Owner):
 
     def __init__(self, pid: int) -> None:
         """Holds on to the process, so that its pid can't come to mean another. Raises TargetError."""
-        self._pid = pid
+        self.pid = pid
         try:
             self._pidfd = os.pidfd_open(pid)
         except OSError:
@@ -98,7 +98,7 @@ class Watch(Owner):
         if poll.poll(0):
             return _how(self._exit_status())
         if self._executable and (now := self._identity()) and now != self._executable:
-            return f"executed {_link(self._pid)}"
+            return f"executed {_link(self.pid)}"
         return ""
 
     def close(self) -> None:
@@ -110,8 +110,8 @@ class Watch(Owner):
     def _identity(self) -> tuple[int | bytes, ...] | None:
         """The executable, and where its code, stack and arguments lie: executing even the same anew moves these."""
         try:
-            status = os.stat(f"/proc/{self._pid}/exe")
-            with open(f"/proc/{self._pid}/stat", "rb") as file:
+            status = os.stat(f"/proc/{self.pid}/exe")
+            with open(f"/proc/{self.pid}/stat", "rb") as file:
                 fields = file.read().rpartition(b") ")[2].split()
             code, stack, arguments = fields[23], fields[25], fields[45]
         except (OSError, IndexError):
@@ -130,7 +130,7 @@ class Watch(Owner):
     def _exit_status(self) -> int | None:
         """As wait(2) gives it: of a zombie from its stat file, of one that was reaped from its pidfd (6.15)."""
         try:
-            with open(f"/proc/{self._pid}/stat", "rb") as file:
+            with open(f"/proc/{self.pid}/stat", "rb") as file:
                 fields = file.read().rpartition(b") ")[2].split()
             if fields[0] == b"Z":
                 return int(fields[49])

@@ -1,9 +1,7 @@
 """`bpfscope count TARGET PATTERN…`: exact numbers of calls, live."""
 
 import argparse
-import contextlib
 import sys
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from tui import text
@@ -11,23 +9,11 @@ from tui.collectors import live
 from tui.collectors import target as targets
 from tui.collectors.probe import CountingProbe
 from tui.collectors.samples import Attached, CountsSample
-from tui.commands import selection
-from tui.commands.numbers import seconds
-from tui.elf.names import Function, Skipped
+from tui.commands import running, selection
+from tui.commands.running import BUSIEST, add_arguments
 from tui.export import rows
 
-_BUSIEST = 20  # functions that an interval prints
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The options of `count`."""
-    selection.add_arguments(parser, "+")
-    parser.add_argument(
-        "-d", metavar="S", dest="duration", type=seconds, help="end after S seconds (default: on Ctrl-C)"
-    )
-    parser.add_argument(
-        "-i", metavar="S", dest="interval", type=seconds, default=1.0, help="print every S seconds (default 1)"
-    )
+__all__ = ["add_arguments", "run"]
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -44,9 +30,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _json(attached: Attached, samples: Iterator[tuple[CountsSample, bool]]) -> Iterator[str]:
-    about: rows.Row = {"attached": len(attached.attached), "skipped": rows.skipped(attached.skipped)}
-    if attached.inexact:
-        about["inexact"] = rows.skipped(attached.inexact)
+    about = running.about(attached)
     yield rows.line({"kind": "attached"} | about)
     for sample, last in samples:
         yield rows.line(
@@ -55,26 +39,12 @@ def _json(attached: Attached, samples: Iterator[tuple[CountsSample, bool]]) -> I
 
 
 def _text(attached: Attached, samples: Iterator[tuple[CountsSample, bool]]) -> Iterator[str]:
-    _narrate(f"counting {text.plural(len(attached.attached), 'function')}; Ctrl-C ends it")
-    _narrate_each("skipped", attached.skipped)
-    _narrate_each("inexact:", attached.inexact)
-    labels = _labels(attached.attached)
+    running.narrate_attached("counting", attached)
+    labels = running.labels(attached.attached)
     before = None
     for sample, last in samples:
         yield from _summary(sample, labels) if last else _interval(sample, before, labels)
         before = sample
-
-
-def _labels(functions: Sequence[Function]) -> list[str]:
-    """The functions' names, with their modules where there are several, with addresses where names are not enough."""
-    several = len({function.module for function in functions}) > 1
-    times = Counter((function.module, function.name) for function in functions)
-    return [
-        (f"{function.module}:" if several else "")
-        + function.name
-        + (f" @{function.address:x}" if times[function.module, function.name] > 1 else "")
-        for function in functions
-    ]
 
 
 def _interval(sample: CountsSample, before: CountsSample | None, labels: Sequence[str]) -> Iterator[str]:
@@ -84,17 +54,17 @@ def _interval(sample: CountsSample, before: CountsSample | None, labels: Sequenc
     called = [(now - then, label) for now, then, label in zip(sample.calls, earlier, labels, strict=True) if now > then]
     called.sort(reverse=True)
     yield f"{sample.elapsed:.1f} s  {text.rate(sum(calls for calls, _ in called) / elapsed)} calls/s\n"
-    for calls, label in called[:_BUSIEST]:
+    for calls, label in called[:BUSIEST]:
         yield f"{calls:>15,} {label}\n"
-    if len(called) > _BUSIEST:
-        yield f"{'':>15} … and {len(called) - _BUSIEST} more\n"
+    if len(called) > BUSIEST:
+        yield f"{'':>15} … and {len(called) - BUSIEST} more\n"
     yield "\n"
 
 
 def _summary(sample: CountsSample, labels: Sequence[str]) -> Iterator[str]:
     """Every function that was called, most called first."""
     if sample.ended:
-        _narrate(f"the target {sample.ended}")
+        running.narrate(f"the target {sample.ended}")
     total = sum(sample.calls)
     yield f"{'CALLS':>15} {'CALLS/S':>9} {'SHARE':>7}  FUNCTION\n"
     called = sorted((-calls, label) for calls, label in zip(sample.calls, labels, strict=True) if calls)
@@ -105,15 +75,3 @@ def _summary(sample: CountsSample, labels: Sequence[str]) -> Iterator[str]:
         yield f"{'0':>15} {'':>9} {'':>7}  {text.plural(len(labels) - len(called), 'other function')}\n"
     ending = f"in {sample.elapsed:.1f} s, lost {sample.lost:,}"
     yield f"{total:>15,} {text.rate(total / sample.elapsed):>9} {'':>7}  {ending}\n"
-
-
-def _narrate_each(what: str, some: tuple[Skipped, ...]) -> None:
-    for function, reason in some[:_BUSIEST]:
-        _narrate(f"{what} {function.name}: {reason}")
-    if len(some) > _BUSIEST:
-        _narrate(f"{what} {len(some) - _BUSIEST} more (--json names them all)")
-
-
-def _narrate(line: str) -> None:
-    with contextlib.suppress(OSError):  # who can't be told still gets the numbers
-        print(line, file=sys.stderr, flush=True)

@@ -102,8 +102,8 @@ class Sites(Owner):
 
     def __init__(self, elf: ElfFile) -> None:
         self._elf = elf
-        self._go = any(section.name in (".gopclntab", ".go.buildinfo") for section in elf.sections)
-        self._protected = _OF_GO if self._go else _OF_C
+        self.go = any(section.name in (".gopclntab", ".go.buildinfo") for section in elf.sections)
+        self._protected = _OF_GO if self.go else _OF_C
         self._disassembler: Disassembler | None = None
 
     def choose(self, function: Function) -> Site:

@@ -4,7 +4,8 @@ import json
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-from tui.collectors.samples import CountsSample, Process
+from tui.collectors import histogram
+from tui.collectors.samples import CountsSample, Latency, LatencySample, Process
 from tui.elf.names import Function, Skipped
 
 Row = dict[str, Any]
@@ -45,20 +46,56 @@ def skipped(rows: Iterable[Skipped]) -> list[Row]:
 def counts(sample: CountsSample) -> Row:
     """Totals since the start, of an interval or a summary."""
     functions = [
-        {
-            "module": function.module,
-            "function": function.name,
-            "raw_name": function.raw_name,
-            "address": function.address,
-            "calls": calls,
-        }
-        for function, calls in zip(sample.functions, sample.calls, strict=True)
+        _function(function) | {"calls": calls} for function, calls in zip(sample.functions, sample.calls, strict=True)
     ]
     return {
         "elapsed_ns": int(sample.elapsed * 1e9),
         "functions": functions,
         "lost": sample.lost,
         "ended": sample.ended or None,
+    }
+
+
+def latencies(sample: LatencySample) -> Row:
+    """Durations since the start, of an interval or a summary."""
+    return {
+        "elapsed_ns": int(sample.elapsed * 1e9),
+        "functions": [
+            _function(function) | latency(figures)
+            for function, figures in zip(sample.functions, sample.latencies, strict=True)
+        ],
+        "lost": sample.lost,
+        "ended": sample.ended or None,
+    }
+
+
+def latency(figures: Latency) -> Row:
+    """One function's durations; what can't be known without a return is null."""
+    p50, p90, p99 = histogram.percentiles(figures.buckets, (0.5, 0.9, 0.99), figures.min_ns, figures.max_ns)
+    known = figures.returns > 0
+    return {
+        "calls": figures.calls,
+        "returns": figures.returns,
+        "unmatched": figures.unmatched,
+        "in_flight": figures.in_flight,
+        "untimed": figures.untimed,
+        "min_ns": figures.min_ns if known else None,
+        "max_ns": figures.max_ns if known else None,
+        "total_ns": figures.total_ns,
+        "self_ns": figures.self_ns,
+        "p50_ns": p50 if known else None,
+        "p90_ns": p90 if known else None,
+        "p99_ns": p99 if known else None,
+        "buckets": histogram.filled(figures.buckets),
+    }
+
+
+def _function(function: Function) -> Row:
+    return {
+        "module": function.module,
+        "function": function.name,
+        "raw_name": function.raw_name,
+        "address": function.address,
     }
 
 

@@ -13,4 +13,12 @@
 	u64 name;             \
 	asm volatile("%0 = " #magic " ll" : "=r"(name))
 
+/*
+ * Puts the variable's value into the cell, and what the cell had into the variable, at once. LLVM 14's assembler has no
+ * word for it: an addition at this offset, which nothing else uses, stands for it, and `relocatable` in compile_child.py
+ * makes it the exchange (BPF_XCHG, Linux 5.12).
+ */
+#define EXCHANGE(cell, variable) \
+	asm volatile("lock *(u64 *)(%1 + 0x5843) += %0" : "+r"(variable) : "r"(cell) : "memory")
+
 #endif

@@ -1,0 +1,174 @@
+"""Times of calls against programs that know their own: right under recursion, threads, goroutines and exceptions."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from tests.kernel.conftest import Start
+from tests.kernel.probing import Command, pick, resolve
+from tests.targets.running import Running
+from tui.bpf.features import Method
+from tui.collectors import histogram
+from tui.collectors.latency import LatencyProbe
+from tui.collectors.samples import Attached, Latency
+
+pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="calls are timed on x86-64 only")
+FLOOR = 100_000  # ns that two hits take at most, single-stepped, on a machine that does other things too
+
+
+@contextmanager
+def timed(process: Running, *names: str) -> Iterator[tuple[LatencyProbe, Attached]]:
+    target = resolve(process.pid)
+    with LatencyProbe(target) as probe:
+        yield probe, probe.add(pick(target, *names))
+
+
+def latencies(probe: LatencyProbe) -> dict[str, Latency]:
+    sample = probe.read()
+    assert sample.lost == 0
+    return {function.raw_name: one for function, one in zip(sample.functions, sample.latencies, strict=True)}
+
+
+def whole(latency: Latency, calls: int) -> None:
+    """Every call was seen, and every return."""
+    assert (latency.calls, latency.returns, latency.unmatched, latency.untimed, latency.in_flight) == (
+        calls, calls, 0, 0, 0,
+    )  # fmt: skip
+    assert sum(latency.buckets) == calls
+    assert latency.min_ns * calls <= latency.total_ns <= latency.max_ns * calls
+    assert latency.self_ns <= latency.total_ns
+
+
+@pytest.mark.guest
+def test_the_three_functions_of_the_talk(start: Start) -> None:
+    process = start("fibonacci")
+    names = [
+        "main.fibonacciRecursive",
+        "main.fibonacciCache",
+        "main.fibonacciLoop",
+        "main.largeFrame",
+        "main.hugeFrame",
+    ]
+    with timed(process, *names) as (probe, _):
+        truth = process.work()
+        found = latencies(probe)
+        for name in names:
+            whole(found[name], truth[name])
+
+
+def test_goroutines_whose_stacks_grow_and_that_change_threads(start: Start) -> None:
+    process = start("goroutines")
+    with timed(process, "main.descend", "main.outermost") as (probe, _):
+        truth = process.work()
+        found = latencies(probe)
+        whole(found["main.descend"], 20_200)
+        whole(found["main.outermost"], 200)
+        assert found["main.outermost"].max_ns <= truth["longest"]
+        assert found["main.outermost"].children == 200
+        assert found["main.descend"].children == 20_000
+        both = found["main.descend"].self_ns + found["main.outermost"].self_ns
+        assert both == found["main.outermost"].total_ns
+
+
+def test_a_known_distribution(start: Start, method: Method) -> None:
+    process = start("timing")
+    with timed(process, "spin", "outer") as (probe, _):
+        truth = process.work()
+        found = latencies(probe)
+    whole(found["spin"], 518)
+    whole(found["outer"], 3)
+    spin = found["spin"]
+    assert spin.min_ns >= 1_000_000
+    assert 64_000_000 <= spin.max_ns <= truth["longest"] + FLOOR
+    shares = histogram.percentiles(spin.buckets, (0.5, 0.9, 0.99), spin.min_ns, spin.max_ns)
+    for got, known in zip(shares, (1_000_000, 4_000_000, 16_000_000), strict=True):
+        assert known * (1 - histogram.ERROR) <= got <= known * (1 + histogram.ERROR) + FLOOR, (got, known)
+    outer = found["outer"]
+    assert outer.total_ns >= 3 * 6_000_000
+    assert outer.children == 6
+    assert abs(outer.self_ns - (outer.total_ns - 6 * 2_000_000)) <= outer.total_ns // 3
+    assert outer.self_ns >= 3 * 2_000_000
+
+
+def test_recursion_deeper_than_the_kernel_keeps_return_probes(start: Start) -> None:
+    process = start("timing")
+    with timed(process, "ping", "pong") as (probe, _):
+        process.work()
+        found = latencies(probe)
+    for name, calls in (("ping", 101), ("pong", 100)):
+        assert found[name].calls == calls
+        assert found[name].returns == 32
+        assert found[name].untimed == calls - 32
+        assert found[name].unmatched == found[name].in_flight == 0
+
+
+def test_recursion_a_hundred_thousand_deep(start: Start) -> None:
+    process = start("timing")
+    with timed(process, "deep") as (probe, _):
+        process.work()
+        deep = latencies(probe)["deep"]
+    assert deep.calls == 100_003
+    assert deep.returns + deep.untimed == deep.calls
+    assert deep.returns > 60_000
+    assert deep.unmatched == deep.in_flight == 0
+
+
+@pytest.mark.guest
+def test_calls_that_are_left_by_longjmp(start: Start) -> None:
+    process = start("timing")
+    with timed(process, "around", "leaver", "spin") as (probe, _):
+        process.work()
+        found = latencies(probe)
+    for name in ("around", "leaver"):
+        assert found[name].calls == 186
+        assert found[name].returns == 89
+        assert found[name].unmatched + found[name].in_flight == 97
+        assert found[name].in_flight <= 1
+    whole(found["spin"], 518)
+
+
+@pytest.mark.guest
+def test_many_returns_and_many_threads(start: Start, method: Method) -> None:
+    process = start("timing")
+    with timed(process, "many", "threaded") as (probe, _):
+        truth = process.work()
+        found = latencies(probe)
+    whole(found["many"], truth["many"])
+    whole(found["threaded"], truth["threaded"])
+
+
+def test_exceptions_pass_unharmed(start: Start) -> None:
+    process = start("throwing")
+    with timed(process, "thrower(int)", "passed(int)", "main") as (probe, _):
+        assert process.work() == {"thrower": 211, "passed": 211, "caught": 105}
+        found = latencies(probe)
+    for name in ("_Z7throweri", "_Z6passedi"):
+        assert (found[name].calls, found[name].returns) == (211, 106)
+        assert found[name].unmatched + found[name].in_flight == 105
+    assert process.end() == 0
+
+
+def test_a_filter_of_system_calls_lets_the_target_live(start: Start) -> None:
+    process = start("timing", "seccomp")
+    with timed(process, "spin", "many", "around") as (probe, _):
+        truth = process.work()
+        found = latencies(probe)
+        whole(found["spin"], truth["spin"])
+        whole(found["many"], truth["many"])
+    assert process.end() == 0
+
+
+def test_the_command(start: Start) -> None:
+    process = start("fibonacci")
+    with Command(process.pid, "main.fibonacciLoop", "main.largeFrame", name="latency") as command:
+        truth = process.work()
+        process.end()
+        summary = command.finish()
+    rows = {row["raw_name"]: row for row in summary["functions"]}
+    for name, row in rows.items():
+        assert row["calls"] == row["returns"] == truth[name]
+        assert row["unmatched"] == row["in_flight"] == row["untimed"] == 0
+        assert sum(count for _, _, count in row["buckets"]) == truth[name]
+        assert 0 < row["min_ns"] <= row["p50_ns"] <= row["p90_ns"] <= row["p99_ns"] <= row["max_ns"]

@@ -1,0 +1,218 @@
+/*
+ * Times per function: calls, returns, a histogram, total and self time; right under recursion, threads and goroutines.
+ *
+ * A call is a frame, found again at its return by who runs (a thread; in Go a goroutine, which may change threads), how
+ * deep the stack is, and the function. In Go the depth is the distance from the stack's upper end, since stacks move.
+ * The frames of one runner are linked to their parents, so that a return can subtract what other probed functions took
+ * meanwhile. Frames that are deeper than a new one, or were entered since, have been left without a return (longjmp,
+ * exceptions, panics): they are taken out and counted.
+ *
+ * stats    a row per function, mapped by the reader; additions are atomic
+ * control  one cell: 0 frames are kept, but nothing is counted, until everything is attached; 1 counting
+ * frames   calls under way;  tops  the innermost call of each runner
+ *
+ * A hit's cookie is the function's index and what the hit is (the flags below).
+ */
+#include <bpfscope.h>
+
+#define GO 0x100000000ULL	/* a function of Go: the runner is a goroutine */
+#define RETURN 0x200000000ULL	/* a return: at a RET, or where URETPROBE is set, a return probe */
+#define URETPROBE 0x400000000ULL	/* an entry whose return is a return probe; or such a return */
+
+#define BUCKETS 312		/* eight to each power of two: the middle of one is at most 1/16 off */
+#define MOST_LEFT 16		/* frames without a return that one hit takes out */
+#define MOST_NESTED 64		/* MAX_URETPROBE_DEPTH: include/linux/uprobes.h, 5.15 to 6.18 */
+
+struct row {
+	u64 calls, returns, left, strays, full, nested, total, self, children, longest, shortest, spare[5];
+	u64 buckets[BUCKETS];
+};
+
+struct place {
+	u64 runner, depth, function;
+};
+
+struct frame {
+	u64 start, inner, depth;
+	u32 function, children, nesting, counted;
+};
+
+struct top {
+	u64 depth;
+	u32 function, nesting;
+};
+
+BPF_F_TABLE("array", u32, struct row, stats, 1, BPF_F_MMAPABLE);
+BPF_F_TABLE("array", u32, u64, control, 1, BPF_F_MMAPABLE);
+BPF_F_TABLE("hash", struct place, struct frame, frames, 1, 0);
+BPF_F_TABLE("hash", u64, struct top, tops, 1, 0);
+
+static inline u64 logarithm(u64 value)
+{
+	u64 result = 0;
+
+	if (value >> 32) { result += 32; value >>= 32; }
+	if (value >> 16) { result += 16; value >>= 16; }
+	if (value >> 8) { result += 8; value >>= 8; }
+	if (value >> 4) { result += 4; value >>= 4; }
+	if (value >> 2) { result += 2; value >>= 2; }
+	return result + (value >> 1);
+}
+
+static inline u64 bucket_of(u64 ns)
+{
+	if (ns >> 41)
+		ns = (1ULL << 41) - 1;
+	if (ns < 8)
+		return ns;
+	u64 power = logarithm(ns);
+
+	return (power - 2) * 8 + (ns >> (power - 3) & 7);
+}
+
+/* The cell becomes at least the value. Exchanges until what comes back is no larger: the largest is never dropped. */
+static inline void raise(u64 *cell, u64 value)
+{
+#pragma unroll
+	for (int i = 0; i < 8; i++) {
+		if (*(volatile u64 *)cell >= value)
+			return;
+		u64 before = value;
+		EXCHANGE(cell, before);
+		if (before <= value)
+			return;
+		value = before;
+	}
+}
+
+int latency(struct pt_regs *ctx)
+{
+	u64 now = bpf_ktime_get_ns();
+	CONSTANT(tgid, 0x7467696474676964);	/* only this process; 0: the link filters */
+	u64 thread = bpf_get_current_pid_tgid(), cookie = bpf_get_attach_cookie(ctx);
+	struct place place = { .runner = thread, .depth = ctx->sp, .function = (u32)cookie };
+	u32 zero = 0, function = cookie;
+
+	if (tgid && thread >> 32 != tgid)
+		return 0;
+	if ((cookie & (RETURN | URETPROBE)) == (RETURN | URETPROBE))
+		place.depth -= 8;	/* the return address has been taken off */
+	if (cookie & GO) {
+		u64 high = 0;
+
+		bpf_probe_read_user(&high, sizeof high, (void *)ctx->r14 + 8);	/* g.stack.hi */
+		place.runner = ctx->r14 ^ (thread >> 32) << 42;
+		place.depth = high - place.depth;
+	} else {
+		place.depth = (1ULL << 47) - place.depth;
+	}
+
+	struct row *row = stats.lookup(&function);
+	u64 *counting = control.lookup(&zero);
+	if (!row || !counting)
+		return 0;
+	u64 counted = *(volatile u64 *)counting;
+	struct top *top = tops.lookup(&place.runner);
+	struct frame *frame = NULL;
+
+	if (cookie & RETURN) {
+		frame = frames.lookup(&place);
+		if (!frame) {
+			if (counted)
+				__sync_fetch_and_add(&row->strays, 1);
+			return 0;
+		}
+	}
+
+	/* What lies above has been left without a return. */
+	if (top) {
+		for (int i = 0; i < MOST_LEFT && top->depth; i++) {
+			if (top->depth < place.depth)
+				break;
+			if (top->depth == place.depth && (frame ? top->function == function : top->function != function))
+				break;	/* this call itself; or, at an entry, one that goes on as this: a tail call */
+			struct place gone = { .runner = place.runner, .depth = top->depth, .function = top->function };
+			struct frame *old = frames.lookup(&gone);
+			if (!old)
+				break;
+			u32 other = gone.function, was_counted = old->counted;
+			u64 depth = old->depth;
+			u32 below = old->function, nesting = old->nesting;
+			frames.delete(&gone);
+			top->depth = depth;
+			top->function = below;
+			top->nesting = nesting;
+			struct row *of = stats.lookup(&other);
+			if (of && was_counted)
+				__sync_fetch_and_add(&of->left, 1);
+		}
+	}
+
+	if (frame) {
+		u64 took = now - frame->start, inner = frame->inner;
+		struct place parent = { .runner = place.runner, .depth = frame->depth, .function = frame->function };
+		u32 nesting = frame->nesting, children = frame->children;
+		u64 was_counted = frame->counted;
+
+		frames.delete(&place);
+		if (top) {
+			top->depth = parent.depth;
+			top->function = parent.function;
+			top->nesting = nesting;
+		}
+		if (parent.depth) {
+			struct frame *outer = frames.lookup(&parent);
+			if (outer) {
+				outer->inner += took;
+				outer->children++;
+			}
+		}
+		if (!was_counted)
+			return 0;
+		__sync_fetch_and_add(&row->returns, 1);
+		__sync_fetch_and_add(&row->total, took);
+		__sync_fetch_and_add(&row->self, inner < took ? took - inner : 0);
+		__sync_fetch_and_add(&row->children, children);
+		raise(&row->longest, took);
+		raise(&row->shortest, ~took);
+		u64 bucket = bucket_of(took);
+		if (bucket < BUCKETS)
+			__sync_fetch_and_add(&row->buckets[bucket], 1);
+		return 0;
+	}
+
+	/* One of the same function at the same depth, below a tail call, has been left too. */
+	frame = frames.lookup(&place);
+	if (frame && frame->counted)
+		__sync_fetch_and_add(&row->left, 1);
+
+	struct frame new = { .counted = counted };
+	if (top) {
+		new.depth = top->depth;
+		new.function = top->function;
+		new.nesting = top->nesting;
+	}
+	if (counted)
+		__sync_fetch_and_add(&row->calls, 1);
+	struct top mine = { .depth = place.depth, .function = function, .nesting = new.nesting };
+	if (cookie & URETPROBE && ++mine.nesting > MOST_NESTED) {
+		if (counted)
+			__sync_fetch_and_add(&row->nested, 1);
+		return 0;	/* the kernel keeps no more: this return will not be seen */
+	}
+	if (tops.update(&place.runner, &mine)) {
+		if (counted)
+			__sync_fetch_and_add(&row->full, 1);
+		return 0;
+	}
+	new.start = bpf_ktime_get_ns();
+	if (frames.update(&place, &new)) {
+		mine.depth = new.depth;
+		mine.function = new.function;
+		mine.nesting = new.nesting;
+		tops.update(&place.runner, &mine);
+		if (counted)
+			__sync_fetch_and_add(&row->full, 1);
+	}
+	return 0;
+}

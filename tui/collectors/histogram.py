@@ -1,0 +1,43 @@
+"""Histograms of durations: percentiles from log-linear buckets, and the classic view by powers of two. Pure.
+
+Eight buckets to each power of two: what is said of a percentile is the middle of its bucket, at most 1/16 off.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Final
+
+from tui.bpf.timing import BUCKETS, bucket_bounds
+
+ERROR: Final = 1 / 16
+BOUNDS: Final = tuple(map(bucket_bounds, range(BUCKETS)))
+
+
+def percentiles(buckets: Sequence[int], shares: Sequence[float], least: int, most: int) -> list[int]:
+    """The durations (ns) below which these shares of the calls lie; 0 where there are none.
+
+    `least` and `most` are the exact extremes, which no percentile exceeds.
+    """
+    sums = list(accumulate(buckets))
+    total = sums[-1] if sums else 0
+    if not total:
+        return [0] * len(shares)
+    found = [BOUNDS[bisect_left(sums, max(1, share * total))] for share in shares]
+    return [min(most, max(least, (low + high) // 2)) for low, high in found]
+
+
+def filled(buckets: Sequence[int]) -> list[tuple[int, int, int]]:
+    """The buckets that have something: from, up to but without (ns), calls."""
+    return [(*bounds, count) for bounds, count in zip(BOUNDS, buckets, strict=True) if count]
+
+
+def powers(buckets: Sequence[int]) -> list[tuple[int, int, int]]:
+    """The same by powers of two, as bpftrace's hist() has them, from the first that has something to the last."""
+    sums: dict[int, int] = {}
+    for (low, _), count in zip(BOUNDS, buckets, strict=True):
+        if count:
+            sums[low.bit_length()] = sums.get(low.bit_length(), 0) + count
+    if not sums:
+        return []
+    return [(1 << bits >> 1, 1 << bits, sums.get(bits, 0)) for bits in range(min(sums), max(sums) + 1)]
