@@ -78,6 +78,7 @@ _FAMILY: Final = {  # the register that a name is a part of
 }
 _NOTHING: Final = frozenset(("cmp", "test", "nop", "endbr64"))  # write no register
 _PUSH: Final = range(0x50, 0x58)
+_PUSHES: Final = frozenset(bytes([code]) for code in _PUSH)
 
 
 class Site(NamedTuple):
@@ -113,6 +114,12 @@ class Sites(Owner):
         if not _X86:
             return Site(function.offset)
         code = self._code(function)
+        if code[:1] in _PUSHES and len(code) == function.size and not _may_lead_back(code, 0):
+            return Site(function.offset, "", emulated=True)
+        return self._search(function, code)
+
+    def _search(self, function: Function, code: bytes) -> Site:
+        """The place in code that doesn't simply begin with a push."""
         start, rest = _after_stack_check(code)
         if not function.size:
             return self._site(function, code, start)
@@ -219,6 +226,8 @@ def _after_stack_check(code: bytes) -> tuple[int, bytes]:
 
 def _may_lead_back(code: bytes, last: int) -> bool:
     """Whether any bytes, instructions or not, could be a jump to the first through `last`: rules most code out."""
+    if not (_NEAR_BACK.search(code, 0, last + 131) or _FAR_BACK.search(code)):
+        return False
     near = (_lands(code, found.end(), 1) for found in _NEAR_BACK.finditer(code, 0, last + 131))
     far = (_lands(code, found.end(), 4) for found in _FAR_BACK.finditer(code))
     return any(0 <= target <= last for targets in (near, far) for target in targets)

@@ -4,7 +4,6 @@ import json
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-from tui.collectors import histogram
 from tui.collectors.samples import CountsSample, Latency, LatencySample, Process
 from tui.elf.names import Function, Skipped
 
@@ -71,6 +70,8 @@ def latencies(sample: LatencySample) -> Row:
 
 def latency(figures: Latency) -> Row:
     """One function's durations; what can't be known without a return is null."""
+    from tui.collectors import histogram  # not on the way to a count
+
     p50, p90, p99 = histogram.percentiles(figures.buckets, (0.5, 0.9, 0.99), figures.min_ns, figures.max_ns)
     known = figures.returns > 0
     return {
