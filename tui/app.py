@@ -5,7 +5,7 @@ import os
 import signal
 import traceback
 from contextlib import suppress
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import events
@@ -19,10 +19,11 @@ from tui.screens.base import ConsoleScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.functions import FunctionsScreen
 from tui.screens.help import HelpScreen
+from tui.screens.latency import LatencyScreen
 from tui.screens.palette import Actions, Palette
 from tui.screens.probe import ProbeScreen
 from tui.screens.processes import ProcessesScreen
-from tui.screens.session import Attaching, Session
+from tui.screens.session import Attaching, Running, Session
 from tui.screens.target import Target
 from tui.widgets.terminal import Terminal
 from tui.widgets.theme import THEME
@@ -50,7 +51,7 @@ class Bpfscope(App[None]):
         self.animation_level = "none"
         self.hint = hint
         self._pid = pid
-        self._sessions: set[Session] = set()
+        self._sessions: set[Session[Any]] = set()
         self._leaving = False
 
     async def on_event(self, event: events.Event) -> None:
@@ -93,13 +94,13 @@ class Bpfscope(App[None]):
 
     # Probes
 
-    def open_session(self, attaching: Attaching) -> Session:
+    def open_session(self, attaching: Attaching[Running]) -> Session[Running]:
         """Attach. What is opened here is closed before the console ends."""
         session = Session(attaching)
         self._sessions.add(session)
         return session
 
-    async def close_session(self, session: Session) -> None:
+    async def close_session(self, session: Session[Any]) -> None:
         """Detach. Raises BpfscopeError."""
         try:
             await session.close()
@@ -115,7 +116,7 @@ class Bpfscope(App[None]):
             self.pop_screen()
             below.choose_more(probe)
 
-    def leave(self, probe: ProbeScreen) -> None:
+    def leave(self, probe: ProbeScreen | LatencyScreen) -> None:
         """The probe is over: back to the functions, also from a help or a question that was opened above it."""
         while probe in self.screen_stack:
             self.pop_screen()
@@ -149,7 +150,7 @@ class Bpfscope(App[None]):
 
     def _attached(self) -> int:
         screens = {*self.screen_stack, *self._installed_screens.values()}
-        probes = [screen for screen in screens if isinstance(screen, ProbeScreen) and screen.holds]
+        probes = [screen for screen in screens if isinstance(screen, ProbeScreen | LatencyScreen) and screen.holds]
         return sum(probe.count for probe in probes)
 
     def _quit(self) -> None:

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
-from tui.collectors.samples import CountsSample, Process, ProcessesSample
-from tui.collectors.sources import Attached, Probing
+from tui.bpf.timing import BUCKETS, bucket_bounds
+from tui.collectors.samples import Attached, CountsSample, Latency, LatencySample, Process, ProcessesSample
+from tui.collectors.sources import Probing, Timing
 from tui.elf.names import Function, Module, Skipped
 from tui.errors import BpfscopeError
 
@@ -155,6 +156,46 @@ class FakeProbing:
         self.closed += 1
 
 
+def timed(*durations: int, in_flight: int = 0, unmatched: int = 0, untimed: int = 0, inner: int = 0) -> Latency:
+    """What is known of calls that took so long (ns), of which other functions took `inner`."""
+    buckets = [0] * BUCKETS
+    for duration in durations:
+        buckets[next(at for at in range(BUCKETS) if duration < bucket_bounds(at)[1])] += 1
+    calls, total = len(durations) + in_flight + untimed, sum(durations)
+    least, most = min(durations, default=0), max(durations, default=0)
+    return Latency(
+        calls, len(durations), in_flight, unmatched, untimed, least, most, total, total - inner, 0, tuple(buckets)
+    )
+
+
+@dataclass
+class FakeTiming:
+    """A probe whose times are what the test gives."""
+
+    functions: tuple[Function, ...]
+    closed: int = 0
+    intervals: list[float] = field(default_factory=list)
+    _queue: "asyncio.Queue[LatencySample]" = field(default_factory=asyncio.Queue)
+
+    def tick(self, time: float, *latencies: Latency, lost: int = 0, ended: str = "") -> None:
+        """Yield a sample; the clock starts at 1,000. Functions that nothing is said of weren't called."""
+        rest = (timed(),) * (len(self.functions) - len(latencies))
+        self._queue.put_nowait(LatencySample(1000 + time, time, self.functions, (*latencies, *rest), lost, ended))
+
+    async def latencies(self, interval: float) -> AsyncIterator[LatencySample]:
+        """What `tick` was given."""
+        self.intervals.append(interval)
+        while True:
+            sample = await self._queue.get()
+            yield sample
+            if sample.ended:
+                return
+
+    async def close(self) -> None:
+        """Count the closings."""
+        self.closed += 1
+
+
 class FakeSources:
     """Sources that know what the constants above say, unless the test changes them."""
 
@@ -168,6 +209,7 @@ class FakeSources:
         self.refusals: dict[str, str | BpfscopeError] = {}  # method, or module's name → why it fails
         self.holds: dict[str, asyncio.Event] = {}  # method, or module's name → what it waits for
         self.probings: list[FakeProbing] = []
+        self.timings: list[FakeTiming] = []
         self.asked: list[tuple[Function, ...]] = []
         self.intervals: list[float] = []
         self.readings: asyncio.Queue[ProcessesSample] | None = None
@@ -223,6 +265,18 @@ class FakeSources:
         attached = tuple(one for one in functions if one not in {skip.function for skip in skipped})
         self.probings.append(FakeProbing(attached))
         return self.probing, Attached(attached, skipped)
+
+    async def latency(
+        self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
+    ) -> tuple[Timing, Attached]:
+        """Time everything but what is to be skipped."""
+        del pid, modules
+        self.asked.append(tuple(functions))
+        await self._answer("latency")
+        skipped = tuple(one for one in self.skipped if one.function in functions)
+        attached = tuple(one for one in functions if one not in {skip.function for skip in skipped})
+        self.timings.append(FakeTiming(attached))
+        return self.timings[-1], Attached(attached, skipped)
 
     async def _answer(self, what: str) -> None:
         if what in self.holds:

@@ -9,12 +9,14 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from tests.screens.fakes import HOSTILE, MODULES, PROCESSES, FakeSources, function
+from tests.screens.fakes import HOSTILE, MODULES, PROCESSES, FakeSources, function, timed
 from tests.screens.steps import at, functions, probe, processes, ticks, type_filter, until
+from tests.screens.test_latency_screen import latency
 from tui.app import Bpfscope
 from tui.collectors.samples import Process
 from tui.elf.names import Skipped
 from tui.screens.functions import FunctionsScreen
+from tui.screens.latency import LatencyScreen
 from tui.screens.probe import ProbeScreen
 from tui.screens.processes import ProcessesScreen
 from tui.screens.skipped import SkippedScreen
@@ -272,3 +274,24 @@ def test_palette(picture: Compare, sources: FakeSources, size: tuple[int, int]) 
         pilot.app.screen.query_one(Input).cursor_blink = False
 
     check(picture, sources, size, steps, pid=None)
+
+
+@SIZES
+def test_latency(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        screen = await latency(pilot, sources)
+        timing = sources.timings[-1]
+        fast: list[int] = []
+        slow: list[int] = []
+        spread = [900, 1_100, 1_800, 2_300, 3_100, 3_400, 4_800, 9_000, 17_000, 220_000]
+        for second in range(1, 45):
+            fast += [ns * (1 + second * ns % 7) // 3 for ns in spread for _ in range(3 + second % 5)]
+            slow += [8_000_000, 9_000_000, 31_000_000][: second % 4]
+            timing.tick(second, timed(*fast, inner=sum(fast) // 3), timed(*slow, in_flight=1, unmatched=second // 9))
+            await until(pilot, partial(_at, screen, second))
+
+    check(picture, sources, size, steps)
+
+
+def _at(screen: LatencyScreen, second: int) -> bool:
+    return screen.latencies.sample is not None and screen.latencies.sample.elapsed == second

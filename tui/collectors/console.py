@@ -3,11 +3,13 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from tui.collectors import processes
+from tui.collectors.latency import LatencyProbe
+from tui.collectors.live import Probe, Reading_co
 from tui.collectors.probe import CountingProbe
-from tui.collectors.samples import Attached, CountsSample, ProcessesSample
+from tui.collectors.samples import Attached, CountsSample, LatencySample, ProcessesSample
 from tui.collectors.target import Target
 from tui.elf import functions, modules
 from tui.elf.names import Function, Module
@@ -26,13 +28,57 @@ async def _in_thread(work: Callable[..., Result], *arguments: object) -> Result:
         raise BpfscopeError(f"the system refuses: {where}{error.strerror}") from None
 
 
-class LiveProbing:
-    """A running probe (`sources.Probing`). Attaching, detaching and reading take turns."""
+class Closable(Probe[Reading_co], Protocol[Reading_co]):
+    """A probe that has something attached."""
 
-    def __init__(self, probe: CountingProbe) -> None:
-        self._probe = probe
+    def close(self) -> None:
+        """Detach everything."""
+
+
+class _Live(Generic[Reading_co]):
+    """A running probe. Attaching, detaching and reading take turns."""
+
+    def __init__(self, probe: Closable[Reading_co]) -> None:
+        self._running = probe
         self._turn = asyncio.Lock()
         self._closed = False
+
+    async def _readings(self, interval: float) -> AsyncIterator[Reading_co]:
+        """A sample at once and then one every `interval` seconds; ends after the sample that has `ended` set."""
+        loop = asyncio.get_running_loop()
+        due = loop.time()
+        while True:
+            async with self._turn:
+                if self._closed:
+                    return
+                sample = self._running.read()
+            yield sample
+            if sample.ended:
+                return
+            due = max(due + interval, loop.time())
+            await asyncio.sleep(due - loop.time())
+
+    async def close(self) -> None:
+        """Detach everything."""
+        async with self._turn:
+            self._closed = True
+            await _in_thread(self._running.close)
+
+
+class LiveTiming(_Live[LatencySample]):
+    """A running probe that times (`sources.Timing`)."""
+
+    def latencies(self, interval: float) -> AsyncIterator[LatencySample]:
+        """A sample at once and then one every `interval` seconds; ends with `ended`, or when closed."""
+        return self._readings(interval)
+
+
+class LiveProbing(_Live[CountsSample]):
+    """A running probe (`sources.Probing`)."""
+
+    def __init__(self, probe: CountingProbe) -> None:
+        super().__init__(probe)
+        self._probe = probe
 
     async def add(self, functions: Sequence[Function]) -> Attached:
         """Probe these as well. Raises BpfscopeError."""
@@ -44,26 +90,9 @@ class LiveProbing:
         async with self._turn:
             await _in_thread(self._probe.remove, functions)
 
-    async def counts(self, interval: float) -> AsyncIterator[CountsSample]:
-        """A sample at once and then one every `interval` seconds; ends after the sample that has `ended` set."""
-        loop = asyncio.get_running_loop()
-        due = loop.time()
-        while True:
-            async with self._turn:
-                if self._closed:
-                    return
-                sample = self._probe.read()
-            yield sample
-            if sample.ended:
-                return
-            due = max(due + interval, loop.time())
-            await asyncio.sleep(due - loop.time())
-
-    async def close(self) -> None:
-        """Detach everything."""
-        async with self._turn:
-            self._closed = True
-            await _in_thread(self._probe.close)
+    def counts(self, interval: float) -> AsyncIterator[CountsSample]:
+        """A sample at once and then one every `interval` seconds; ends with `ended`, or when closed."""
+        return self._readings(interval)
 
 
 class LiveSources:
@@ -92,8 +121,7 @@ class LiveSources:
         self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
     ) -> tuple[LiveProbing, Attached]:
         """Attach to these functions of the process. Raises BpfscopeError when none could be attached."""
-        if pid == os.getpid():  # each drawing of the counts would be counted, and drawn
-            raise TargetError("this is bpfscope itself, which would count its own drawing: look at it from another one")
+        _refuse_itself(pid)
         probe = await _in_thread(CountingProbe, Target(pid, "", tuple(modules)))
         try:
             attached = await _in_thread(probe.add, functions)
@@ -101,3 +129,21 @@ class LiveSources:
             probe.close()
             raise
         return LiveProbing(probe), attached
+
+    async def latency(
+        self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
+    ) -> tuple[LiveTiming, Attached]:
+        """Time these functions of the process. Raises BpfscopeError when none could be attached."""
+        _refuse_itself(pid)
+        probe = await _in_thread(LatencyProbe, Target(pid, "", tuple(modules)))
+        try:
+            attached = await _in_thread(probe.add, functions)
+        except BaseException:
+            probe.close()
+            raise
+        return LiveTiming(probe), attached
+
+
+def _refuse_itself(pid: int) -> None:
+    if pid == os.getpid():  # each drawing of the counts would be counted, and drawn
+        raise TargetError("this is bpfscope itself, which would count its own drawing: look at it from another one")

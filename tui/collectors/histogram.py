@@ -32,12 +32,14 @@ def filled(buckets: Sequence[int]) -> list[tuple[int, int, int]]:
     return [(*bounds, count) for bounds, count in zip(BOUNDS, buckets, strict=True) if count]
 
 
+def by_power(buckets: Sequence[int]) -> tuple[int, ...]:
+    """Calls by the number of bits of their nanoseconds: [3] has those of 4 to 7 ns."""
+    small = (buckets[0], buckets[1], buckets[2] + buckets[3], sum(buckets[4:8]))
+    return (*small, *(sum(buckets[at : at + 8]) for at in range(8, len(buckets), 8)))
+
+
 def powers(buckets: Sequence[int]) -> list[tuple[int, int, int]]:
     """The same by powers of two, as bpftrace's hist() has them, from the first that has something to the last."""
-    sums: dict[int, int] = {}
-    for (low, _), count in zip(BOUNDS, buckets, strict=True):
-        if count:
-            sums[low.bit_length()] = sums.get(low.bit_length(), 0) + count
-    if not sums:
-        return []
-    return [(1 << bits >> 1, 1 << bits, sums.get(bits, 0)) for bits in range(min(sums), max(sums) + 1)]
+    sums = by_power(buckets) if buckets else ()
+    there = [bits for bits, count in enumerate(sums) if count]
+    return [(1 << bits >> 1, 1 << bits, sums[bits]) for bits in range(there[0], there[-1] + 1)] if there else []

@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from tui.collectors.samples import Attached, CountsSample, ProcessesSample
+from tui.collectors.samples import Attached, CountsSample, LatencySample, ProcessesSample
 from tui.elf.names import Function, Module
 
-__all__ = ["Attached", "Probing", "Sources"]
+__all__ = ["Attached", "Probing", "Sources", "Timing"]
 
 
 class Probing(Protocol):
@@ -21,6 +21,18 @@ class Probing(Protocol):
         ...
 
     def counts(self, interval: float) -> AsyncIterator[CountsSample]:
+        """A sample at once and then one every `interval` seconds; ends with `ended`, or when closed."""
+        ...
+
+    async def close(self) -> None:
+        """Detach everything."""
+        ...
+
+
+class Timing(Protocol):
+    """A running probe that times. Whoever opened it closes it; closing detaches everything."""
+
+    def latencies(self, interval: float) -> AsyncIterator[LatencySample]:
         """A sample at once and then one every `interval` seconds; ends with `ended`, or when closed."""
         ...
 
@@ -50,4 +62,10 @@ class Sources(Protocol):
         self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
     ) -> tuple[Probing, Attached]:
         """Attach to these functions of the process. Raises BpfscopeError when none could be attached."""
+        ...
+
+    async def latency(
+        self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
+    ) -> tuple[Timing, Attached]:
+        """Time these functions of the process. Raises BpfscopeError when none could be attached."""
         ...

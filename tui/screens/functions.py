@@ -16,6 +16,7 @@ from tui.errors import BpfscopeError
 from tui.screens.base import CURSOR, CUT, MARKED, REVERSE, SORT, SORTED, ConsoleScreen, counted, filter_by
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.function_rows import COLUMNS, longest, spelt, words
+from tui.screens.latency import LatencyScreen
 from tui.screens.marks import Marks
 from tui.screens.modules_pane import SLIM, ModulesPane
 from tui.screens.probe import ProbeScreen
@@ -67,6 +68,7 @@ class FunctionsScreen(ConsoleScreen):
             "enter", "enter", "probe", "probe", "Count calls of the marked functions, or of the one under the cursor", 0
         ),
         Action("c", "c", "calls", "probe", "Probe (as enter)", 10),
+        Action("l", "l", "latency", "latency", "Time the marked functions, or the one under the cursor", 4),
         Action("space", "space", "mark", "mark", "Mark the function for probing, or unmark it", 1),
         Action("a", "a", "mark all", "mark_all", "Mark all functions that the filter leaves; again: unmark them", 3),
         filter_by("functions with this in their name", 1),
@@ -317,6 +319,8 @@ class FunctionsScreen(ConsoleScreen):
 
     def can(self, name: str) -> bool:
         """What does something now."""
+        if name == "latency":
+            return self.functions.row is not None and not self._among_modules and not self.probe
         if name in ("mark", "probe", "sort", "sort_reverse"):
             return self.functions.row is not None and (name == "probe" or not self._among_modules)
         return name != "mark_all" or bool(self.functions.rows)
@@ -352,6 +356,16 @@ class FunctionsScreen(ConsoleScreen):
         self.show_state()
 
     # Away from here
+
+    def action_latency(self) -> None:
+        """Time what is marked, or the function under the cursor."""
+        under, functions = self.functions.row, self.marks.functions
+        if not functions and under is not None and not under.unprobeable:
+            functions = (under,)
+        if functions:
+            self.app.push_screen(LatencyScreen(self.target, self.modules, functions))
+        elif under is not None:
+            self.say(f"{under.name} can't be timed: {under.unprobeable}", bad=True)
 
     async def action_probe(self) -> None:
         """Probe what is marked, or the function under the cursor."""
@@ -389,7 +403,7 @@ class FunctionsScreen(ConsoleScreen):
         self.marks.start(probe.probed)
         self._show_marks()
 
-    def left(self, probe: ProbeScreen) -> None:
+    def left(self, probe: ProbeScreen | LatencyScreen) -> None:
         """The person comes back from a probe that is over."""
         self.over = probe.over
         self.show_state()

@@ -34,6 +34,7 @@ from tui.screens.base import (
 )
 from tui.screens.call_columns import columns, limits
 from tui.screens.calls import CallRow, Calls, Key, document, row_key, words
+from tui.screens.latency import LatencyScreen
 from tui.screens.session import Session
 from tui.screens.skipped import SkippedScreen
 from tui.screens.target import Target, function_key, sentence
@@ -64,6 +65,7 @@ class ProbeScreen(ConsoleScreen):
         Action("space", "space", "mark", "mark", "Mark the function, or unmark it", 8),
         Action("a", "a", "add", "add", "Choose more functions while the probe goes on", 3),
         Action("d,delete", "d", "remove", "remove", "Detach the marked functions, or the one under the cursor", 3),
+        Action("l", "l", "latency", "latency", "Time these functions too; the counts go on", 5),
         Action("x", "x", "skipped", "skipped", "List the functions that could not be probed, with reasons", 6),
         Action("e", "e", "export", "export", "Write the numbers to a JSON file in the current folder", 6),
         Action("escape", "esc", "back", "back", "Clear the filter, or detach everything and go back", 0),
@@ -115,7 +117,7 @@ class ProbeScreen(ConsoleScreen):
         self.skipped: tuple[Skipped, ...] = ()
         self.marked: set[Key] = set()
         self.probed: set[Key] = set()
-        self.session: Session | None = None
+        self.session: Session[Probing] | None = None
         self.attaching = len(functions)  # so many are being attached
         self.busy = _attaching(functions)
         self.failure = ""
@@ -161,7 +163,7 @@ class ProbeScreen(ConsoleScreen):
         self.show_state()
         self.run_worker(self._open(self.session))
 
-    async def _open(self, session: Session) -> None:
+    async def _open(self, session: Session[Probing]) -> None:
         try:
             self._probing, attached = await session.attached()
         except BpfscopeError as error:
@@ -308,6 +310,8 @@ class ProbeScreen(ConsoleScreen):
             return name.startswith("app.") or name == ""
         if name in ("pause", "faster", "slower", "add", "reset"):
             return not self.ended
+        if name == "latency":
+            return not self.ended and bool(self.probed)
         if name in ("remove", "mark"):
             return not self.ended and self.table().row is not None
         return name != "skipped" or bool(self.skipped)
@@ -354,6 +358,11 @@ class ProbeScreen(ConsoleScreen):
             self.table().action_move(1)
             self.table().repaint()
             self.show_state()
+
+    def action_latency(self) -> None:
+        """Time what is counted, on a screen above this one."""
+        functions = tuple(row.function for row in self.calls.rows())
+        self.app.push_screen(LatencyScreen(self.target, self.modules, functions))
 
     def action_skipped(self) -> None:
         """List what could not be probed."""
@@ -415,7 +424,7 @@ class ProbeScreen(ConsoleScreen):
                 self._is_busy(STOPPING if self.attaching else detaching)
             self.run_worker(self._leave(self.session), group="leave")
 
-    async def _leave(self, session: Session) -> None:
+    async def _leave(self, session: Session[Probing]) -> None:
         try:
             await self.console.close_session(session)
         except BpfscopeError as error:

@@ -2,23 +2,32 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any
+from typing import Any, Generic, Protocol, TypeVar
 
-from tui.collectors.sources import Attached, Probing
+from tui.collectors.sources import Attached
 from tui.errors import BpfscopeError
 
-Attaching = Coroutine[Any, Any, tuple[Probing, Attached]]
+
+class Closes(Protocol):
+    """A running probe, of whatever kind."""
+
+    async def close(self) -> None:
+        """Detach everything."""
 
 
-class Session:
+Running = TypeVar("Running", bound=Closes)
+Attaching = Coroutine[Any, Any, tuple[Running, Attached]]
+
+
+class Session(Generic[Running]):
     """Attaches in a task of its own: who waits for it may be cancelled, the links are closed all the same."""
 
-    def __init__(self, attaching: Attaching) -> None:
+    def __init__(self, attaching: Attaching[Running]) -> None:
         self._attaching = asyncio.create_task(attaching)
         self._attaching.add_done_callback(_retrieve)
         self._closing: asyncio.Task[None] | None = None
 
-    async def attached(self) -> tuple[Probing, Attached]:
+    async def attached(self) -> tuple[Running, Attached]:
         """The probe, when everything is attached. Raises BpfscopeError."""
         return await asyncio.shield(self._attaching)
 

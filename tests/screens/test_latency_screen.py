@@ -1,0 +1,162 @@
+"""Functions that are timed: figures, the histogram, every way out, and that nothing stays attached."""
+
+import asyncio
+from typing import Any
+
+import pytest
+from textual.pilot import Pilot
+
+from tests.screens.fakes import FakeSources, timed
+from tests.screens.steps import at, context, functions, painted, probe, state, type_filter, until
+from tui.app import Bpfscope
+from tui.errors import BpfscopeError
+from tui.screens.confirm import ConfirmScreen
+from tui.screens.functions import FunctionsScreen
+from tui.screens.latencies import COLUMNS, Latencies
+from tui.screens.latency import LatencyScreen
+from tui.screens.probe import ProbeScreen
+from tui.widgets.histogram import HeatMap, Histogram
+
+US, MS = 1_000, 1_000_000
+
+
+async def latency(pilot: Pilot[Any], sources: FakeSources) -> LatencyScreen:
+    """The three functions of the talk, timed."""
+    await functions(pilot)
+    await type_filter(pilot, "main.fib")
+    await pilot.press("a", "l")
+    screen = await at(pilot, LatencyScreen)
+    await until(pilot, lambda: sources.timings and not screen.busy)
+    return screen
+
+
+async def test_figures(sources: FakeSources) -> None:
+    async with Bpfscope(sources, 2696).run_test(size=(160, 40)) as pilot:
+        screen = await latency(pilot, sources)
+        assert screen.console._attached() == 3
+        timing = sources.timings[-1]
+        slow = timed(*[2 * MS] * 99, 40 * MS, unmatched=2, in_flight=3, untimed=5)
+        timing.tick(1, timed(*[10 * US] * 50, inner=400 * US), slow)
+        await until(pilot, lambda: screen.latencies.sample is not None and len(painted(screen)) > 3)
+        lines = painted(screen)
+        assert lines[1].split()[2:] == ["108", "2.0", "ms", "2.0", "ms", "2.0", "ms", "2.0", "ms", "40", "ms", "238",
+                                        "ms", "238", "ms", "100", "%"]  # fmt: skip
+        assert "400 µs" not in lines[2]
+        assert "20 %" in lines[2]
+        assert lines[3].count("–") == 8
+        assert "5 not timed · 2 unmatched · 158 calls · 3 in flight" in state(screen)
+        bars = screen.query_one(Histogram).lines(40, 20)
+        assert "".join(piece for piece, _ in bars[0]).strip() == "100 calls since the start"
+        timing.tick(2, timed(*[10 * US] * 60, inner=400 * US), slow)
+        await until(pilot, lambda: screen.latencies.per_second == 10)
+        assert "10 calls/s" in state(screen)
+        timing.tick(3, timed(*[10 * US] * 60), slow, lost=7, ended="exited 0")
+        await until(pilot, lambda: screen.ended)
+        assert state(screen).startswith("exited 0 after 00:03; the numbers stay · lost 7")
+        assert screen.console._attached() == 0
+        await pilot.press("escape")
+        below = await at(pilot, FunctionsScreen)
+        assert "exited 0" in below.over
+        assert timing.closed == 1
+
+
+async def test_above_a_running_count(sources: FakeSources) -> None:
+    async with Bpfscope(sources, 2696).run_test() as pilot:
+        screen, probing = await probe(pilot, sources)
+        probing.tick(1, {})
+        await until(pilot, lambda: screen.calls.sample is not None)
+        await pilot.press("l")
+        above = await at(pilot, LatencyScreen)
+        await until(pilot, lambda: sources.timings and not above.busy)
+        assert sources.timings[-1].functions == probing.functions
+        await pilot.press("q")
+        await at(pilot, ConfirmScreen)
+        await pilot.press("escape")
+        await at(pilot, LatencyScreen)
+        await pilot.press("escape")
+        assert await at(pilot, ProbeScreen) is screen
+        assert sources.timings[-1].closed == 1
+        assert probing.closed == 0
+
+
+async def test_nothing_can_be_timed(sources: FakeSources) -> None:
+    sources.refusals["latency"] = BpfscopeError("nothing can be probed: main.fib: it never returns")
+    async with Bpfscope(sources, 2696).run_test() as pilot:
+        await functions(pilot)
+        await pilot.press("l")
+        screen = await at(pilot, LatencyScreen)
+        await until(pilot, lambda: screen.failure)
+        assert "nothing is timed" in state(screen)
+        await pilot.press("escape")
+        await at(pilot, FunctionsScreen)
+
+
+async def test_pause_rate_filter(sources: FakeSources) -> None:
+    async with Bpfscope(sources, 2696).run_test() as pilot:
+        screen = await latency(pilot, sources)
+        timing = sources.timings[-1]
+        timing.tick(1, timed(5 * US))
+        await until(pilot, lambda: screen.latencies.sample is not None)
+        await pilot.press("p")
+        assert "paused" in state(screen)
+        timing.tick(2, timed(5 * US, 6 * US))
+        await until(pilot, lambda: screen.latencies.total("calls") == 2)
+        assert "1 calls" in state(screen)
+        await pilot.press("p", "minus")
+        assert "every 2 s" in state(screen)
+        await until(pilot, lambda: timing.intervals == [1.0, 2.0])
+        await type_filter(pilot, "Loop")
+        assert "1 of 3 functions" in state(screen)
+        assert "latency" in context(screen)
+
+
+async def test_quitting_detaches(sources: FakeSources) -> None:
+    async with Bpfscope(sources, 2696).run_test() as pilot:
+        await latency(pilot, sources)
+        await pilot.press("q")
+        await at(pilot, ConfirmScreen)
+        await pilot.press("y")
+        await until(pilot, lambda: not pilot.app.is_running)
+    assert sources.timings[-1].closed == 1
+
+
+async def test_leaving_while_it_attaches(sources: FakeSources) -> None:
+    sources.holds["latency"] = asyncio.Event()
+    async with Bpfscope(sources, 2696).run_test() as pilot:
+        await functions(pilot)
+        await pilot.press("l")
+        await at(pilot, LatencyScreen)
+        await pilot.press("escape")
+        sources.holds["latency"].set()
+        await at(pilot, FunctionsScreen)
+        assert sources.timings[-1].closed == 1
+
+
+@pytest.mark.parametrize("height", [2, 3, 5, 30])
+def test_bars_are_added_up_where_there_is_no_room(height: int) -> None:
+    bars = Histogram()
+    bars._bars = [(1 << bits, 2 << bits, bits) for bits in range(9)]
+    lines = ["".join(piece for piece, _ in line) for line in bars.lines(60, height)]
+    assert len(lines) <= height
+    assert sum(int(line.split()[-1]) for line in lines[1:]) == sum(range(9))
+
+
+def test_the_heat_map_shows_few_calls_beside_many() -> None:
+    heat = HeatMap()
+    heat._columns = [(), (0, 0, 0, 1), (0, 0, 0, 1_000_000, 3)]
+    lines = ["".join(piece for piece, _ in line).rstrip() for line in heat.lines(20, 6)]
+    assert lines[1].endswith("8 ns           ·")
+    assert lines[2].endswith("·█")
+    assert len({len(line) for line in lines[1:]}) == 1
+
+
+def test_the_heat_map_forgets() -> None:
+    from tests.screens.fakes import LOOP, FakeTiming
+
+    latencies, key = Latencies(), (LOOP.module, LOOP.address)
+    timing = FakeTiming((LOOP,))
+    for second in range(COLUMNS + 20):
+        timing.tick(second, timed(*[10] * (second // 2)))
+        latencies.take(timing._queue.get_nowait())
+    assert len(latencies.heat(key)) == COLUMNS
+    assert sum(map(sum, latencies.heat(key))) == COLUMNS // 2

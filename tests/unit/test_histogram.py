@@ -1,0 +1,48 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.bpf.timing import BUCKETS, bucket_bounds
+from tui.collectors import histogram
+
+DURATIONS = st.integers(0, (1 << 41) - 1)
+
+
+def bucket(ns: int) -> int:
+    return next(at for at in range(BUCKETS) if ns < bucket_bounds(at)[1])
+
+
+def test_buckets_lie_side_by_side() -> None:
+    assert bucket_bounds(0) == (0, 1)
+    for at in range(1, BUCKETS):
+        assert bucket_bounds(at)[0] == bucket_bounds(at - 1)[1]
+    assert bucket_bounds(BUCKETS - 1)[1] == 1 << 41
+
+
+@given(st.lists(DURATIONS, min_size=1, max_size=200), st.floats(0.01, 1))
+def test_percentiles_are_within_the_stated_error(durations: list[int], share: float) -> None:
+    buckets = [0] * BUCKETS
+    for ns in durations:
+        buckets[bucket(ns)] += 1
+    durations.sort()
+    (got,) = histogram.percentiles(buckets, (share,), durations[0], durations[-1])
+    exact = next(ns for rank, ns in enumerate(durations, 1) if rank >= max(1, share * len(durations)))
+    assert abs(got - exact) <= exact * histogram.ERROR + 1
+    assert sum(count for *_, count in histogram.filled(buckets)) == len(durations)
+
+
+@given(st.lists(DURATIONS, max_size=200))
+def test_powers_of_two(durations: list[int]) -> None:
+    buckets = [0] * BUCKETS
+    for ns in durations:
+        buckets[bucket(ns)] += 1
+    bars = histogram.powers(buckets)
+    assert sum(count for *_, count in bars) == len(durations)
+    for low, high, count in bars:
+        assert count == sum(low <= ns < high for ns in durations)
+
+
+@pytest.mark.parametrize("buckets", [[], [0] * BUCKETS])
+def test_nothing(buckets: list[int]) -> None:
+    assert histogram.percentiles(buckets, (0.5, 0.99), 0, 0) == [0, 0]
+    assert histogram.powers(buckets) == []

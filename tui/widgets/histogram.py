@@ -1,0 +1,113 @@
+"""A histogram of durations, and a heat map of them over time."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from textual.strip import Strip
+from textual.widget import Widget
+
+from tui import text
+from tui.widgets.pieces import Piece, fit, paint, palette
+
+_LABEL: Final = 7  # cells of a duration
+_LEVELS: Final = " ·░▒▓█"
+
+
+class Histogram(Widget):
+    """Bars by powers of two, each with its lower bound and its number; what lies too low to be told is marked."""
+
+    DEFAULT_CSS = """
+    Histogram { height: 1fr; width: 1fr; background: $background; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self._title = ""
+        self._bars: Sequence[tuple[int, int, int]] = ()
+
+    def show(self, title: str, bars: Sequence[tuple[int, int, int]]) -> None:
+        """Show these: from, up to but without (ns), calls."""
+        if (title, bars) != (self._title, self._bars):
+            self._title, self._bars = title, bars
+            self.refresh()
+
+    def lines(self, width: int, height: int) -> list[tuple[Piece, ...]]:
+        """What is painted."""
+        shown = _folded(self._bars, max(1, height - 1))
+        most = max((count for _, _, count in shown), default=1)
+        numbers = max((len(text.count(count)) for _, _, count in shown), default=1)
+        room = max(1, width - _LABEL - numbers - 4)
+        lines: list[tuple[Piece, ...]] = [fit(((f" {self._title}", "head"),), width)]
+        for low, _, count in shown:
+            label = (f"{text.duration(low):>{_LABEL}} ", "dim")
+            bar = text.bar(count / most, room).ljust(room)
+            lines.append((label, ("▏", "faint"), (bar, "graph"), (f" {text.count(count):>{numbers}}", "")))
+        return lines
+
+    def render_line(self, y: int) -> Strip:
+        """One bar."""
+        lines = self.lines(self.size.width, self.size.height)
+        return paint(lines[y] if y < len(lines) else (), self.size.width, palette(self.rich_style, self.app.theme))
+
+
+def _folded(bars: Sequence[tuple[int, int, int]], most: int) -> Sequence[tuple[int, int, int]]:
+    """At most so many bars: neighbours are added up, none is left out."""
+    while len(bars) > most:
+        pairs = [bars[at : at + 2] for at in range(0, len(bars), 2)]
+        bars = [(pair[0][0], pair[-1][1], sum(count for *_, count in pair)) for pair in pairs]
+    return bars
+
+
+class HeatMap(Widget):
+    """Time from left to right, durations from below upwards; the denser, the more calls."""
+
+    DEFAULT_CSS = """
+    HeatMap { height: 1fr; width: 1fr; background: $background; }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        super().__init__(id=id)
+        self._title = ""
+        self._columns: Sequence[Sequence[int]] = ()
+
+    def show(self, title: str, columns: Sequence[Sequence[int]]) -> None:
+        """Show these columns, the last one on the right: calls by the number of bits of their nanoseconds."""
+        if (title, columns) != (self._title, self._columns):
+            self._title, self._columns = title, columns
+            self.refresh()
+
+    def lines(self, width: int, height: int) -> list[tuple[Piece, ...]]:
+        """What is painted."""
+        room = max(1, width - _LABEL - 2)
+        columns = self._columns[-room:]
+        there = sorted({bits for column in columns for bits, count in enumerate(column) if count})
+        lines: list[tuple[Piece, ...]] = [fit(((f" {self._title}", "head"),), width)]
+        if not there:
+            return lines
+        top, bottom = there[-1], max(there[0], there[-1] - max(0, height - 2))
+        most = max(count for column in columns for count in column) if columns else 1
+        for bits in range(top, bottom - 1, -1):
+            cells = "".join(_LEVELS[_level(column, bits, most)] for column in columns)
+            lines.append(((f"{text.duration(1 << bits >> 1):>{_LABEL}} ", "dim"), (cells.rjust(room), "graph")))
+        return lines
+
+    def render_line(self, y: int) -> Strip:
+        """One line of durations."""
+        lines = self.lines(self.size.width, self.size.height)
+        return paint(lines[y] if y < len(lines) else (), self.size.width, palette(self.rich_style, self.app.theme))
+
+    @property
+    def plain(self) -> list[str]:
+        """What is shown, for tests."""
+        return ["".join(piece for piece, _ in line).rstrip() for line in self._all()]
+
+    def _all(self) -> Iterable[tuple[Piece, ...]]:
+        return self.lines(self.size.width, self.size.height)
+
+
+def _level(column: Sequence[int], bits: int, most: int) -> int:
+    """0 to 5 for the calls in a cell, by powers of the largest: few calls are seen beside many."""
+    count = column[bits] if bits < len(column) else 0
+    if not count:
+        return 0
+    return max(1, min(5, round(5 * count.bit_length() / most.bit_length())))
