@@ -1,7 +1,7 @@
 """The files of a target, held open while something is attached to them, and where probes go in them."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
@@ -65,6 +65,19 @@ class Files(Owner):
                     else:
                         chosen.append(Chosen(function, site, where, sites.go, throws))
         return chosen, skipped
+
+    def sites(self, functions: Sequence[Function]) -> Iterator[tuple[Function, Site, str]]:
+        """Each function with its site, and the instruction there as text. Raises as `choose` does."""
+        for name in dict.fromkeys(function.module for function in functions):
+            with ElfFile.open(self.path(name), self._modules[name].path) as elf, Sites(elf) as sites:
+                for function in functions:
+                    if function.module == name:
+                        site = sites.choose(function)
+                        yield (
+                            function,
+                            site,
+                            sites.instruction(site.offset, function.address + site.offset - function.offset),
+                        )
 
     def close(self) -> None:
         """Closes them; a second time is harmless."""

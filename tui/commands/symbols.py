@@ -5,20 +5,34 @@ import sys
 from collections.abc import Sequence
 from itertools import chain, groupby
 from operator import attrgetter
+from typing import TYPE_CHECKING
 
+from tui import text
 from tui.collectors import target as targets
-from tui.commands import selection
+from tui.commands import running, selection
+from tui.errors import BpfscopeError
 from tui.export import rows
+
+if TYPE_CHECKING:
+    from tui.collectors.calibration import Costs
+    from tui.collectors.target import Target
+    from tui.elf.names import Function
+    from tui.elf.sites import Site
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `symbols`."""
     selection.add_arguments(parser, "*")
+    parser.add_argument(
+        "--sites", action="store_true", help="where each one's probe would go, on what instruction, at what cost"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints a row per function, module by module."""
     target = targets.resolve(arguments.target)
+    if arguments.sites:
+        return _sites(target, arguments)
     if not arguments.json and not arguments.patterns:
         for module, table in selection.whole_modules(target, arguments.module):
             _print_table(module, table)
@@ -31,6 +45,50 @@ def run(arguments: argparse.Namespace) -> int:
         for module, group in groupby(found, attrgetter("module")):
             _print_table(module, list(map(attrgetter("address", "size", "origin", "name"), group)))
     return 0
+
+
+def _sites(target: "Target", arguments: argparse.Namespace) -> int:
+    """A row per function: its site's distance from the first byte, the instruction there, the cost, or why none."""
+    from tui.collectors.files import Files
+
+    functions = selection.pick_functions(target, arguments.module, arguments.patterns)
+    costs = _costs()
+    if not arguments.json:
+        print(f"{'ADDRESS':>12} {'SITE':>5} {'COST':>8} {'INSTRUCTION':<32} FUNCTION")
+    with Files(target) as files:
+        for function, site, instruction in files.sites(functions):
+            cost = None if site.refused or not costs else costs.emulated if site.emulated else costs.stepped
+            if arguments.json:
+                row = rows.function(function) | {
+                    "site": function.address + site.offset - function.offset,
+                    "instruction": instruction,
+                    "emulated": site.emulated,
+                    "cost_ns": cost,
+                    "refused": site.refused or None,
+                    "inexact": site.note or None,
+                }
+                sys.stdout.write(rows.line(row))
+            else:
+                _print_site(function, site, instruction, cost)
+    return 0
+
+
+def _print_site(function: "Function", site: "Site", instruction: str, cost: int | None) -> None:
+    where = f"+{site.offset - function.offset}"
+    price = text.duration(cost) if cost is not None else "–"
+    said = f"  ({site.refused or site.note})" if site.refused or site.note else ""
+    print(f"{function.address:>12x} {where:>5} {price:>8} {instruction:<32} {function.name}{said}")
+
+
+def _costs() -> "Costs | None":
+    """What a hit costs here; None where that can't be measured."""
+    from tui.collectors import calibration
+
+    try:
+        return calibration.measure()
+    except BpfscopeError as error:
+        running.narrate(f"without costs: {error}")
+        return None
 
 
 def _print_table(module: str, table: Sequence[tuple[int, int, str, str]]) -> None:

@@ -159,9 +159,9 @@ class Sites(Owner):
             return False
         return any(_word(each) == "call" and _target(each) == 0 for each in self._instructions(code))
 
-    def instruction(self, offset: int) -> str:
-        """The instruction at a file offset, as text."""
-        found = next(self._instructions(self._elf.bytes_at(offset, 16), most=1), None)
+    def instruction(self, offset: int, address: int) -> str:
+        """The instruction at a file offset, which is loaded to an address, as text."""
+        found = next(self._instructions(self._elf.bytes_at(offset, 16), address, most=1), None)
         return f"{found.mnemonic} {found.operands}".strip() if found else ""
 
     def close(self) -> None:
