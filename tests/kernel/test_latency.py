@@ -130,6 +130,19 @@ def test_calls_that_are_left_by_longjmp(start: Start) -> None:
 
 
 @pytest.mark.guest
+def test_threads_that_end_inside_a_call(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    process = start("timing")
+    with timed(process, "exits", "many") as (probe, _):
+        truth = process.work()
+        monkeypatch.setattr("tui.collectors.latency._SWEEP_SECONDS", 0.0)
+        found = latencies(probe)
+        assert (found["exits"].calls, found["exits"].unmatched, found["exits"].in_flight) == (truth["exits"], 59, 0)
+        whole(found["many"], truth["many"])
+        assert latencies(probe) == found
+    assert process.end() == 0
+
+
+@pytest.mark.guest
 def test_many_returns_and_many_threads(start: Start, method: Method) -> None:
     process = start("timing")
     with timed(process, "many", "threaded") as (probe, _):

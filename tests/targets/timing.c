@@ -81,6 +81,18 @@ static void *thread(void *argument)
 	return NULL;
 }
 
+FUNCTION void exits(int number)
+{
+	if (number >= 0)
+		pthread_exit(NULL);
+}
+
+static void *exiting(void *argument)
+{
+	exits(argument != NULL);
+	return NULL;
+}
+
 static void filter(void)
 {
 	struct sock_filter code[] = {
@@ -118,9 +130,14 @@ int main(int argc, char **argv)
 			abort();
 	for (int i = 0; i < 64; i++)
 		pthread_join(threads[i], NULL);
+	for (int i = 0; i < 59; i++) {
+		if (pthread_create(&threads[0], NULL, exiting, argv))
+			abort();
+		pthread_join(threads[0], NULL);
+	}
 	deep(100003);
 	printf("{\"spin\": 518, \"outer\": 3, \"ping\": 101, \"pong\": 100, \"around\": 186, \"leaver\": 186, "
-	       "\"many\": 499, \"threaded\": 6464, \"deep\": 100003, \"longest\": %ld}\n", longest);
+	       "\"many\": 499, \"threaded\": 6464, \"deep\": 100003, \"exits\": 59, \"longest\": %ld}\n", longest);
 	fflush(stdout);
 	read_line();
 	return 0;

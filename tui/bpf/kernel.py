@@ -12,6 +12,7 @@ import struct
 from typing import Final
 
 MAP_CREATE: Final = 0
+MAP_LOOKUP_ELEM: Final = 1
 MAP_DELETE_ELEM: Final = 3
 MAP_GET_NEXT_KEY: Final = 4
 PROG_LOAD: Final = 5
@@ -74,6 +75,34 @@ def map_first_key(fd: int, key_size: int) -> bytes | None:
     except FileNotFoundError:
         return None
     return key.raw
+
+
+def map_keys(fd: int, key_size: int, most: int) -> list[bytes]:
+    """At most so many keys of a hash map. One that is deleted meanwhile begins the walk anew: keys may come twice."""
+    keys: list[bytes] = []
+    key = ctypes.create_string_buffer(key_size)
+    following = ctypes.create_string_buffer(key_size)
+    before = 0
+    while len(keys) < most:
+        try:
+            bpf(MAP_GET_NEXT_KEY, struct.pack("I4x3Q", fd, before, ctypes.addressof(following), 0))
+        except FileNotFoundError:
+            break
+        keys.append(following.raw)
+        ctypes.memmove(key, following, key_size)
+        before = ctypes.addressof(key)
+    return keys
+
+
+def map_lookup(fd: int, key: bytes, value_size: int) -> bytes | None:
+    """A key's value; None where it isn't there."""
+    buffer = ctypes.create_string_buffer(key, len(key))
+    value = ctypes.create_string_buffer(value_size)
+    try:
+        bpf(MAP_LOOKUP_ELEM, struct.pack("I4x3Q", fd, ctypes.addressof(buffer), ctypes.addressof(value), 0))
+    except FileNotFoundError:
+        return None
+    return value.raw
 
 
 def map_delete(fd: int, key: bytes) -> None:

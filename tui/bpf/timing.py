@@ -7,6 +7,7 @@ Counting starts everywhere at one instant, when all is attached; calls that are 
 """
 
 import os
+import struct
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
@@ -23,6 +24,10 @@ BUCKETS: Final = 312  # eight to each power of two of nanoseconds: programs/late
 _ROW: Final = FIGURES + BUCKETS
 _GO, _RETURN, _URETPROBE = 1 << 32, 1 << 33, 1 << 34  # what a cookie says beside the index
 _ORDINAL: Final = 40  # bits above: which of a function's returns
+_PLACE: Final = struct.Struct("=3Q")  # struct place: runner, depth, function
+_FRAME: Final = struct.Struct("=3Q4I")  # struct frame; the last says whether it was counted
+_LEFT: Final = 2  # Row.left
+_MOST_SWEPT: Final = 20_000  # frames that are looked at
 _FRAMES_PER_CPU: Final = 16_384
 _RUNNERS_PER_CPU: Final = 4_096
 _LEAST: Final = 4  # CPUs that the maps are made for at least
@@ -69,6 +74,7 @@ class Timing(Owner):
             raise NotSupported("calls can be timed on x86-64 only, for now; they can be counted here")
         self.rejected: dict[int, str] = {}
         self._places, self._pid, self._method = places, pid, method
+        self._swept = [0] * len(places)
         self._links = Links()
         cpus = max(possible_cpus(), _LEAST)
         sizes = {"stats": max(1, len(places)), "frames": cpus * _FRAMES_PER_CPU, "tops": cpus * _RUNNERS_PER_CPU}
@@ -91,12 +97,35 @@ class Timing(Owner):
         at = index * _ROW
         figures = self._cells[at : at + len(Row._fields)].tolist()
         shortest = ~figures[-1] & ((1 << 64) - 1) if figures[-1] else 0
+        figures[_LEFT] += self._swept[index]
         return Row._make([*figures[:-1], shortest])
 
     def buckets(self, index: int) -> list[int]:
         """Its histogram now: calls per bucket."""
         at = index * _ROW + FIGURES
         return self._cells[at : at + BUCKETS].tolist()
+
+    def sweep(self) -> None:
+        """Takes out the calls of threads that have ended, which never return; they count as left from then on.
+
+        Only where threads can be told by their numbers: of one process, seen from outside of containers, not in Go.
+        """
+        if self._pid is None or not sees_real_pids():
+            return
+        frames = self._loaded.map("frames")
+        alive: dict[int, bool] = {}
+        for key in set(kernel.map_keys(frames, _PLACE.size, _MOST_SWEPT)):
+            runner, _, index = _PLACE.unpack(key)
+            thread = runner & 0xFFFFFFFF
+            if self._places[index].go:
+                continue
+            if thread not in alive:
+                alive[thread] = os.path.exists(f"/proc/{self._pid}/task/{thread}")
+            value = None if alive[thread] else kernel.map_lookup(frames, key, _FRAME.size)
+            if value is not None:
+                kernel.map_delete(frames, key)
+                kernel.map_delete(self._loaded.map("tops"), key[:8])
+                self._swept[index] += _FRAME.unpack(value)[-1]
 
     def misses(self) -> int:
         """Hits that the kernel kept from the program."""

@@ -26,6 +26,7 @@ from tui.owner import Owner
 
 _UNWINDERS: Final = re.compile(r"lib(?:gcc_s|stdc\+\+|c\+\+|c\+\+abi|unwind)(?:-[\w.]+)?\.so")
 _SECCOMP: Final = re.compile(rb"^Seccomp:\s*2", re.MULTILINE)
+_SWEEP_SECONDS: Final = 5.0  # between looks for calls of threads that have ended
 _MOST_RETURNS: Final = 256  # of a function
 
 
@@ -40,7 +41,7 @@ class LatencyProbe(Owner):
         self._timing: Timing | None = None
         self._functions: tuple[Function, ...] = ()
         self._indexes: tuple[int, ...] = ()
-        self._started = 0.0
+        self._started = self._swept = 0.0
         self.watch = Watch(target.pid) if target.pid is not None else None
 
     def add(self, functions: Sequence[Function]) -> Attached:
@@ -74,6 +75,9 @@ class LatencyProbe(Owner):
         """The figures now."""
         now = time.monotonic()
         timing = self._timing
+        if timing and now - self._swept > _SWEEP_SECONDS:
+            timing.sweep()
+            self._swept = now
         latencies = tuple(_latency(timing, index) for index in self._indexes) if timing else ()
         return LatencySample(
             now,
