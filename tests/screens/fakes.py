@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
-from tui.bpf.timing import BUCKETS, bucket_bounds
+from tui.collectors.histogram import BUCKETS, bucket_bounds
 from tui.collectors.samples import Attached, CountsSample, Latency, LatencySample, Process, ProcessesSample
 from tui.collectors.sources import Probing, Timing
 from tui.elf.names import Function, Module, Skipped

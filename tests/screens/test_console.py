@@ -14,11 +14,12 @@ from tui.app import Bpfscope
 from tui.screens.base import FILTERS, ConsoleScreen
 from tui.screens.functions import FunctionsScreen
 from tui.screens.help import HelpScreen
+from tui.screens.latency import LatencyScreen
 from tui.screens.probe import ProbeScreen
 from tui.screens.processes import ProcessesScreen
 from tui.screens.skipped import SkippedScreen
 
-SCREENS: list[type[ConsoleScreen]] = [ProcessesScreen, FunctionsScreen, ProbeScreen]
+SCREENS: list[type[ConsoleScreen]] = [ProcessesScreen, FunctionsScreen, ProbeScreen, LatencyScreen]
 RESERVED = {"ctrl+a", "ctrl+b", "ctrl+h", "ctrl+i", "ctrl+j", "ctrl+m"}
 
 

@@ -2,8 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.bpf.timing import BUCKETS, bucket_bounds
+from tui.bpf import timing
 from tui.collectors import histogram
+from tui.collectors.histogram import BUCKETS, bucket_bounds
 
 DURATIONS = st.integers(0, (1 << 41) - 1)
 
@@ -13,6 +14,7 @@ def bucket(ns: int) -> int:
 
 
 def test_buckets_lie_side_by_side() -> None:
+    assert BUCKETS == timing.BUCKETS
     assert bucket_bounds(0) == (0, 1)
     for at in range(1, BUCKETS):
         assert bucket_bounds(at)[0] == bucket_bounds(at - 1)[1]

@@ -184,12 +184,3 @@ class Timing(Owner):
 
 def _flags(place: Timed) -> int:
     return _GO if place.go else 0
-
-
-def bucket_bounds(index: int) -> tuple[int, int]:
-    """The nanoseconds of a bucket: from, and up to but without; the last has everything above, too."""
-    if index < 8:
-        return index, index + 1
-    power, part = index // 8 + 2, index % 8
-    low = (8 + part) << (power - 3)
-    return low, low + (1 << (power - 3))

@@ -8,9 +8,19 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Final
 
-from tui.bpf.timing import BUCKETS, bucket_bounds
-
+BUCKETS: Final = 312  # as programs/latency.c has them
 ERROR: Final = 1 / 16
+
+
+def bucket_bounds(index: int) -> tuple[int, int]:
+    """The nanoseconds of a bucket: from, and up to but without; the last has everything above, too."""
+    if index < 8:
+        return index, index + 1
+    power, part = index // 8 + 2, index % 8
+    low = (8 + part) << (power - 3)
+    return low, low + (1 << (power - 3))
+
+
 BOUNDS: Final = tuple(map(bucket_bounds, range(BUCKETS)))
 
 
