@@ -131,6 +131,9 @@ class ConsoleScreen(Screen[None]):
         line.show(*(((), (*state, *right)) if self.prompt.is_open else (state, right)))
         self.show_keys()
 
+    def show_state(self) -> None:
+        """Bring the lines around the content up to date."""
+
     def table(self) -> Table[Any]:
         """The table that has the keys."""
         return self.query_one(Table)

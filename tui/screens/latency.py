@@ -24,13 +24,11 @@ from tui.screens.base import (
     SLOWER,
     SORT,
     SORTED,
-    ConsoleScreen,
     counted,
     filter_by,
-    quicker,
-    slower,
 )
 from tui.screens.latencies import Latencies, LatencyRow, row_key
+from tui.screens.live import LiveScreen
 from tui.screens.session import Session
 from tui.screens.skipped import SkippedScreen
 from tui.screens.target import Target, sentence
@@ -107,7 +105,7 @@ COLUMNS: tuple[Column[LatencyRow], ...] = (
 )
 
 
-class LatencyScreen(ConsoleScreen):
+class LatencyScreen(LiveScreen):
     """Times functions as long as it lives."""
 
     CSS_PATH = "latency.tcss"
@@ -163,8 +161,6 @@ class LatencyScreen(ConsoleScreen):
         self.target = target
         self.modules = modules
         self.asked = functions
-        self.interval = 1.0
-        self.paused = False
         self.failure = ""
         self.busy = f"attaching {text.plural(len(functions), 'function')} …"
         self.latencies = Latencies()
@@ -227,7 +223,7 @@ class LatencyScreen(ConsoleScreen):
         self.skipped = event.attached.skipped
         longest = max((cell_len(function.name) for function in event.attached.attached), default=20)
         self.table().limit("function", longest)
-        self._start()
+        self.start()
         self.show_state()
 
     def on_latency_screen_refused(self, event: Refused) -> None:
@@ -237,7 +233,8 @@ class LatencyScreen(ConsoleScreen):
         self.add_class("-failed")
         self.show_state()
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Read, from now on at this interval."""
         if self._timing is not None and not self.ended:
             self.run_worker(self._collect(self._timing), group="samples", exclusive=True)
 
@@ -339,25 +336,6 @@ class LatencyScreen(ConsoleScreen):
         return name != "skipped" or bool(self.skipped)
 
     # Actions
-
-    def action_pause(self) -> None:
-        """Stop painting, or show the last reading."""
-        self.paused = not self.paused
-        self.filtered()
-
-    def action_faster(self) -> None:
-        """Read more often."""
-        self._set_interval(quicker(self.interval))
-
-    def action_slower(self) -> None:
-        """Read less often."""
-        self._set_interval(slower(self.interval))
-
-    def _set_interval(self, interval: float) -> None:
-        if interval != self.interval:
-            self.interval = interval
-            self._start()
-        self.show_state()
 
     def action_skipped(self) -> None:
         """List what could not be timed."""

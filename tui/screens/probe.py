@@ -26,15 +26,13 @@ from tui.screens.base import (
     SLOWER,
     SORT,
     SORTED,
-    ConsoleScreen,
     counted,
     filter_by,
-    quicker,
-    slower,
 )
 from tui.screens.call_columns import columns, limits
 from tui.screens.calls import CallRow, Calls, Key, document, row_key, words
 from tui.screens.latency import LatencyScreen
+from tui.screens.live import LiveScreen
 from tui.screens.session import Session
 from tui.screens.skipped import SkippedScreen
 from tui.screens.target import Target, function_key, sentence
@@ -49,7 +47,7 @@ STOPPING = "stopping: what is attached already is detached again …"
 LEAVE = "esc leads back to the functions, and once more to the processes"
 
 
-class ProbeScreen(ConsoleScreen):
+class ProbeScreen(LiveScreen):
     """A probe lives as long as this screen, which may be hidden while functions are added."""
 
     CSS_PATH = "probe.tcss"
@@ -111,8 +109,6 @@ class ProbeScreen(ConsoleScreen):
         self.target = target
         self.modules = modules
         self.asked = functions
-        self.interval = 1.0
-        self.paused = False
         self.calls = Calls()
         self.skipped: tuple[Skipped, ...] = ()
         self.marked: set[Key] = set()
@@ -177,7 +173,7 @@ class ProbeScreen(ConsoleScreen):
         self.skipped += event.attached.skipped
         self._is_done()
         if self.calls.sample is None:
-            self._start()
+            self.start()
 
     def on_probe_screen_removed(self, event: Removed) -> None:
         """These don't count any more."""
@@ -207,7 +203,8 @@ class ProbeScreen(ConsoleScreen):
             self._is_busy("")
             self.table().empty = "nothing is probed; a adds functions"
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Read, from now on at this interval."""
         if self._probing is not None and not self.ended:
             self.run_worker(self._collect(self._probing), group="samples", exclusive=True)
 
@@ -326,29 +323,10 @@ class ProbeScreen(ConsoleScreen):
 
     # Actions
 
-    def action_pause(self) -> None:
-        """Stop painting, or show the last reading."""
-        self.paused = not self.paused
-        self.filtered()
-
     def action_reset(self) -> None:
         """Count from here."""
         self.calls.reset()
         self.filtered()
-
-    def action_faster(self) -> None:
-        """Read more often."""
-        self._set_interval(quicker(self.interval))
-
-    def action_slower(self) -> None:
-        """Read less often."""
-        self._set_interval(slower(self.interval))
-
-    def _set_interval(self, interval: float) -> None:
-        if interval != self.interval:
-            self.interval = interval
-            self._start()
-        self.show_state()
 
     def action_mark(self) -> None:
         """Mark or unmark, and go on to the next."""

@@ -8,8 +8,9 @@ from textual.widget import Widget
 from tui import text
 from tui.collectors.samples import ProcessesSample
 from tui.errors import BpfscopeError
-from tui.screens.base import FASTER, REVERSE, SLOWER, SORT, ConsoleScreen, counted, filter_by, quicker, slower
+from tui.screens.base import FASTER, REVERSE, SLOWER, SORT, counted, filter_by
 from tui.screens.functions import FunctionsScreen
+from tui.screens.live import LiveScreen
 from tui.screens.process_rows import KERNEL, ProcessRow, row_key, tree, visible
 from tui.screens.target import target_of
 from tui.widgets.actions import Action
@@ -86,7 +87,7 @@ COLUMNS: tuple[Column[ProcessRow], ...] = (
 )
 
 
-class ProcessesScreen(ConsoleScreen):
+class ProcessesScreen(LiveScreen):
     """Everything that runs; enter shows the functions of the one under the cursor."""
 
     CSS_PATH = "processes.tcss"
@@ -124,8 +125,6 @@ class ProcessesScreen(ConsoleScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.interval = 1.0
-        self.paused = False
         self.kernel = False
         self.as_tree = False
         self.failure = ""
@@ -150,13 +149,14 @@ class ProcessesScreen(ConsoleScreen):
 
     def on_screen_resume(self) -> None:
         """Read while the screen is seen."""
-        self._start()
+        self.start()
 
     def on_screen_suspend(self) -> None:
         """Cost nothing while it isn't."""
         self.workers.cancel_group(self, "samples")
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Read, from now on at this interval."""
         self.run_worker(self._collect(), group="samples", exclusive=True)
 
     async def _collect(self) -> None:
@@ -175,9 +175,10 @@ class ProcessesScreen(ConsoleScreen):
         self._rated = self._latest is not None  # the first reading has no rates of the machine
         self._latest = sample
         if not self.paused or self._sample is None:
-            self._paint_latest()
+            self.show_latest()
 
-    def _paint_latest(self) -> None:
+    def show_latest(self) -> None:
+        """Paint the last reading, or that it is paused."""
         self._sample = self._latest
         self.filtered()
 
@@ -273,25 +274,6 @@ class ProcessesScreen(ConsoleScreen):
         """Show or hide kernel threads."""
         self.kernel = not self.kernel
         self.filtered()
-
-    def action_pause(self) -> None:
-        """Stop painting, or go on with the last reading."""
-        self.paused = not self.paused
-        self._paint_latest()
-
-    def action_faster(self) -> None:
-        """Read more often."""
-        self._set_interval(quicker(self.interval))
-
-    def action_slower(self) -> None:
-        """Read less often."""
-        self._set_interval(slower(self.interval))
-
-    def _set_interval(self, interval: float) -> None:
-        if interval != self.interval:
-            self.interval = interval
-            self._start()
-        self.show_state()
 
     def action_back(self) -> None:
         """Clear the filter; never quit."""
