@@ -81,14 +81,14 @@ def test_a_known_distribution(start: Start, method: Method) -> None:
     whole(found["outer"], 3)
     spin = found["spin"]
     assert spin.min_ns >= 1_000_000
-    assert 64_000_000 <= spin.max_ns <= truth["longest"] + FLOOR
+    assert 64_000_000 <= spin.max_ns <= truth["longest"]
     shares = histogram.percentiles(spin.buckets, (0.5, 0.9, 0.99), spin.min_ns, spin.max_ns)
-    for got, known in zip(shares, (1_000_000, 4_000_000, 16_000_000), strict=True):
-        assert known * (1 - histogram.ERROR) <= got <= known * (1 + histogram.ERROR) + FLOOR, (got, known)
+    for got, name in zip(shares, ("p50", "p90", "p99"), strict=True):
+        own = truth[name]  # by the caller's clock: with what the probes take, and whatever interrupts it
+        assert (own - FLOOR) * (1 - histogram.ERROR) <= got <= own * (1 + histogram.ERROR), (name, got, own)
     outer = found["outer"]
     assert outer.total_ns >= 3 * 6_000_000
     assert outer.children == 6
-    assert abs(outer.self_ns - (outer.total_ns - 6 * 2_000_000)) <= outer.total_ns // 3
     assert outer.self_ns >= 3 * 2_000_000
 
 

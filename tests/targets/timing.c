@@ -31,12 +31,37 @@ FUNCTION void spin(long ns)
 		;
 }
 
+static long measured[1024]; /* of each spin, by its caller */
+static int spins;
+
+static void timed_spin(long ns)
+{
+	long start = now();
+
+	spin(ns);
+	measured[spins++] = now() - start;
+}
+
+static int compare(const void *left, const void *right)
+{
+	long difference = *(const long *)left - *(const long *)right;
+
+	return (difference > 0) - (difference < 0);
+}
+
+/* What so many percent of the spins took at most. */
+static long percentile(int percent)
+{
+	qsort(measured, spins, sizeof *measured, compare);
+	return measured[(percent * spins + 99) / 100 - 1];
+}
+
 FUNCTION void outer(long ns)
 {
-	spin(ns);
+	timed_spin(ns);
 	for (long end = now() + ns; now() < end;)
 		;
-	spin(ns);
+	timed_spin(ns);
 }
 
 FUNCTION int pong(int depth);
@@ -110,16 +135,15 @@ static void filter(void)
 int main(int argc, char **argv)
 {
 	pthread_t threads[64];
-	static long longest;
 
 	(void)argv;
 	if (argc > 1)
 		filter();
 	begin();
-	TIMES(397) spin(1000000);
-	TIMES(101) spin(4000000);
-	TIMES(13) spin(16000000);
-	TIMES(1) { long start = now(); spin(64000000); longest = now() - start; }
+	TIMES(397) timed_spin(1000000);
+	TIMES(101) timed_spin(4000000);
+	TIMES(13) timed_spin(16000000);
+	timed_spin(64000000);
 	TIMES(3) outer(2000000);
 	ping(200);
 	TIMES(97) if (!setjmp(back)) around(1);
@@ -137,7 +161,8 @@ int main(int argc, char **argv)
 	}
 	deep(100003);
 	printf("{\"spin\": 518, \"outer\": 3, \"ping\": 101, \"pong\": 100, \"around\": 186, \"leaver\": 186, "
-	       "\"many\": 499, \"threaded\": 6464, \"deep\": 100003, \"exits\": 59, \"longest\": %ld}\n", longest);
+	       "\"many\": 499, \"threaded\": 6464, \"deep\": 100003, \"exits\": 59, \"p50\": %ld, \"p90\": %ld, \"p99\": %ld, \"longest\": %ld}\n",
+	       percentile(50), percentile(90), percentile(99), percentile(100));
 	fflush(stdout);
 	read_line();
 	return 0;
