@@ -13,6 +13,7 @@ from tui.bpf.features import Method
 from tui.collectors import histogram
 from tui.collectors.latency import LatencyProbe
 from tui.collectors.samples import Attached, Latency
+from tui.errors import BpfscopeError
 
 pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="calls are timed on x86-64 only")
 FLOOR = 100_000  # ns that two hits take at most, single-stepped, on a machine that does other things too
@@ -171,6 +172,14 @@ def test_a_filter_of_system_calls_lets_the_target_live(start: Start) -> None:
         whole(found["spin"], truth["spin"])
         whole(found["many"], truth["many"])
     assert process.end() == 0
+
+
+def test_too_many_functions_at_once(start: Start) -> None:
+    process = start("fibonacci")
+    target = resolve(process.pid)
+    many = pick(target, "main.fibonacciLoop") * 2_001
+    with LatencyProbe(target) as probe, pytest.raises(BpfscopeError, match="at most 2,000 functions"):
+        probe.add(many)
 
 
 def test_the_command(start: Start) -> None:

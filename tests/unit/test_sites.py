@@ -133,6 +133,11 @@ def test_go_is_probed_after_its_stack_check(tmp_path: Path, check: str, far: boo
     assert choose(tmp_path, code) == Site(CODE_AT + len(start + jump), "", True)
 
 
+def test_a_stack_check_and_nothing_after_it(tmp_path: Path) -> None:
+    site = choose(tmp_path, bytes.fromhex("493b6610 7600"))
+    assert "outside the file" in site.refused
+
+
 def test_a_function_too_large_to_look_through(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sites, "LONGEST", 64)
     code = b"\x55" + b"\x90" * 100

@@ -28,9 +28,8 @@ _PLACE: Final = struct.Struct("=3Q")  # struct place: runner, depth, function
 _FRAME: Final = struct.Struct("=3Q4I")  # struct frame; the last says whether it was counted
 _LEFT: Final = 2  # Row.left
 _MOST_SWEPT: Final = 20_000  # frames that are looked at
-_FRAMES_PER_CPU: Final = 16_384
-_RUNNERS_PER_CPU: Final = 4_096
-_LEAST: Final = 4  # CPUs that the maps are made for at least
+_FRAMES: Final = (65_536, 2_048)  # calls under way: at least, and per CPU
+_RUNNERS: Final = (16_384, 1_024)  # threads and goroutines that are in one: the same
 _FRAME_BYTES, _RUNNER_BYTES = 128, 80  # of kernel memory, with what a hash keeps beside each
 
 
@@ -61,8 +60,11 @@ class Row(NamedTuple):
 
 def memory(functions: int, cpus: int) -> int:
     """Bytes of kernel memory that timing so many functions takes."""
-    cpus = max(cpus, _LEAST)
-    return functions * _ROW * 8 + cpus * (_FRAMES_PER_CPU * _FRAME_BYTES + _RUNNERS_PER_CPU * _RUNNER_BYTES)
+    return functions * _ROW * 8 + _room(_FRAMES, cpus) * _FRAME_BYTES + _room(_RUNNERS, cpus) * _RUNNER_BYTES
+
+
+def _room(needed: tuple[int, int], cpus: int) -> int:
+    return max(needed[0], needed[1] * cpus)
 
 
 class Timing(Owner):
@@ -76,8 +78,8 @@ class Timing(Owner):
         self._places, self._pid, self._method = places, pid, method
         self._swept = [0] * len(places)
         self._links = Links()
-        cpus = max(possible_cpus(), _LEAST)
-        sizes = {"stats": max(1, len(places)), "frames": cpus * _FRAMES_PER_CPU, "tops": cpus * _RUNNERS_PER_CPU}
+        cpus = possible_cpus()
+        sizes = {"stats": max(1, len(places)), "frames": _room(_FRAMES, cpus), "tops": _room(_RUNNERS, cpus)}
         self._loaded = Loaded(compiler.shipped("latency"), sizes)
         try:
             self._cells = self._loaded.mapped("stats")

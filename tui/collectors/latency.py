@@ -22,11 +22,13 @@ from tui.collectors.probe import ended
 from tui.collectors.samples import Attached, Latency, LatencySample
 from tui.collectors.target import Target, Watch
 from tui.elf.names import Function, Skipped
+from tui.errors import BpfscopeError
 from tui.owner import Owner
 
 _UNWINDERS: Final = re.compile(r"lib(?:gcc_s|stdc\+\+|c\+\+|c\+\+abi|unwind)(?:-[\w.]+)?\.so")
 _SECCOMP: Final = re.compile(rb"^Seccomp:\s*2", re.MULTILINE)
 _SWEEP_SECONDS: Final = 5.0  # between looks for calls of threads that have ended
+MOST: Final = 2_000  # functions: each has 2.6 KB in the kernel, read every second
 _MOST_RETURNS: Final = 256  # of a function
 
 
@@ -46,6 +48,10 @@ class LatencyProbe(Owner):
 
     def add(self, functions: Sequence[Function]) -> Attached:
         """Times these, once. Raises BpfscopeError where not one could be attached."""
+        if len(functions) > MOST:
+            raise BpfscopeError(
+                f"at most {MOST:,} functions can be timed at once, not {len(functions):,}: count first, time the busiest"
+            )
         chosen, skipped = self._files.choose(list(dict.fromkeys(functions)), returns=True)
         throws = self._can_throw()
         filtered = self._target.pid is None or _under_seccomp(self._target.pid)

@@ -77,8 +77,7 @@ _FAMILY: Final = {  # the register that a name is a part of
     for name in names
 }
 _NOTHING: Final = frozenset(("cmp", "test", "nop", "endbr64"))  # write no register
-_PUSH: Final = range(0x50, 0x58)
-_PUSHES: Final = frozenset(bytes([code]) for code in _PUSH)
+_PUSHES: Final = frozenset(bytes([code]) for code in range(0x50, 0x58))
 
 
 class Site(NamedTuple):
@@ -125,7 +124,7 @@ class Sites(Owner):
             return self._site(function, code, start)
         if len(code) < function.size:
             return self._site(function, code, start, "it is too large to look for jumps back to its start")
-        candidates = [start] if code[start] in _PUSH else list(self._first(code, start))
+        candidates = [start] if code[start : start + 1] in _PUSHES else list(self._first(code, start))
         emulated = [at for at in candidates if _EMULATED.match(code, at)]
         exact = bool(emulated) and not self._leads_back(rest, emulated[0])
         if exact and (emulated[0] == start or not self._jumps_indirectly(code)):
