@@ -15,11 +15,11 @@ from textual.binding import Binding, BindingType
 from tui import cache, text
 from tui.collectors.sources import Sources
 from tui.errors import BpfscopeError
+from tui.screens.attached import AttachedScreen
 from tui.screens.base import ConsoleScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.functions import FunctionsScreen
 from tui.screens.help import HelpScreen
-from tui.screens.latency import LatencyScreen
 from tui.screens.palette import Actions, Palette
 from tui.screens.probe import ProbeScreen
 from tui.screens.processes import ProcessesScreen
@@ -116,7 +116,7 @@ class Bpfscope(App[None]):
             self.pop_screen()
             below.choose_more(probe)
 
-    def leave(self, probe: ProbeScreen | LatencyScreen) -> None:
+    def leave(self, probe: AttachedScreen) -> None:
         """The probe is over: back to the functions, also from a help or a question that was opened above it."""
         while probe in self.screen_stack:
             self.pop_screen()
@@ -150,7 +150,7 @@ class Bpfscope(App[None]):
 
     def _attached(self) -> int:
         screens = {*self.screen_stack, *self._installed_screens.values()}
-        probes = [screen for screen in screens if isinstance(screen, ProbeScreen | LatencyScreen) and screen.holds]
+        probes = [screen for screen in screens if isinstance(screen, AttachedScreen) and screen.holds]
         return sum(probe.count for probe in probes)
 
     def _quit(self) -> None:

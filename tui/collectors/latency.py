@@ -50,7 +50,7 @@ class LatencyProbe(Owner):
         """Times these, once. Raises BpfscopeError where not one could be attached."""
         if len(functions) > MOST:
             raise BpfscopeError(
-                f"at most {MOST:,} functions can be timed at once, not {len(functions):,}: count first, time the busiest"
+                f"at most {MOST:,} functions can be timed at once, not {len(functions):,}: count first, then time few"
             )
         chosen, skipped = self._files.choose(list(dict.fromkeys(functions)), returns=True)
         throws = self._can_throw()

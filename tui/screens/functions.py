@@ -13,6 +13,7 @@ from textual.widgets import Static
 from tui import text
 from tui.elf.names import Function, Module
 from tui.errors import BpfscopeError
+from tui.screens.attached import AttachedScreen
 from tui.screens.base import CURSOR, CUT, MARKED, REVERSE, SORT, SORTED, ConsoleScreen, counted, filter_by
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.function_rows import COLUMNS, longest, spelt, words
@@ -403,7 +404,7 @@ class FunctionsScreen(ConsoleScreen):
         self.marks.start(probe.probed)
         self._show_marks()
 
-    def left(self, probe: ProbeScreen | LatencyScreen) -> None:
+    def left(self, probe: AttachedScreen) -> None:
         """The person comes back from a probe that is over."""
         self.over = probe.over
         self.show_state()

@@ -1,7 +1,6 @@
 """How long calls take: percentiles, total and self time of each function, its histogram, and the last minute."""
 
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -14,8 +13,9 @@ from tui import text
 from tui.collectors import histogram
 from tui.collectors.samples import LatencySample
 from tui.collectors.sources import Attached, Timing
-from tui.elf.names import Function, Module, Skipped
+from tui.elf.names import Function, Module
 from tui.errors import BpfscopeError
+from tui.screens.attached import AttachedScreen
 from tui.screens.base import (
     CURSOR,
     CUT,
@@ -28,9 +28,7 @@ from tui.screens.base import (
     filter_by,
 )
 from tui.screens.latencies import Latencies, LatencyRow, row_key
-from tui.screens.live import LiveScreen
 from tui.screens.session import Session
-from tui.screens.skipped import SkippedScreen
 from tui.screens.target import Target, sentence
 from tui.widgets.actions import Action
 from tui.widgets.columns import Column, Sort
@@ -105,7 +103,7 @@ COLUMNS: tuple[Column[LatencyRow], ...] = (
 )
 
 
-class LatencyScreen(LiveScreen):
+class LatencyScreen(AttachedScreen):
     """Times functions as long as it lives."""
 
     CSS_PATH = "latency.tcss"
@@ -157,32 +155,15 @@ class LatencyScreen(LiveScreen):
             return isinstance(message, LatencyScreen.Arrived)
 
     def __init__(self, target: Target, modules: Sequence[Module], functions: Sequence[Function]) -> None:
-        super().__init__()
-        self.target = target
-        self.modules = modules
-        self.asked = functions
-        self.failure = ""
+        super().__init__(target, modules, functions)
         self.busy = f"attaching {text.plural(len(functions), 'function')} …"
         self.latencies = Latencies()
-        self.skipped: tuple[Skipped, ...] = ()
-        self.session: Session[Timing] | None = None
         self._timing: Timing | None = None
 
     @property
     def ended(self) -> str:
         """Why the target can't be called any more."""
         return self.latencies.sample.ended if self.latencies.sample else ""
-
-    @property
-    def over(self) -> str:
-        """That there is nothing left to time, in a sentence."""
-        return f"{self.target.title} {self.ended}" if self.ended else ""
-
-    @property
-    def holds(self) -> bool:
-        """Whether something is attached, or about to be, that nobody detaches yet."""
-        closing = self.session is not None and self.session.closing
-        return not (self.ended or self.failure or closing)
 
     @property
     def count(self) -> int:
@@ -337,27 +318,10 @@ class LatencyScreen(LiveScreen):
 
     # Actions
 
-    def action_skipped(self) -> None:
-        """List what could not be timed."""
-        self.app.push_screen(SkippedScreen(self.target, self.skipped))
-
     def action_back(self) -> None:
         """Clear the filter; then detach and go back."""
         if not self.clear_filter() and self.session and not self.session.closing:
             if self.holds:
                 self.busy = f"detaching {text.plural(self.count, 'function')} …"
                 self.show_state()
-            self.run_worker(self._leave(self.session), group="leave")
-
-    async def _leave(self, session: Session[Timing]) -> None:
-        try:
-            await self.console.close_session(session)
-        except BpfscopeError as error:
-            self.say(str(error), bad=True)
-        self.console.leave(self)
-
-    async def on_unmount(self) -> None:
-        """Whatever took the screen away, nothing stays attached."""
-        if self.session is not None:
-            with suppress(BpfscopeError):
-                await self.console.close_session(self.session)
+            self.leave(self.session)

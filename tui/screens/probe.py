@@ -3,7 +3,6 @@
 import asyncio
 import json
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -15,8 +14,9 @@ from textual.widgets import Static
 from tui import text
 from tui.collectors.samples import CountsSample
 from tui.collectors.sources import Attached, Probing
-from tui.elf.names import Function, Module, Skipped
+from tui.elf.names import Function, Module
 from tui.errors import BpfscopeError, TargetError
+from tui.screens.attached import AttachedScreen
 from tui.screens.base import (
     CURSOR,
     CUT,
@@ -32,9 +32,7 @@ from tui.screens.base import (
 from tui.screens.call_columns import columns, limits
 from tui.screens.calls import CallRow, Calls, Key, document, row_key, words
 from tui.screens.latency import LatencyScreen
-from tui.screens.live import LiveScreen
 from tui.screens.session import Session
-from tui.screens.skipped import SkippedScreen
 from tui.screens.target import Target, function_key, sentence
 from tui.text import sanitise
 from tui.widgets.actions import Action
@@ -47,7 +45,7 @@ STOPPING = "stopping: what is attached already is detached again …"
 LEAVE = "esc leads back to the functions, and once more to the processes"
 
 
-class ProbeScreen(LiveScreen):
+class ProbeScreen(AttachedScreen):
     """A probe lives as long as this screen, which may be hidden while functions are added."""
 
     CSS_PATH = "probe.tcss"
@@ -105,19 +103,12 @@ class ProbeScreen(LiveScreen):
             return isinstance(message, ProbeScreen.Arrived)
 
     def __init__(self, target: Target, modules: Sequence[Module], functions: Sequence[Function]) -> None:
-        super().__init__()
-        self.target = target
-        self.modules = modules
-        self.asked = functions
+        super().__init__(target, modules, functions)
         self.calls = Calls()
-        self.skipped: tuple[Skipped, ...] = ()
         self.marked: set[Key] = set()
         self.probed: set[Key] = set()
-        self.session: Session[Probing] | None = None
         self.attaching = len(functions)  # so many are being attached
         self.busy = _attaching(functions)
-        self.failure = ""
-        self.gone = ""  # that the target wasn't there any more, in a sentence
         self._probing: Probing | None = None
         self._keys: tuple[Key, ...] = ()
 
@@ -125,17 +116,6 @@ class ProbeScreen(LiveScreen):
     def ended(self) -> str:
         """Why the target can't be called any more."""
         return self.calls.sample.ended if self.calls.sample else ""
-
-    @property
-    def holds(self) -> bool:
-        """Whether something is attached, or about to be, that nobody detaches yet."""
-        closing = self.session is not None and self.session.closing
-        return not (self.ended or self.failure or closing)
-
-    @property
-    def over(self) -> str:
-        """That there is nothing left to probe, in a sentence."""
-        return self.gone or (f"{self.target.title} {self.ended}" if self.ended else "")
 
     @property
     def count(self) -> int:
@@ -342,10 +322,6 @@ class ProbeScreen(LiveScreen):
         functions = tuple(row.function for row in self.calls.rows())
         self.app.push_screen(LatencyScreen(self.target, self.modules, functions))
 
-    def action_skipped(self) -> None:
-        """List what could not be probed."""
-        self.app.push_screen(SkippedScreen(self.target, self.skipped))
-
     def action_add(self) -> None:
         """Choose more functions while this goes on."""
         self.console.choose_more(self)
@@ -400,20 +376,7 @@ class ProbeScreen(LiveScreen):
             if not (self.failure or self.ended):
                 detaching = f"detaching {text.plural(len(self.probed), 'function')} …"
                 self._is_busy(STOPPING if self.attaching else detaching)
-            self.run_worker(self._leave(self.session), group="leave")
-
-    async def _leave(self, session: Session[Probing]) -> None:
-        try:
-            await self.console.close_session(session)
-        except BpfscopeError as error:
-            self.say(str(error), bad=True)
-        self.console.leave(self)
-
-    async def on_unmount(self) -> None:
-        """Whatever took the screen away, nothing stays attached."""
-        if self.session is not None:
-            with suppress(BpfscopeError):
-                await self.console.close_session(self.session)
+            self.leave(self.session)
 
 
 def _attaching(functions: Sequence[Function]) -> str:
