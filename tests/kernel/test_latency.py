@@ -20,9 +20,9 @@ FLOOR = 100_000  # ns that two hits take at most, single-stepped, on a machine t
 
 
 @contextmanager
-def timed(process: Running, *names: str) -> Iterator[tuple[LatencyProbe, Attached]]:
+def timed(process: Running, *names: str, return_probes: bool = False) -> Iterator[tuple[LatencyProbe, Attached]]:
     target = resolve(process.pid)
-    with LatencyProbe(target) as probe:
+    with LatencyProbe(target, return_probes=return_probes) as probe:
         yield probe, probe.add(pick(target, *names))
 
 
@@ -95,7 +95,7 @@ def test_a_known_distribution(start: Start, method: Method) -> None:
 
 def test_recursion_deeper_than_the_kernel_keeps_return_probes(start: Start) -> None:
     process = start("timing")
-    with timed(process, "ping", "pong") as (probe, _):
+    with timed(process, "ping", "pong", return_probes=True) as (probe, _):
         process.work()
         found = latencies(probe)
     for name, calls in (("ping", 101), ("pong", 100)):
@@ -114,6 +114,51 @@ def test_recursion_a_hundred_thousand_deep(start: Start) -> None:
     assert deep.returns + deep.untimed == deep.calls
     assert deep.returns > 60_000
     assert deep.unmatched == deep.in_flight == 0
+
+
+def test_functions_that_call_each_other(start: Start) -> None:
+    process = start("timing")
+    with timed(process, "ping", "pong") as (probe, _):
+        process.work()
+        found = latencies(probe)
+        whole(found["ping"], 101)
+        whole(found["pong"], 100)
+
+
+@pytest.mark.parametrize("names", [["yields_in"], ["interrupted", "handled", "handler"], ["split", "brief"]])
+def test_other_stacks_and_odd_code_are_unharmed(start: Start, names: list[str]) -> None:
+    process = start("stacks")
+    with timed(process, *names) as (probe, _):
+        truth = process.work()
+        assert truth["wrong"] == 0
+        found = latencies(probe)
+    assert process.end() == 0
+    for name in set(names) & set(truth):
+        latency = found[name]
+        assert latency.calls == truth[name]
+        if name == "yields_in":  # the last two calls wait for ever
+            assert latency.returns == latency.calls - 2
+            assert latency.in_flight + latency.unmatched == 2
+        else:
+            whole(latency, truth[name])
+
+
+def test_what_is_jumped_to_is_not_timed(start: Start) -> None:
+    process = start("stacks")
+    with timed(process, "split*", "_start") as (probe, attached):
+        reasons = {skipped.function.name: skipped.reason for skipped in attached.skipped}
+        assert "jumped to" in reasons["split.cold"]
+        assert "never returns" in reasons["_start"]
+        assert process.work()["wrong"] == 0
+        whole(latencies(probe)["split"], 1009)
+
+
+def test_more_threads_than_there_is_room_for_at_once(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.bpf.timing._RUNNERS", (64, 1))
+    process = start("stacks")
+    with timed(process, "brief") as (probe, _):
+        truth = process.work()
+        whole(latencies(probe)["brief"], truth["brief"])
 
 
 @pytest.mark.guest
@@ -144,9 +189,10 @@ def test_threads_that_end_inside_a_call(start: Start, monkeypatch: pytest.Monkey
 
 
 @pytest.mark.guest
-def test_many_returns_and_many_threads(start: Start, method: Method) -> None:
+@pytest.mark.parametrize("return_probes", [False, True])
+def test_many_returns_and_many_threads(start: Start, method: Method, *, return_probes: bool) -> None:
     process = start("timing")
-    with timed(process, "many", "threaded") as (probe, _):
+    with timed(process, "many", "threaded", return_probes=return_probes) as (probe, _):
         truth = process.work()
         found = latencies(probe)
     whole(found["many"], truth["many"])

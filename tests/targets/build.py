@@ -88,6 +88,7 @@ RECIPES = {
     "hammer": _c("hammer.c", "-pthread"),
     "leaderless": _c("leaderless.c", "-pthread"),
     "forks": _c("forks.c"),
+    "stacks": _c("stacks.c", "-pthread", "-O2"),
     "timing": _c("timing.c", "-pthread"),
     "throwing": _c("throwing.cc", compiler=CXX),
     "execs": _c("execs.c"),

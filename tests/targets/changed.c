@@ -5,6 +5,7 @@
  * `patched` changes the first instruction of `answer` in memory, as a hot patch does; `writable` makes its page
  * writable. `anew` executes the same program from another thread after its work.
  */
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -64,6 +65,12 @@ int main(int argc, char **argv)
 		protect(PROT_READ | PROT_WRITE | PROT_EXEC);
 		((volatile unsigned char *)answer)[1] = expected = 42;
 		protect(PROT_READ | PROT_EXEC);
+	}
+	if (!strcmp(how, "plain")) { /* the code that runs is mapped privately all the same */
+		int file = open("/proc/self/exe", O_RDONLY);
+
+		if (mmap(NULL, 65536, PROT_READ | PROT_EXEC, MAP_SHARED, file, 0) == MAP_FAILED)
+			abort();
 	}
 	if (!strcmp(how, "writable"))
 		protect(PROT_READ | PROT_WRITE | PROT_EXEC);

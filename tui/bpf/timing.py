@@ -25,7 +25,7 @@ _ROW: Final = FIGURES + BUCKETS
 _GO, _RETURN, _URETPROBE = 1 << 32, 1 << 33, 1 << 34  # what a cookie says beside the index
 _ORDINAL: Final = 40  # bits above: which of a function's returns
 _PLACE: Final = struct.Struct("=3Q")  # struct place: runner, depth, function
-_FRAME: Final = struct.Struct("=3Q4I")  # struct frame; the last says whether it was counted
+_FRAME: Final = struct.Struct("=3Q3I3I")  # struct frame; of the last three: whether it was counted, and left
 _LEFT: Final = 2  # Row.left
 _MOST_SWEPT: Final = 20_000  # frames that are looked at
 _FRAMES: Final = (65_536, 2_048)  # calls under way: at least, and per CPU
@@ -114,20 +114,22 @@ class Timing(Owner):
         """
         if self._pid is None or not sees_real_pids():
             return
-        frames = self._loaded.map("frames")
-        alive: dict[int, bool] = {}
-        for key in set(kernel.map_keys(frames, _PLACE.size, _MOST_SWEPT)):
+        frames, tops = self._loaded.map("frames"), self._loaded.map("tops")
+        keys = set(kernel.map_keys(frames, _PLACE.size, _MOST_SWEPT))
+        runners = {struct.unpack("=Q", key)[0] for key in kernel.map_keys(tops, 8, _MOST_SWEPT)}
+        ended = _Ended(self._pid)
+        for key in keys:
             runner, _, index = _PLACE.unpack(key)
-            thread = runner & 0xFFFFFFFF
-            if self._places[index].go:
+            if self._places[index].go or not ended[runner]:
                 continue
-            if thread not in alive:
-                alive[thread] = os.path.exists(f"/proc/{self._pid}/task/{thread}")
-            value = None if alive[thread] else kernel.map_lookup(frames, key, _FRAME.size)
+            value = kernel.map_lookup(frames, key, _FRAME.size)
             if value is not None:
                 kernel.map_delete(frames, key)
-                kernel.map_delete(self._loaded.map("tops"), key[:8])
-                self._swept[index] += _FRAME.unpack(value)[-1]
+                *_, counted, left, _ = _FRAME.unpack(value)
+                self._swept[index] += counted and not left
+        for runner in runners:
+            if runner >> 32 == self._pid and ended[runner]:  # in Go it is no thread
+                kernel.map_delete(tops, struct.pack("=Q", runner))
 
     def misses(self) -> int:
         """Hits that the kernel kept from the program."""
@@ -186,3 +188,15 @@ class Timing(Owner):
 
 def _flags(place: Timed) -> int:
     return _GO if place.go else 0
+
+
+class _Ended(dict[int, bool]):
+    """Whether a thread of a process has ended, by the number that the kernel gives it; looked up once."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__()
+        self._pid = pid
+
+    def __missing__(self, runner: int) -> bool:
+        self[runner] = not os.path.exists(f"/proc/{self._pid}/task/{runner & 0xFFFFFFFF}")
+        return self[runner]

@@ -21,7 +21,6 @@ class Chosen(NamedTuple):
     site: Site
     returns: Returns = Returns(())
     go: bool = False
-    throws: bool = False  # its module has tables for exceptions
 
 
 class Files(Owner):
@@ -53,7 +52,6 @@ class Files(Owner):
                 memories = self._memories(module)
                 for memory in memories:
                     stack.enter_context(memory)
-                throws = elf.section(".gcc_except_table") is not None
                 for function in functions:
                     if function.module != name:
                         continue
@@ -63,7 +61,7 @@ class Files(Owner):
                     if refused := site.refused or changed:
                         skipped.append(Skipped(function, refused))
                     else:
-                        chosen.append(Chosen(function, site, where, sites.go, throws))
+                        chosen.append(Chosen(function, site, where, sites.go))
         return chosen, skipped
 
     def sites(self, functions: Sequence[Function]) -> Iterator[tuple[Function, Site, str]]:

@@ -1,15 +1,11 @@
 """A probe that times: functions, how each one's return is seen, and what attaches them; a context manager.
 
-A return probe is the cheap way to see a return: the kernel puts an address of its own in place of the caller's. Who
-looks for callers on the stack meets that address. So returns are seen at the function's own RET instructions
-
-- in Go, whose runtime moves stacks and walks them;
-- in processes that can throw: an exception that meets a return probe ends the program (std::terminate);
-- under a seccomp filter: the return probe makes a system call, from 6.11, for which a filter may kill;
-- in functions that call themselves: the kernel keeps 64 return probes one in another.
+Returns are seen at the function's own RET instructions. A return probe would cost less: the kernel puts an address of
+its own in place of the caller's. But that ends or misleads the target wherever the stack isn't used as the kernel
+expects: exceptions, Go, coroutines, signal stacks, code that is jumped to, seccomp filters; and what a process will do,
+load or link in can't be known. So return probes are only used where somebody asks for them, and never in Go.
 """
 
-import os
 import re
 import time
 from collections.abc import Sequence
@@ -25,9 +21,8 @@ from tui.elf.names import Function, Skipped
 from tui.errors import BpfscopeError
 from tui.owner import Owner
 
-_UNWINDERS: Final = re.compile(r"lib(?:gcc_s|stdc\+\+|c\+\+|c\+\+abi|unwind)(?:-[\w.]+)?\.so")
-_SECCOMP: Final = re.compile(rb"^Seccomp:\s*2", re.MULTILINE)
-_SWEEP_SECONDS: Final = 5.0  # between looks for calls of threads that have ended
+_COLD: Final = re.compile(r"\.cold(?:\.\d+)?$")
+_SWEEP_SECONDS: Final = 1.0  # between looks for calls of threads that have ended
 MOST: Final = 2_000  # functions: each has 2.6 KB in the kernel, read every second
 _MOST_RETURNS: Final = 256  # of a function
 
@@ -35,8 +30,9 @@ _MOST_RETURNS: Final = 256  # of a function
 class LatencyProbe(Owner):
     """Times functions of one target. Leaving it detaches everything."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, *, return_probes: bool = False) -> None:
         """Nothing is attached yet. Raises TargetError, NotPermitted, NotSupported."""
+        self._return_probes = return_probes
         self._method: Method = attach_method()
         self._target = target
         self._files = Files(target)
@@ -53,16 +49,14 @@ class LatencyProbe(Owner):
                 f"at most {MOST:,} functions can be timed at once, not {len(functions):,}: count first, then time few"
             )
         chosen, skipped = self._files.choose(list(dict.fromkeys(functions)), returns=True)
-        throws = self._can_throw()
-        filtered = self._target.pid is None or _under_seccomp(self._target.pid)
         timed: list[tuple[Function, Timed, str]] = []
         for each in chosen:
-            how, reason, note = _by_returns(each, throws=throws, filtered=filtered)
-            if reason:
+            if reason := _untimable(each, return_probes=self._return_probes):
                 skipped.append(Skipped(each.function, reason))
                 continue
-            returns = each.returns.offsets if how else ()
+            returns = () if self._return_probes else each.returns.offsets
             place = Timed(self._files.path(each.function.module), each.site.offset, returns, each.go)
+            note = f"some calls may count as unmatched: {each.returns.note}" if returns and each.returns.note else ""
             timed.append((each.function, place, note or each.site.note))
         if not timed:
             raise nothing_attached(skipped)
@@ -81,7 +75,8 @@ class LatencyProbe(Owner):
         """The figures now."""
         now = time.monotonic()
         timing = self._timing
-        if timing and now - self._swept > _SWEEP_SECONDS:
+        said = ended(self.watch, self._method)
+        if timing and (said or now - self._swept > _SWEEP_SECONDS):
             timing.sweep()
             self._swept = now
         latencies = tuple(_latency(timing, index) for index in self._indexes) if timing else ()
@@ -91,7 +86,7 @@ class LatencyProbe(Owner):
             self._functions,
             latencies,
             timing.misses() if timing else 0,
-            ended(self.watch, self._method),
+            said,
         )
 
     def close(self) -> None:
@@ -104,41 +99,21 @@ class LatencyProbe(Owner):
             self.watch.close()
             self.watch = None
 
-    def _can_throw(self) -> bool:
-        """Whether the process has what walks its stack for exceptions, or has it linked in."""
-        if self._target.pid is None:
-            return True  # which processes, and what they map, isn't known
-        return any(_UNWINDERS.match(module.name) for module in self._target.modules)
 
-
-def _by_returns(chosen: Chosen, *, throws: bool, filtered: bool) -> tuple[bool, str, str]:
-    """Whether its returns are seen at RET instructions; why it can't be timed; and what is inexact about it."""
-    why = (
-        "in Go" if chosen.go
-        else "where exceptions may be thrown" if throws or chosen.throws
-        else "under a seccomp filter" if filtered
-        else ""
-    )  # fmt: skip
-    returns = chosen.returns
-    known = bool(returns.offsets) and "data lies" not in returns.note and len(returns.offsets) <= _MOST_RETURNS
-    if why and not known:
-        reason = returns.note or f"it has {len(returns.offsets)} returns"
-        return False, f"it can't be timed {why}, where a return probe would harm: {reason}", ""
-    if why or (returns.recursive and known and not returns.note):
-        return True, "", f"some calls may count as unmatched: {returns.note}" if returns.note else ""
-    return False, "", ""
-
-
-def _under_seccomp(pid: int) -> bool:
-    """Whether one of its threads has a filter of system calls."""
-    try:
-        for thread in os.listdir(f"/proc/{pid}/task"):
-            with open(f"/proc/{pid}/task/{thread}/status", "rb") as file:
-                if _SECCOMP.search(file.read()):
-                    return True
-    except OSError:
-        return True  # not known: the careful way
-    return False
+def _untimable(chosen: Chosen, *, return_probes: bool) -> str:
+    """Why calls of a function can't be timed without harm, or not rightly; empty: they can."""
+    function, returns = chosen.function, chosen.returns
+    if _COLD.search(function.raw_name):
+        return "it is a part of another function, which is jumped to"
+    if chosen.go and function.raw_name.endswith(".abi0"):
+        return "it is written in assembly, and may change goroutines or stacks"
+    if return_probes:
+        return "a return probe would end a Go program" if chosen.go else ""
+    if not returns.offsets or "data lies" in returns.note:
+        return f"where it returns isn't known: {returns.note}"
+    if len(returns.offsets) > _MOST_RETURNS:
+        return f"it has {len(returns.offsets):,} returns"
+    return ""
 
 
 def _latency(timing: Timing, index: int) -> Latency:

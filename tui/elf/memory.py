@@ -39,11 +39,12 @@ class Memory(Owner):
 
     def refused(self, module: Module, offset: int, expected: bytes) -> str:
         """Why no probe may go to this offset of the module's file, which has these bytes there; empty: one may."""
-        for mapping in self._mappings.get((module.device, module.inode), ()):
-            if not 0 <= offset - mapping.offset < mapping.end - mapping.start:
-                continue
-            if mapping.refused:
-                return mapping.refused
+        mappings = self._mappings.get((module.device, module.inode), ())
+        covering = [each for each in mappings if 0 <= offset - each.offset < each.end - each.start]
+        probed = [each for each in covering if not each.refused]
+        if covering and not probed:
+            return covering[0].refused
+        for mapping in probed:
             length = min(len(expected), mapping.end - mapping.start - (offset - mapping.offset))
             try:
                 there = os.pread(self._fd, length, mapping.start + offset - mapping.offset)

@@ -127,7 +127,8 @@ class ConsoleScreen(Screen[None]):
         self.query_one("#context", Line).show(*context)
         line = self.query_one("#state", Line)
         if complaint := self.prompt.complaint:
-            state = [(complaint, "warn"), *state]
+            first = 1 if state and state[0][1:] == ("warn",) else 0  # that the target has ended matters more
+            state = [*state[:first], (complaint, "warn"), *state[first:]]
         line.show(*(((), (*state, *right)) if self.prompt.is_open else (state, right)))
         self.show_keys()
 

@@ -5,7 +5,8 @@
  * deep the stack is, and the function. In Go the depth is the distance from the stack's upper end, since stacks move.
  * The frames of one runner are linked to their parents, so that a return can subtract what other probed functions took
  * meanwhile. Frames that are deeper than a new one, or were entered since, have been left without a return (longjmp,
- * exceptions, panics): they are taken out and counted.
+ * exceptions, panics): they are counted as left and lose their place among the parents, but stay to be found, because a
+ * runner may have changed stacks (coroutines), and return all the same; then they aren't left any more.
  *
  * stats    a row per function, mapped by the reader; additions are atomic
  * control  one cell: 0 frames are kept, but nothing is counted, until everything is attached; 1 counting
@@ -21,6 +22,7 @@
 
 #define BUCKETS 312		/* eight to each power of two: the middle of one is at most 1/16 off */
 #define MOST_LEFT 16		/* frames without a return that one hit takes out */
+#define FAR (8ULL << 20)	/* bytes: what is so much deeper lies on another stack, a signal's for example */
 #define MOST_NESTED 64		/* MAX_URETPROBE_DEPTH: include/linux/uprobes.h, 5.15 to 6.18 */
 
 struct row {
@@ -34,7 +36,7 @@ struct place {
 
 struct frame {
 	u64 start, inner, depth;
-	u32 function, children, nesting, counted;
+	u32 function, children, nesting, counted, left, unused;
 };
 
 struct top {
@@ -127,21 +129,22 @@ int latency(struct pt_regs *ctx)
 	/* What lies above has been left without a return. */
 	if (top) {
 		for (int i = 0; i < MOST_LEFT && top->depth; i++) {
-			if (top->depth < place.depth)
+			if (top->depth < place.depth || top->depth - place.depth > FAR)
 				break;
 			if (top->depth == place.depth && (frame ? top->function == function : top->function != function))
 				break;	/* this call itself; or, at an entry, one that goes on as this: a tail call */
 			struct place gone = { .runner = place.runner, .depth = top->depth, .function = top->function };
 			struct frame *old = frames.lookup(&gone);
-			if (!old)
+			if (!old || old->left) {	/* tail calls to one another have made a circle of parents */
+				top->depth = 0;
+				top->nesting = 0;
 				break;
+			}
+			old->left = 1;
+			top->depth = old->depth;
+			top->function = old->function;
+			top->nesting = old->nesting;
 			u32 other = gone.function, was_counted = old->counted;
-			u64 depth = old->depth;
-			u32 below = old->function, nesting = old->nesting;
-			frames.delete(&gone);
-			top->depth = depth;
-			top->function = below;
-			top->nesting = nesting;
 			struct row *of = stats.lookup(&other);
 			if (of && was_counted)
 				__sync_fetch_and_add(&of->left, 1);
@@ -152,10 +155,16 @@ int latency(struct pt_regs *ctx)
 		u64 took = now - frame->start, inner = frame->inner;
 		struct place parent = { .runner = place.runner, .depth = frame->depth, .function = frame->function };
 		u32 nesting = frame->nesting, children = frame->children;
-		u64 was_counted = frame->counted;
+		u64 was_counted = frame->counted, was_left = frame->left;
 
 		frames.delete(&place);
-		if (top) {
+		if (was_left) {
+			if (was_counted)
+				__sync_fetch_and_add(&row->left, -1);
+			parent.depth = 0;
+		} else if (!parent.depth) {
+			tops.delete(&place.runner);
+		} else if (top) {
 			top->depth = parent.depth;
 			top->function = parent.function;
 			top->nesting = nesting;
@@ -183,7 +192,7 @@ int latency(struct pt_regs *ctx)
 
 	/* One of the same function at the same depth, below a tail call, has been left too. */
 	frame = frames.lookup(&place);
-	if (frame && frame->counted)
+	if (frame && frame->counted && !frame->left)
 		__sync_fetch_and_add(&row->left, 1);
 
 	struct frame new = { .counted = counted };
