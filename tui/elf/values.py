@@ -1,0 +1,57 @@
+"""What can be read of a call: the values of its parameters and results, and where each lies. Plain data.
+
+A Fetch is a register, or memory that a register leads to; the BPF programs carry it out. What a function takes is told by
+its debug information (`signatures.py`), or said by the user.
+"""
+
+from enum import StrEnum
+from typing import Final, NamedTuple
+
+MOST_STEPS: Final = 4  # addresses that one value is read through
+MOST_VALUES: Final = 8  # of a call
+
+
+class Kind(StrEnum):
+    """What a value's bytes mean."""
+
+    INT = "int"  # signed, of 1, 2, 4 or 8 bytes
+    UINT = "uint"  # unsigned, of 1, 2, 4 or 8 bytes
+    BOOL = "bool"
+    POINTER = "pointer"
+    CSTRING = "cstring"  # the address of bytes that end with 0
+    STRING = "string"  # an address and a length: of Go, Rust, C++
+    SLICE = "slice"  # an address and a length: the length is what is shown
+    ERROR = "error"  # an interface of Go: whether it is nil
+    FLOAT = "float"  # of 4 or 8 bytes, in memory
+    UNREADABLE = "unreadable"  # `Value.why` says why
+
+
+class Fetch(NamedTuple):
+    """A register's content; or, with offsets, what lies there: each but the last leads to the next address.
+
+    Fetch("di") is RDI; Fetch("sp", (8,)) the 8 bytes above the return address; Fetch("di", (16, 0)) what the pointer at
+    RDI + 16 leads to.
+    """
+
+    register: str  # as pt_regs has them, x86-64: "di", "si", "dx", "cx", "ax", "bx", "r8" … "r15", "bp", "sp"
+    offsets: tuple[int, ...] = ()  # bytes; at most MOST_STEPS
+
+
+class Value(NamedTuple):
+    """A parameter or a result."""
+
+    name: str  # "n"; of a result that has no name "return", of one of several "return0", "return1" …; sanitised
+    type: str  # as the source has it: "unsigned int", "[]byte"; sanitised, for people
+    kind: Kind
+    size: int = 8  # bytes of a number
+    at: Fetch | None = None  # where the number, or the text's address, is; None where it is unreadable
+    length: Fetch | None = None  # where the length of a string or slice is
+    why: str = ""  # why it can't be read
+
+
+class Signature(NamedTuple):
+    """What a function takes and gives; parameters are read where it is entered, results where it returns."""
+
+    parameters: tuple[Value, ...]
+    results: tuple[Value, ...]
+    note: str = ""  # why it may not be so: optimised, a clone, no debug information
