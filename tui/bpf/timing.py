@@ -8,15 +8,16 @@ Counting starts everywhere at one instant, when all is attached; calls that are 
 
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 from typing import Final, NamedTuple
 
 from tui.bpf import compiler, kernel
-from tui.bpf.counting import main_thread_ended, possible_cpus
+from tui.bpf.attachment import Attachment, Hook
+from tui.bpf.counting import possible_cpus
 from tui.bpf.features import Method, sees_real_pids
-from tui.bpf.links import Links, Site
 from tui.bpf.objects import Loaded
-from tui.errors import NotSupported, TargetError
+from tui.errors import NotSupported
 from tui.owner import Owner
 
 FIGURES: Final = 16  # cells of a row before its buckets
@@ -74,25 +75,28 @@ class Timing(Owner):
         """Attaches all that can be; `rejected` has the rest, by index. Raises what `objects` and `links` raise."""
         if os.uname().machine != "x86_64":
             raise NotSupported("calls can be timed on x86-64 only, for now; they can be counted here")
-        self.rejected: dict[int, str] = {}
-        self._places, self._pid, self._method = places, pid, method
+        self._places, self._pid = places, pid
         self._swept = [0] * len(places)
-        self._links = Links()
+        self._owned = ExitStack()
         cpus = possible_cpus()
         sizes = {"stats": max(1, len(places)), "frames": _room(_FRAMES, cpus), "tops": _room(_RUNNERS, cpus)}
-        self._loaded = Loaded(compiler.shipped("latency"), sizes)
         try:
+            self._loaded = self._owned.enter_context(Loaded(compiler.shipped("latency"), sizes))
             self._cells = self._loaded.mapped("stats")
-            control = self._loaded.mapped("control", writable=True)
-            self._by_kernel = method is Method.MULTI and not main_thread_ended(pid)
-            self._program = self._loaded.program(
-                "latency", 0 if method is Method.PERF_EVENT else kernel.ATTACH_UPROBE_MULTI, {"tgid": self._tgid()}
-            )
-            self._attach()
-            control[0] = 1
+            self._attachment = self._owned.enter_context(Attachment(self._loaded, "latency", pid, method))
+            self._attachment.attach(*self._hooks())
         except BaseException:
             self.close()
             raise
+
+    @property
+    def rejected(self) -> dict[int, str]:
+        """What can't be attached, by index, with reasons."""
+        return self._attachment.rejected
+
+    def detach(self, indexes: Collection[int]) -> None:
+        """Takes functions off; the others go on, and the figures of these stay as they are."""
+        self._attachment.detach(indexes)
 
     def row(self, index: int) -> Row:
         """A function's figures now."""
@@ -133,61 +137,26 @@ class Timing(Owner):
 
     def misses(self) -> int:
         """Hits that the kernel kept from the program."""
-        return kernel.program_misses(self._program)
+        return self._attachment.misses()
 
     def close(self) -> None:
         """Detaches everything; a second time is harmless."""
-        self._links.close()
-        self._loaded.close()
+        self._owned.close()
 
-    def _tgid(self) -> int:
-        if self._by_kernel or not self._pid or self._method is Method.PERF_EVENT:
-            return 0
-        if not sees_real_pids():
-            raise TargetError(
-                "the process's main thread has ended, and from within a container its others can't be told"
-            )
-        return self._pid
-
-    def _attach(self) -> None:
+    def _hooks(self) -> tuple[list[Hook], list[Hook], list[Hook]]:
         """Returns at their places first, since one that can't be probed spoils its function; return probes last.
 
         A return probe takes effect for calls that begin after it, and each of those then has a frame.
         """
-        returns = [
-            (place.file, Site(offset, index | _RETURN | _flags(place) | ordinal << _ORDINAL))
-            for index, place in enumerate(self._places)
-            for ordinal, offset in enumerate(place.returns)
-        ]
-        self._attach_all(returns)
-        entries = [
-            (place.file, Site(place.entry, index | _flags(place) | (0 if place.returns else _URETPROBE)))
-            for index, place in enumerate(self._places)
-            if index not in self.rejected
-        ]
-        self._attach_all(entries)
-        probes = [
-            (place.file, Site(place.entry, index | _RETURN | _URETPROBE | _flags(place)))
-            for index, place in enumerate(self._places)
-            if index not in self.rejected and not place.returns
-        ]
-        self._attach_all(probes, returns=True)
-
-    def _attach_all(self, sites: Sequence[tuple[str, Site]], *, returns: bool = False) -> None:
-        by_file: dict[str, list[Site]] = {}
-        for file, site in sites:
-            by_file.setdefault(file, []).append(site)
-        for file, each in by_file.items():
-            if self._method is Method.PERF_EVENT:
-                rejected = self._links.attach_perf(self._program, file, each, self._pid or -1, returns=returns)
-            else:
-                pid = self._pid or 0 if self._by_kernel else 0
-                rejected = self._links.attach_multi(self._program, file, each, pid, returns=returns)
-            self.rejected |= {site.cookie & 0xFFFFFFFF: reason for site, reason in rejected}
-
-
-def _flags(place: Timed) -> int:
-    return _GO if place.go else 0
+        returns, entries, probes = [], [], []
+        for index, place in enumerate(self._places):
+            cookie = index | (_GO if place.go else 0)
+            for ordinal, offset in enumerate(place.returns):
+                returns.append(Hook(place.file, offset, cookie | _RETURN | ordinal << _ORDINAL))
+            entries.append(Hook(place.file, place.entry, cookie | (0 if place.returns else _URETPROBE)))
+            if not place.returns:
+                probes.append(Hook(place.file, place.entry, cookie | _RETURN | _URETPROBE, by_return_probe=True))
+        return returns, entries, probes
 
 
 class _Ended(dict[int, bool]):

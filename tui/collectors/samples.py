@@ -65,6 +65,86 @@ class LatencySample(NamedTuple):
     ended: str = ""
 
 
+class Frame(NamedTuple):
+    """A place in code that was called from, or is called; text is sanitised."""
+
+    name: str  # the function; where none is known the module and the offset in its file: "libc.so.6+0x2724a"
+    module: str  # "" where no file is mapped there and nothing else is known of it
+
+
+class Stack(NamedTuple):
+    """Who called whom, and how often; the last frame is the probed function."""
+
+    frames: tuple[Frame, ...]  # the root first
+    count: int
+    cut: bool = False  # there were more callers than are kept: the root is missing
+
+
+class StacksSample(NamedTuple):
+    """Stacks of calls since the start, those of one sequence of frames as one, in no order."""
+
+    time: float  # seconds, monotonic
+    elapsed: float  # seconds since everything was attached
+    functions: tuple[Function, ...]
+    stacks: tuple[Stack, ...]
+    calls: int  # of the probed functions; those that are in no stack were lost
+    lost: int  # calls whose stack found no room, and hits that the kernel did not hand to our program
+    ended: str = ""
+
+
+Read = int | float | bool | str | None  # a value of a call; None: it could not be read
+
+
+class Event(NamedTuple):
+    """One call that is over, or, where returns aren't seen, that began."""
+
+    function: Function
+    start_ns: int  # monotonic
+    duration_ns: int | None  # None: returns of this function aren't seen
+    pid: int
+    tid: int
+    comm: str  # the thread's name; sanitised
+    goroutine: int  # what tells a goroutine from others; 0 outside of Go
+    arguments: tuple[tuple[str, Read], ...]
+    results: tuple[tuple[str, Read], ...]
+
+
+class EventsSample(NamedTuple):
+    """The calls since the last sample, in the order in which they ended."""
+
+    time: float  # seconds, monotonic
+    elapsed: float  # seconds since everything was attached
+    functions: tuple[Function, ...]
+    events: tuple[Event, ...]
+    calls: int  # of the probed functions since the start, also those that a condition left out
+    seen: int  # events since the start
+    dropped: int  # since the start: there was no room in the ring buffer
+    unmatched: int  # since the start: calls whose return wasn't seen, or the other way round
+    lost: int  # since the start: hits that the kernel did not hand to our program, calls that found no room
+    ended: str = ""
+
+
+class ValuesRow(NamedTuple):
+    """Calls that had the same values."""
+
+    values: tuple[Read, ...]
+    count: int
+
+
+class ValuesSample(NamedTuple):
+    """What a function was called with since the start, and what it gave."""
+
+    time: float  # seconds, monotonic
+    elapsed: float  # seconds since everything was attached
+    function: Function
+    names: tuple[str, ...]  # of the values
+    rows: tuple[ValuesRow, ...]  # no two with the same values; in no order
+    calls: int  # also those that a condition left out
+    unmatched: int  # calls whose return wasn't seen, where results are read
+    lost: int  # calls whose values found no room, and hits that the kernel did not hand to our program
+    ended: str = ""
+
+
 class CountsSample(NamedTuple):
     """Calls since the start, per function. `functions[i]` was called `calls[i]` times."""
 

@@ -1,7 +1,7 @@
 """What can be read of a call: the values of its parameters and results, and where each lies. Plain data.
 
-A Fetch is a register, or memory that a register leads to; the BPF programs carry it out. What a function takes is told by
-its debug information (`signatures.py`), or said by the user.
+A Fetch is a register, or memory that a register leads to; the BPF programs carry it out. What a function takes is told
+by its debug information (`signatures.py`), or said by the user.
 """
 
 from enum import StrEnum

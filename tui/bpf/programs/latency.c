@@ -9,7 +9,7 @@
  * runner may have changed stacks (coroutines), and return all the same; then they aren't left any more.
  *
  * stats    a row per function, mapped by the reader; additions are atomic
- * control  one cell: 0 frames are kept, but nothing is counted, until everything is attached; 1 counting
+ * control  one cell: whose turn it is, and whether it counts; frames are kept before that, too
  * frames   calls under way;  tops  the innermost call of each runner
  *
  * A hit's cookie is the function's index and what the hit is (the flags below).
@@ -97,6 +97,8 @@ int latency(struct pt_regs *ctx)
 
 	if (tgid && thread >> 32 != tgid)
 		return 0;
+	u64 *cell = control.lookup(&zero);
+	RUNNING(counted, cell);
 	if ((cookie & (RETURN | URETPROBE)) == (RETURN | URETPROBE))
 		place.depth -= 8;	/* the return address has been taken off */
 	if (cookie & GO) {
@@ -110,10 +112,8 @@ int latency(struct pt_regs *ctx)
 	}
 
 	struct row *row = stats.lookup(&function);
-	u64 *counting = control.lookup(&zero);
-	if (!row || !counting)
+	if (!row)
 		return 0;
-	u64 counted = *(volatile u64 *)counting;
 	struct top *top = tops.lookup(&place.runner);
 	struct frame *frame = NULL;
 
