@@ -20,16 +20,18 @@ from tui.screens.base import ConsoleScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.functions import FunctionsScreen
 from tui.screens.help import HelpScreen
+from tui.screens.latency import LatencyScreen
 from tui.screens.palette import Actions, Palette
 from tui.screens.probe import ProbeScreen
 from tui.screens.processes import ProcessesScreen
 from tui.screens.session import Attaching, Running, Session
 from tui.screens.target import Target
+from tui.screens.views import Views
 from tui.widgets.terminal import Terminal
 from tui.widgets.theme import THEME
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
-KEPT = "probe"  # under this name a probe's screen survives while functions are chosen for it
+VIEWS: dict[str, type[AttachedScreen[Any]]] = {screen.VIEW: screen for screen in (ProbeScreen, LatencyScreen)}
 
 
 class Bpfscope(App[None]):
@@ -107,23 +109,42 @@ class Bpfscope(App[None]):
         finally:
             self._sessions.discard(session)
 
+    def open_view(self, name: str, views: Views) -> None:
+        """Look at a probe's functions in this way; what other views measure goes on."""
+        screen = views.screens.get(name)
+        if screen is not None and screen.outdated:
+            self._drop(screen)
+            screen = None
+        if screen is None:
+            screen = views.screens[name] = VIEWS[name](views)
+            self.install_screen(screen, f"{name} {id(screen)}")
+        if isinstance(self.screen, AttachedScreen):
+            self.switch_screen(screen)
+        else:
+            self.push_screen(screen)
+
     def choose_more(self, probe: ProbeScreen) -> None:
         """Go back to the functions while this probe goes on."""
         below = self.screen_stack[-2]
         if isinstance(below, FunctionsScreen):
-            if not self.is_screen_installed(probe):
-                self.install_screen(probe, KEPT)
             self.pop_screen()
             below.choose_more(probe)
 
-    def leave(self, probe: AttachedScreen) -> None:
+    def leave(self, probe: AttachedScreen[Any]) -> None:
         """The probe is over: back to the functions, also from a help or a question that was opened above it."""
-        while probe in self.screen_stack:
+        while any(screen in self.screen_stack for screen in probe.views.screens.values()):
             self.pop_screen()
-        if self.is_screen_installed(probe):
-            self.uninstall_screen(probe)
+        for screen in probe.views.screens.values():
+            self._drop(screen)
         if isinstance(self.screen, FunctionsScreen):
             self.screen.left(probe)
+
+    def _drop(self, screen: AttachedScreen[Any]) -> None:
+        """A view that nobody looks at goes."""
+        if self.is_screen_installed(screen):
+            self.uninstall_screen(screen)
+            if screen.is_running:
+                screen.remove()
 
     # Help and quit
 
@@ -136,7 +157,7 @@ class Bpfscope(App[None]):
         """All keys of the screen."""
         screen = self.screen
         if isinstance(screen, ConsoleScreen):
-            self.push_screen(HelpScreen(screen.NAME, (*screen.ACTIONS, *screen.always()), screen.SIGNS))
+            self.push_screen(HelpScreen(screen.NAME, (*screen.ACTIONS, *screen.ALWAYS), screen.SIGNS))
 
     async def action_quit(self) -> None:
         """Quit; ask first while something is attached."""
@@ -151,7 +172,7 @@ class Bpfscope(App[None]):
     def _attached(self) -> int:
         screens = {*self.screen_stack, *self._installed_screens.values()}
         probes = [screen for screen in screens if isinstance(screen, AttachedScreen) and screen.holds]
-        return sum(probe.count for probe in probes)
+        return max((probe.count for probe in probes), default=0)
 
     def _quit(self) -> None:
         if not self._leaving:

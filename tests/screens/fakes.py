@@ -3,10 +3,21 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from typing import Generic
 
 from tui.collectors.histogram import BUCKETS, bucket_bounds
-from tui.collectors.samples import Attached, CountsSample, Latency, LatencySample, Process, ProcessesSample
-from tui.collectors.sources import Probing, Timing
+from tui.collectors.samples import (
+    Attached,
+    CountsSample,
+    EventsSample,
+    Latency,
+    LatencySample,
+    Process,
+    ProcessesSample,
+    StacksSample,
+    ValuesSample,
+)
+from tui.collectors.sources import Probing, Reading
 from tui.elf.names import Function, Module, Skipped
 from tui.errors import BpfscopeError
 
@@ -140,7 +151,7 @@ class FakeProbing:
         totals = tuple(self.calls.get(one.name, 0) for one in self.functions)
         self._queue.put_nowait(CountsSample(1000 + time, time, self.functions, totals, lost, ended))
 
-    async def counts(self, interval: float) -> AsyncIterator[CountsSample]:
+    async def readings(self, interval: float) -> AsyncIterator[CountsSample]:
         """What `tick` was given."""
         self.intervals.append(interval)
         while True:
@@ -169,21 +180,20 @@ def timed(*durations: int, in_flight: int = 0, unmatched: int = 0, untimed: int 
 
 
 @dataclass
-class FakeTiming:
-    """A probe whose times are what the test gives."""
+class FakeReadings(Generic[Reading]):
+    """A probe whose samples are what the test gives."""
 
     functions: tuple[Function, ...]
     closed: int = 0
     intervals: list[float] = field(default_factory=list)
-    _queue: "asyncio.Queue[LatencySample]" = field(default_factory=asyncio.Queue)
+    _queue: "asyncio.Queue[Reading]" = field(default_factory=asyncio.Queue)
 
-    def tick(self, time: float, *latencies: Latency, lost: int = 0, ended: str = "") -> None:
-        """Yield a sample; the clock starts at 1,000. Functions that nothing is said of weren't called."""
-        rest = (timed(),) * (len(self.functions) - len(latencies))
-        self._queue.put_nowait(LatencySample(1000 + time, time, self.functions, (*latencies, *rest), lost, ended))
+    def give(self, sample: Reading) -> None:
+        """Yield a sample."""
+        self._queue.put_nowait(sample)
 
-    async def latencies(self, interval: float) -> AsyncIterator[LatencySample]:
-        """What `tick` was given."""
+    async def readings(self, interval: float) -> AsyncIterator[Reading]:
+        """What `give` was given."""
         self.intervals.append(interval)
         while True:
             sample = await self._queue.get()
@@ -194,6 +204,15 @@ class FakeTiming:
     async def close(self) -> None:
         """Count the closings."""
         self.closed += 1
+
+
+class FakeTiming(FakeReadings[LatencySample]):
+    """A probe whose times are what the test gives."""
+
+    def tick(self, time: float, *latencies: Latency, lost: int = 0, ended: str = "") -> None:
+        """Yield a sample; the clock starts at 1,000. Functions that nothing is said of weren't called."""
+        rest = (timed(),) * (len(self.functions) - len(latencies))
+        self.give(LatencySample(1000 + time, time, self.functions, (*latencies, *rest), lost, ended))
 
 
 class FakeSources:
@@ -210,6 +229,10 @@ class FakeSources:
         self.holds: dict[str, asyncio.Event] = {}  # method, or module's name → what it waits for
         self.probings: list[FakeProbing] = []
         self.timings: list[FakeTiming] = []
+        self.stackings: list[FakeReadings[StacksSample]] = []
+        self.valuations: list[FakeReadings[ValuesSample]] = []
+        self.with_results: list[bool] = []  # of the valuations
+        self.tracings: list[FakeReadings[EventsSample]] = []
         self.asked: list[tuple[Function, ...]] = []
         self.intervals: list[float] = []
         self.readings: asyncio.Queue[ProcessesSample] | None = None
@@ -258,25 +281,48 @@ class FakeSources:
         self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
     ) -> tuple[Probing, Attached]:
         """Attach to everything but what is to be skipped."""
-        del pid, modules
-        self.asked.append(tuple(functions))
-        await self._answer("probe")
-        skipped = tuple(one for one in self.skipped if one.function in functions)
-        attached = tuple(one for one in functions if one not in {skip.function for skip in skipped})
-        self.probings.append(FakeProbing(attached))
-        return self.probing, Attached(attached, skipped)
+        attached = await self._attach("probe", functions)
+        self.probings.append(FakeProbing(attached.attached))
+        return self.probing, attached
 
     async def latency(
         self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
-    ) -> tuple[Timing, Attached]:
+    ) -> tuple[FakeTiming, Attached]:
         """Time everything but what is to be skipped."""
-        del pid, modules
+        attached = await self._attach("latency", functions)
+        self.timings.append(FakeTiming(attached.attached))
+        return self.timings[-1], attached
+
+    async def stacks(
+        self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
+    ) -> tuple[FakeReadings[StacksSample], Attached]:
+        """See who calls everything but what is to be skipped."""
+        attached = await self._attach("stacks", functions)
+        self.stackings.append(FakeReadings(attached.attached))
+        return self.stackings[-1], attached
+
+    async def values(
+        self, pid: int, modules: Sequence[Module], function: Function, *, results: bool = False
+    ) -> tuple[FakeReadings[ValuesSample], Attached]:
+        """Read the function's values; `results` is noted."""
+        attached = await self._attach("values", (function,))
+        self.with_results.append(results)
+        self.valuations.append(FakeReadings(attached.attached))
+        return self.valuations[-1], attached
+
+    async def events(
+        self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
+    ) -> tuple[FakeReadings[EventsSample], Attached]:
+        """See each call of everything but what is to be skipped."""
+        attached = await self._attach("events", functions)
+        self.tracings.append(FakeReadings(attached.attached))
+        return self.tracings[-1], attached
+
+    async def _attach(self, what: str, functions: Sequence[Function]) -> Attached:
         self.asked.append(tuple(functions))
-        await self._answer("latency")
+        await self._answer(what)
         skipped = tuple(one for one in self.skipped if one.function in functions)
-        attached = tuple(one for one in functions if one not in {skip.function for skip in skipped})
-        self.timings.append(FakeTiming(attached))
-        return self.timings[-1], Attached(attached, skipped)
+        return Attached(tuple(one for one in functions if one not in {skip.function for skip in skipped}), skipped)
 
     async def _answer(self, what: str) -> None:
         if what in self.holds:

@@ -24,9 +24,10 @@ from tests.screens.steps import (
 from tui.app import Bpfscope
 from tui.collectors.samples import CountsSample
 from tui.elf.names import Skipped
+from tui.screens.attached import STOPPING
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.functions import FunctionsScreen
-from tui.screens.probe import STOPPING, ProbeScreen
+from tui.screens.probe import ProbeScreen
 from tui.screens.skipped import SkippedScreen
 
 SIZE = (120, 36)

@@ -35,15 +35,15 @@ class Closable(Probe[Reading_co], Protocol[Reading_co]):
         """Detach everything."""
 
 
-class _Live(Generic[Reading_co]):
-    """A running probe. Attaching, detaching and reading take turns."""
+class Live(Generic[Reading_co]):
+    """A running probe (`sources.Readings`). Attaching, detaching and reading take turns."""
 
     def __init__(self, probe: Closable[Reading_co]) -> None:
         self._running = probe
         self._turn = asyncio.Lock()
         self._closed = False
 
-    async def _readings(self, interval: float) -> AsyncIterator[Reading_co]:
+    async def readings(self, interval: float) -> AsyncIterator[Reading_co]:
         """A sample at once and then one every `interval` seconds; ends after the sample that has `ended` set."""
         loop = asyncio.get_running_loop()
         due = loop.time()
@@ -65,16 +65,8 @@ class _Live(Generic[Reading_co]):
             await _in_thread(self._running.close)
 
 
-class LiveTiming(_Live[LatencySample]):
-    """A running probe that times (`sources.Timing`)."""
-
-    def latencies(self, interval: float) -> AsyncIterator[LatencySample]:
-        """A sample at once and then one every `interval` seconds; ends with `ended`, or when closed."""
-        return self._readings(interval)
-
-
-class LiveProbing(_Live[CountsSample]):
-    """A running probe (`sources.Probing`)."""
+class LiveProbing(Live[CountsSample]):
+    """A running probe that counts (`sources.Probing`)."""
 
     def __init__(self, probe: CountingProbe) -> None:
         super().__init__(probe)
@@ -89,10 +81,6 @@ class LiveProbing(_Live[CountsSample]):
         """Detach these; the counts of the others go on unbroken."""
         async with self._turn:
             await _in_thread(self._probe.remove, functions)
-
-    def counts(self, interval: float) -> AsyncIterator[CountsSample]:
-        """A sample at once and then one every `interval` seconds; ends with `ended`, or when closed."""
-        return self._readings(interval)
 
 
 class LiveSources:
@@ -132,7 +120,7 @@ class LiveSources:
 
     async def latency(
         self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
-    ) -> tuple[LiveTiming, Attached]:
+    ) -> tuple[Live[LatencySample], Attached]:
         """Time these functions of the process. Raises BpfscopeError when none could be attached."""
         _refuse_itself(pid)
         probe = await _in_thread(LatencyProbe, Target(pid, "", tuple(modules)))
@@ -141,7 +129,7 @@ class LiveSources:
         except BaseException:
             probe.close()
             raise
-        return LiveTiming(probe), attached
+        return Live(probe), attached
 
 
 def _refuse_itself(pid: int) -> None:

@@ -76,7 +76,7 @@ class Stack(NamedTuple):
     """Who called whom, and how often; the last frame is the probed function."""
 
     frames: tuple[Frame, ...]  # the root first
-    count: int
+    calls: int
     cut: bool = False  # there were more callers than are kept: the root is missing
 
 
@@ -128,7 +128,7 @@ class ValuesRow(NamedTuple):
     """Calls that had the same values."""
 
     values: tuple[Read, ...]
-    count: int
+    calls: int
 
 
 class ValuesSample(NamedTuple):
@@ -143,6 +143,11 @@ class ValuesSample(NamedTuple):
     unmatched: int  # calls whose return wasn't seen, where results are read
     lost: int  # calls whose values found no room, and hits that the kernel did not hand to our program
     ended: str = ""
+
+    @property
+    def functions(self) -> tuple[Function, ...]:
+        """The one."""
+        return (self.function,)
 
 
 class CountsSample(NamedTuple):

@@ -1,16 +1,60 @@
 """What a screen needs from the world, as protocols: the real one is `console.py`, tests have fakes."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 
-from tui.collectors.samples import Attached, CountsSample, LatencySample, ProcessesSample
+from tui.collectors.samples import (
+    Attached,
+    CountsSample,
+    EventsSample,
+    LatencySample,
+    ProcessesSample,
+    StacksSample,
+    ValuesSample,
+)
 from tui.elf.names import Function, Module
 
-__all__ = ["Attached", "Probing", "Sources", "Timing"]
+__all__ = ["Attached", "Probing", "Readings", "Sources"]
 
 
-class Probing(Protocol):
+class Sample(Protocol):
+    """A reading, whatever of."""
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since everything was attached."""
+
+    @property
+    def functions(self) -> tuple[Function, ...]:
+        """What is probed."""
+
+    @property
+    def lost(self) -> int:
+        """What was not seen."""
+
+    @property
+    def ended(self) -> str:
+        """Why the target can't be called any more; empty while it can."""
+
+
+Reading = TypeVar("Reading", bound=Sample)
+Reading_co = TypeVar("Reading_co", bound=Sample, covariant=True)
+
+
+class Readings(Protocol[Reading_co]):
     """A running probe. Whoever opened it closes it; closing detaches everything."""
+
+    def readings(self, interval: float) -> AsyncIterator[Reading_co]:
+        """A sample at once and then one every `interval` seconds; ends with `ended`, or when closed."""
+        ...
+
+    async def close(self) -> None:
+        """Detach everything."""
+        ...
+
+
+class Probing(Readings[CountsSample], Protocol):
+    """A running probe that counts."""
 
     async def add(self, functions: Sequence[Function]) -> Attached:
         """Probe these as well. Raises BpfscopeError."""
@@ -18,26 +62,6 @@ class Probing(Protocol):
 
     async def remove(self, functions: Sequence[Function]) -> None:
         """Detach these; the counts of the others go on unbroken."""
-        ...
-
-    def counts(self, interval: float) -> AsyncIterator[CountsSample]:
-        """A sample at once and then one every `interval` seconds; ends with `ended`, or when closed."""
-        ...
-
-    async def close(self) -> None:
-        """Detach everything."""
-        ...
-
-
-class Timing(Protocol):
-    """A running probe that times. Whoever opened it closes it; closing detaches everything."""
-
-    def latencies(self, interval: float) -> AsyncIterator[LatencySample]:
-        """A sample at once and then one every `interval` seconds; ends with `ended`, or when closed."""
-        ...
-
-    async def close(self) -> None:
-        """Detach everything."""
         ...
 
 
@@ -66,6 +90,24 @@ class Sources(Protocol):
 
     async def latency(
         self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
-    ) -> tuple[Timing, Attached]:
+    ) -> tuple[Readings[LatencySample], Attached]:
         """Time these functions of the process. Raises BpfscopeError when none could be attached."""
+        ...
+
+    async def stacks(
+        self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
+    ) -> tuple[Readings[StacksSample], Attached]:
+        """See who calls these functions of the process. Raises BpfscopeError when none could be attached."""
+        ...
+
+    async def values(
+        self, pid: int, modules: Sequence[Module], function: Function, *, results: bool = False
+    ) -> tuple[Readings[ValuesSample], Attached]:
+        """Read what this function is called with, and `results`: what it gives. Raises BpfscopeError."""
+        ...
+
+    async def events(
+        self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
+    ) -> tuple[Readings[EventsSample], Attached]:
+        """See each call of these functions. Raises BpfscopeError when none could be attached."""
         ...

@@ -1,39 +1,111 @@
-"""What the screens have in common that hold a probe: it lives as long as the screen, and every way out closes it."""
+"""What the views of a probe have in common: each attaches what it measures with, reads it, and every way out detaches.
 
-from collections.abc import Sequence
+A view attaches when it is first opened, and goes on measuring while another one is looked at; leaving any of them
+detaches all.
+"""
+
+import asyncio
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
-from tui.elf.names import Function, Module, Skipped
-from tui.errors import BpfscopeError
+from textual.message import Message
+from textual.widgets import Static
+
+from tui import text
+from tui.collectors.sources import Attached, Reading, Readings
+from tui.errors import BpfscopeError, TargetError
 from tui.screens.live import LiveScreen
-from tui.screens.session import Session
+from tui.screens.session import Attaching, Session
 from tui.screens.skipped import SkippedScreen
-from tui.screens.target import Target
+from tui.screens.target import function_key, sentence
+from tui.screens.views import ACTIONS as VIEW_ACTIONS
+from tui.screens.views import Views
+from tui.widgets.actions import Action
+from tui.widgets.lines import Phrase
+
+if TYPE_CHECKING:
+    from tui.elf.names import Skipped
+
+STOPPING = "stopping: what is attached already is detached again …"
+LEAVE = "esc leads back to the functions, and once more to the processes"
+SKIPPED = Action("x", "x", "skipped", "skipped", "List the functions that could not be probed, with reasons", 6)
+BACK = Action("escape", "esc", "back", "back", "Clear the filter, or detach everything and go back", 0)
 
 
-class AttachedScreen(LiveScreen):
-    """A probe on functions of one target."""
+class AttachedScreen(LiveScreen, Generic[Reading]):
+    """A view of a probe on functions of one target."""
 
-    def __init__(self, target: Target, modules: Sequence[Module], functions: Sequence[Function]) -> None:
+    VIEW: ClassVar[str]
+    DOING: ClassVar[str] = "probed"  # nothing is …
+    ALWAYS = (*VIEW_ACTIONS, *LiveScreen.ALWAYS)
+
+    class Opened(Message):
+        """Functions were attached."""
+
+        def __init__(self, attached: Attached) -> None:
+            super().__init__()
+            self.attached = attached
+
+    class Refused(Message):
+        """A source said no; `fatal` where nothing is attached."""
+
+        def __init__(self, error: BpfscopeError, *, fatal: bool = False) -> None:
+            super().__init__()
+            self.reason = str(error)
+            self.gone = sentence(error) if isinstance(error, TargetError) else ""
+            self.fatal = fatal
+
+    class Arrived(Message):
+        """There is a new reading; who hasn't painted the one before yet paints only this one."""
+
+        def can_replace(self, message: Message) -> bool:
+            """One painting shows all that was read."""
+            return isinstance(message, AttachedScreen.Arrived)
+
+    def __init__(self, views: Views) -> None:
         super().__init__()
-        self.target = target
-        self.modules = modules
-        self.asked = functions
+        self.views = views
+        self.target, self.modules, self.asked = views.target, views.modules, views.functions
+        self.attaching = len(self.asked)  # so many are being attached
+        self.busy = f"attaching {text.plural(len(self.asked), 'function')} …"
         self.skipped: tuple[Skipped, ...] = ()
         self.session: Session[Any] | None = None
+        self.sample: Reading | None = None
         self.failure = ""  # why nothing is attached
         self.gone = ""  # that the target wasn't there any more, in a sentence
+        self.running: Readings[Reading] | None = None
+
+    # What a view says of itself
+
+    def attach(self) -> "Attaching[Readings[Reading]]":
+        """Attaches: what can be read from then on, and what became of the functions."""
+        raise NotImplementedError
+
+    def opened(self, attached: Attached) -> None:
+        """These are attached."""
+
+    def take(self, sample: Reading) -> None:
+        """Note a reading, whether it will be painted or not."""
+
+    def figures(self) -> list[Phrase]:
+        """What the state line says of the numbers."""
+        return []
+
+    def focus_content(self) -> None:
+        """Give the keys to what has them first."""
+        self.table().focus()
+
+    # Attaching and reading
 
     @property
     def ended(self) -> str:
         """Why the target can't be called any more."""
-        raise NotImplementedError
+        return self.sample.ended if self.sample else ""
 
     @property
     def count(self) -> int:
         """How many functions are probed, or are about to be."""
-        raise NotImplementedError
+        return len(self.sample.functions) if self.sample and not self.attaching else len(self.asked)
 
     @property
     def holds(self) -> bool:
@@ -46,19 +118,170 @@ class AttachedScreen(LiveScreen):
         """That there is nothing left to probe, in a sentence."""
         return self.gone or (f"{self.target.title} {self.ended}" if self.ended else "")
 
+    @property
+    def outdated(self) -> bool:
+        """Whether it was opened before other functions were added to the probe."""
+        return not set(map(function_key, self.views.functions)) <= set(map(function_key, self.asked))
+
+    def begin(self) -> None:
+        """Attach."""
+        self.session = self.console.open_session(self.attach())
+        self.focus_content()
+        self.show_state()
+        self.run_worker(self._open(self.session))
+
+    async def _open(self, session: Session[Any]) -> None:
+        try:
+            self.running, attached = await session.attached()
+        except BpfscopeError as error:
+            self.post_message(self.Refused(error, fatal=True))
+            return
+        self.post_message(self.Opened(attached))
+
+    def on_attached_screen_opened(self, event: Opened) -> None:
+        """Read what is attached."""
+        self.skipped += event.attached.skipped
+        self.opened(event.attached)
+        self.done()
+        if self.sample is None:
+            self.start()
+
+    def on_attached_screen_refused(self, event: Refused) -> None:
+        """Say why."""
+        if event.fatal:
+            self.failure, self.gone = event.reason, event.gone
+            self.query_one("#failure", Static).update(LEAVE if event.gone else event.reason)
+            self.add_class("-failed")
+        else:
+            self.say(event.gone or event.reason, bad=True)
+        self.done()
+
+    def work(self, doing: str) -> None:
+        """Say what is done, and take no orders meanwhile."""
+        self.busy = doing
+        self.show_state()
+
+    def done(self) -> None:
+        """Take orders again, unless the probe is on its way out."""
+        self.attaching = 0
+        if self.session is None or not self.session.closing:
+            self.work("")
+
+    def start(self) -> None:
+        """Read, from now on at this interval."""
+        if self.running is not None and not self.ended:
+            self.run_worker(self._collect(self.running), group="samples", exclusive=True)
+
+    async def _collect(self, running: Readings[Reading]) -> None:
+        try:
+            async for sample in running.readings(self.interval):
+                self.sample = sample
+                self.take(sample)
+                self.post_message(self.Arrived())
+        except BpfscopeError as error:
+            self.post_message(self.Refused(error))
+
+    def on_attached_screen_arrived(self) -> None:
+        """Show the reading, unless paused, or another view is looked at."""
+        if self.ended:
+            self.paused = False
+        if not self.paused and self.is_current:
+            self.show_latest()
+
+    def on_screen_resume(self) -> None:
+        """What came meanwhile."""
+        if self.sample is not None and not self.paused:
+            self.show_latest()
+
+    # Lines
+
+    def show_state(self) -> None:
+        """The lines around the content."""
+        what = text.plural(len(self.asked) if self.failure else self.count, "function")
+        left: list[Phrase] = [((f"{self.target.title} ▸ ", "dim"), (what, "title"))]
+        self.put_lines((left, [self.views.tabs(self.VIEW), *self.clock()]), self._state(), self._state_right())
+
+    def clock(self) -> list[Phrase]:
+        """How long it has run."""
+        return [(text.clock(self.sample.elapsed), "strong")] if self.sample else []
+
+    def _state(self) -> list[Phrase]:
+        sample = self.sample
+        if self.failure:
+            return [(self.gone or f"nothing is {self.DOING}", "bad")]
+        if self.busy:
+            return [(self.busy, "strong")]
+        if sample is None:
+            return [("waiting for the first reading …", "dim")]
+        phrases: list[Phrase] = []
+        if self.ended:
+            short = self.ended if self.prompt.is_open else f"{self.target.title} {self.ended}"
+            tail = "" if self.prompt.is_open else "; the numbers stay"
+            phrases.append((f"{short} after {text.clock(sample.elapsed)}{tail}", "warn"))
+        figures = self.figures()
+        phrases += figures[:1]
+        if sample.lost:
+            phrases.append((f"lost {sample.lost:,}", "bad"))
+        phrases += figures[1:]
+        if self.skipped:
+            phrases.append((f"{len(self.skipped):,} skipped (x)", "warn"))
+        return phrases
+
+    def _state_right(self) -> list[Phrase]:
+        if self.failure or self.busy or self.sample is None:
+            return []
+        if self.ended:
+            return [("ended ■", "warn")]
+        live: Phrase = ("paused ‖", "warn") if self.paused else ("live ●", "good")
+        return [live, (f"every {self.interval:g} s", "dim")] if self.count else []
+
+    def can(self, name: str) -> bool:
+        """What does something now."""
+        if name == "back" or name.startswith("app.") or not name:
+            return True
+        if name.startswith("view"):
+            return bool(self.views.functions)
+        if self.failure or self.busy or self.sample is None:
+            return False
+        if name in ("pause", "faster", "slower"):
+            return not self.ended
+        return name != "skipped" or bool(self.skipped)
+
+    def actions(self) -> list[Action]:
+        """Labels that depend on the state."""
+        labels = {
+            "back": "clear" if self.prompt.is_open else "back" if self.failure or self.ended else "detach",
+            "pause": "go on" if self.paused else "pause",
+        }
+        return [action._replace(label=labels.get(action.name, action.label)) for action in super().actions()]
+
+    # Away from here
+
+    def action_view(self, name: str) -> None:
+        """Look at these functions in another way; what is measured goes on."""
+        if name != self.VIEW:
+            self.console.open_view(name, self.views)
+
     def action_skipped(self) -> None:
         """List what could not be probed."""
         self.app.push_screen(SkippedScreen(self.target, self.skipped))
 
-    def leave(self, session: Session[Any]) -> None:
-        """Detach, then go back."""
-        self.run_worker(self._leave(session), group="leave")
+    def action_back(self) -> None:
+        """Clear the filter; then detach and go back."""
+        if not self.clear_filter() and self.session and not self.session.closing:
+            if self.holds:
+                detaching = f"detaching {text.plural(self.count, 'function')} …"
+                self.work(STOPPING if self.attaching else detaching)
+            self.run_worker(self._leave(), group="leave")
 
-    async def _leave(self, session: Session[Any]) -> None:
-        try:
-            await self.console.close_session(session)
-        except BpfscopeError as error:
-            self.say(str(error), bad=True)
+    async def _leave(self) -> None:
+        """Detach what all views have attached, then go back."""
+        sessions = [screen.session for screen in self.views.screens.values() if screen.session]
+        for failed in await asyncio.gather(*map(self.console.close_session, sessions), return_exceptions=True):
+            if isinstance(failed, BpfscopeError):
+                self.say(str(failed), bad=True)
+            elif isinstance(failed, BaseException):
+                raise failed
         self.console.leave(self)
 
     async def on_unmount(self) -> None:

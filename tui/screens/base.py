@@ -30,7 +30,6 @@ HELP = Action("question_mark", "?", "help", "app.help", "Show all keys of this s
 QUIT = Action("q", "q", "quit", "app.quit", "Quit; asks first while a probe is attached", 2)
 PALETTE = Action("", "ctrl+p", "commands", "app.command_palette", "Find any of these commands by name", 10)
 MOVE = Action("", "↑ ↓ j k", "move", "", "Move the cursor; home, end, page up and page down too", 10)
-ALWAYS = (HELP, QUIT, PALETTE, MOVE)
 TYPING = (
     Action("", "enter", "to the list", "", "Keep the filter and go back to the list", 0),
     Action("", "esc", "clear", "", "Clear the filter; once more: close it", 1),
@@ -47,6 +46,7 @@ class ConsoleScreen(Screen[None]):
     """One line of context, one of state, a rule, the content, the whole text of the row, the keys."""
 
     ACTIONS: ClassVar[tuple[Action, ...]] = ()
+    ALWAYS: ClassVar[tuple[Action, ...]] = (HELP, QUIT, PALETTE, MOVE)  # what others can do, too
     NAME: ClassVar[str] = ""
     SIGNS: ClassVar[tuple[tuple[str, str], ...]] = (CURSOR, SORTED, CUT)  # what the screen shows, and what it means
     ESCAPE_TO_MINIMIZE = False
@@ -54,7 +54,7 @@ class ConsoleScreen(Screen[None]):
 
     def __init_subclass__(cls) -> None:
         """Make the bindings from the registry."""
-        cls.BINDINGS = bindings(action for action in (*cls.ACTIONS, HELP, QUIT) if action.keys)
+        cls.BINDINGS = bindings(action for action in (*cls.ACTIONS, *cls.ALWAYS) if action.keys)
         super().__init_subclass__()
 
     def compose(self) -> ComposeResult:
@@ -105,11 +105,7 @@ class ConsoleScreen(Screen[None]):
 
     def actions(self) -> list[Action]:
         """What can be done now, the screen's own first."""
-        return [action for action in (*self.ACTIONS, *ALWAYS) if self.can(action.name)]
-
-    def always(self) -> tuple[Action, ...]:
-        """What every screen can do."""
-        return ALWAYS
+        return [action for action in (*self.ACTIONS, *self.ALWAYS) if self.can(action.name)]
 
     def show_keys(self) -> None:
         """Bring the key line up to date."""

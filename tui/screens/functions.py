@@ -17,11 +17,11 @@ from tui.screens.attached import AttachedScreen
 from tui.screens.base import CURSOR, CUT, MARKED, REVERSE, SORT, SORTED, ConsoleScreen, counted, filter_by
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.function_rows import COLUMNS, longest, spelt, words
-from tui.screens.latency import LatencyScreen
 from tui.screens.marks import Marks
 from tui.screens.modules_pane import SLIM, ModulesPane
 from tui.screens.probe import ProbeScreen
 from tui.screens.target import Target, function_key, identified, sentence
+from tui.screens.views import VIEWS, Views
 from tui.widgets.actions import Action
 from tui.widgets.columns import Sort
 from tui.widgets.filter import Haystack
@@ -68,8 +68,7 @@ class FunctionsScreen(ConsoleScreen):
         Action(
             "enter", "enter", "probe", "probe", "Count calls of the marked functions, or of the one under the cursor", 0
         ),
-        Action("c", "c", "calls", "probe", "Probe (as enter)", 10),
-        Action("l", "l", "latency", "latency", "Time the marked functions, or the one under the cursor", 4),
+        *(view.action(4 if view.name == "latency" else 5) for view in VIEWS),
         Action("space", "space", "mark", "mark", "Mark the function for probing, or unmark it", 1),
         Action("a", "a", "mark all", "mark_all", "Mark all functions that the filter leaves; again: unmark them", 3),
         filter_by("functions with this in their name", 1),
@@ -320,7 +319,7 @@ class FunctionsScreen(ConsoleScreen):
 
     def can(self, name: str) -> bool:
         """What does something now."""
-        if name == "latency":
+        if name.startswith("view"):
             return self.functions.row is not None and not self._among_modules and not self.probe
         if name in ("mark", "probe", "sort", "sort_reverse"):
             return self.functions.row is not None and (name == "probe" or not self._among_modules)
@@ -358,43 +357,37 @@ class FunctionsScreen(ConsoleScreen):
 
     # Away from here
 
-    def action_latency(self) -> None:
-        """Time what is marked, or the function under the cursor."""
-        under, functions = self.functions.row, self.marks.functions
-        if not functions and under is not None and not under.unprobeable:
-            functions = (under,)
-        if functions:
-            self.app.push_screen(LatencyScreen(self.target, self.modules, functions))
-        elif under is not None:
-            self.say(f"{under.name} can't be timed: {under.unprobeable}", bad=True)
-
     async def action_probe(self) -> None:
-        """Probe what is marked, or the function under the cursor."""
+        """Probe what is marked, or the function under the cursor; among modules, go to the module's functions."""
         if self._among_modules:
             if self.modules_table.row:
                 self._choose(self.modules_table.row)
             self.action_pane()
-            return
+        else:
+            self.action_view(VIEWS[0].name)
+
+    def action_view(self, name: str) -> None:
+        """Look at what is marked, or at the function under the cursor, in this way."""
         under, functions = self.functions.row, self.marks.functions
         if not functions and under is not None and self.marks.eligible(under):
             functions = (under,)
         if not functions and not self.probe:
             if under is not None:
                 self.say(f"{under.name} can't be probed: {under.unprobeable}", bad=True)
-            return
-        if len(functions) > MANY:
+        elif len(functions) > MANY:
             question = ConfirmScreen(f"Probe {len(functions):,} functions at once?", COSTS)
-            self.app.push_screen(question, lambda yes: self._go(functions) if yes else None)
+            self.app.push_screen(question, lambda yes: self._go(functions, name) if yes else None)
         else:
-            self._go(functions)
+            self._go(functions, name)
 
-    def _go(self, functions: Sequence[Function]) -> None:
+    def _go(self, functions: Sequence[Function], name: str = VIEWS[0].name) -> None:
         probe, self.probe = self.probe, None
         self.marks.start()
         self._show_marks()
         if probe is None:
-            probe = ProbeScreen(self.target, self.modules, functions)
-        elif functions and not probe.ended:
+            self.console.open_view(name, Views(self.target, self.modules, functions))
+            return
+        if functions and not probe.ended:
             probe.add(functions)
         self.app.push_screen(probe)
 
@@ -404,7 +397,7 @@ class FunctionsScreen(ConsoleScreen):
         self.marks.start(probe.probed)
         self._show_marks()
 
-    def left(self, probe: AttachedScreen) -> None:
+    def left(self, probe: AttachedScreen[Any]) -> None:
         """The person comes back from a probe that is over."""
         self.over = probe.over
         self.show_state()

@@ -5,17 +5,14 @@ from typing import ClassVar
 
 from rich.cells import cell_len
 from textual.containers import Horizontal, Vertical
-from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
 from tui import text
 from tui.collectors import histogram
 from tui.collectors.samples import LatencySample
-from tui.collectors.sources import Attached, Timing
-from tui.elf.names import Function, Module
-from tui.errors import BpfscopeError
-from tui.screens.attached import AttachedScreen
+from tui.collectors.sources import Attached, Readings
+from tui.screens.attached import BACK, SKIPPED, AttachedScreen
 from tui.screens.base import (
     CURSOR,
     CUT,
@@ -28,8 +25,8 @@ from tui.screens.base import (
     filter_by,
 )
 from tui.screens.latencies import Latencies, LatencyRow, row_key
-from tui.screens.session import Session
-from tui.screens.target import Target, sentence
+from tui.screens.session import Attaching
+from tui.screens.views import Views
 from tui.widgets.actions import Action
 from tui.widgets.columns import Column, Sort
 from tui.widgets.filter import Haystack
@@ -103,9 +100,11 @@ COLUMNS: tuple[Column[LatencyRow], ...] = (
 )
 
 
-class LatencyScreen(AttachedScreen):
+class LatencyScreen(AttachedScreen[LatencySample]):
     """Times functions as long as it lives."""
 
+    VIEW = "latency"
+    DOING = "timed"
     CSS_PATH = "latency.tcss"
     NAME = "Latency"
     HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (SLIM, "-wide")]
@@ -117,8 +116,8 @@ class LatencyScreen(AttachedScreen):
         Action("p", "p", "pause", "pause", "Stop painting, not timing; on return the numbers are current", 1),
         FASTER,
         SLOWER,
-        Action("x", "x", "skipped", "skipped", "List the functions that could not be timed, with reasons", 6),
-        Action("escape", "esc", "back", "back", "Clear the filter, or detach everything and go back", 0),
+        SKIPPED,
+        BACK,
     )
     SIGNS: ClassVar[tuple[tuple[str, str], ...]] = (
         CURSOR,
@@ -129,47 +128,13 @@ class LatencyScreen(AttachedScreen):
         ("P50 …", "half of the calls took less; at most 1/16 off"),
     )
 
-    class Opened(Message):
-        """Functions are timed."""
-
-        def __init__(self, attached: Attached) -> None:
-            super().__init__()
-            self.attached = attached
-
-    class Refused(Message):
-        """Nothing can be timed, or read any more."""
-
-        def __init__(self, reason: str) -> None:
-            super().__init__()
-            self.reason = reason
-
-    class Arrived(Message):
-        """A new reading; an older one that still waits is dropped."""
-
-        def __init__(self, sample: LatencySample) -> None:
-            super().__init__()
-            self.sample = sample
-
-        def can_replace(self, message: Message) -> bool:
-            """Only the last reading matters: it has the totals."""
-            return isinstance(message, LatencyScreen.Arrived)
-
-    def __init__(self, target: Target, modules: Sequence[Module], functions: Sequence[Function]) -> None:
-        super().__init__(target, modules, functions)
-        self.busy = f"attaching {text.plural(len(functions), 'function')} …"
+    def __init__(self, views: Views) -> None:
+        super().__init__(views)
         self.latencies = Latencies()
-        self._timing: Timing | None = None
 
-    @property
-    def ended(self) -> str:
-        """Why the target can't be called any more."""
-        return self.latencies.sample.ended if self.latencies.sample else ""
-
-    @property
-    def count(self) -> int:
-        """How many functions are timed, or are about to be."""
-        sample = self.latencies.sample
-        return len(sample.functions) if sample else len(self.asked)
+    def attach(self) -> Attaching[Readings[LatencySample]]:
+        """Time them."""
+        return self.sources.latency(self.target.pid, self.modules, self.asked)
 
     def content(self) -> Iterable[Widget]:
         """The table, the histogram, the last minute; or why there is none."""
@@ -182,63 +147,20 @@ class LatencyScreen(AttachedScreen):
             yield Histogram(id="bars")
         yield Static(id="failure", markup=False)
 
-    def begin(self) -> None:
-        """Attach."""
-        attaching = self.sources.latency(self.target.pid, self.modules, self.asked)
-        self.session = self.console.open_session(attaching)
-        self.table().focus()
-        self.show_state()
-        self.run_worker(self._open(self.session))
-
-    async def _open(self, session: Session[Timing]) -> None:
-        try:
-            self._timing, attached = await session.attached()
-        except BpfscopeError as error:
-            self.post_message(self.Refused(sentence(error)))
-            return
-        self.post_message(self.Opened(attached))
-
-    def on_latency_screen_opened(self, event: Opened) -> None:
-        """Read what is attached."""
-        self.busy = ""
-        self.skipped = event.attached.skipped
-        longest = max((cell_len(function.name) for function in event.attached.attached), default=20)
+    def opened(self, attached: Attached) -> None:
+        """There is room for the longest name."""
+        longest = max((cell_len(function.name) for function in attached.attached), default=20)
         self.table().limit("function", longest)
-        self.start()
-        self.show_state()
 
-    def on_latency_screen_refused(self, event: Refused) -> None:
-        """Say why."""
-        self.busy, self.failure = "", event.reason
-        self.query_one("#failure", Static).update(event.reason)
-        self.add_class("-failed")
-        self.show_state()
-
-    def start(self) -> None:
-        """Read, from now on at this interval."""
-        if self._timing is not None and not self.ended:
-            self.run_worker(self._collect(self._timing), group="samples", exclusive=True)
-
-    async def _collect(self, timing: Timing) -> None:
-        try:
-            async for sample in timing.latencies(self.interval):
-                self.post_message(self.Arrived(sample))
-        except BpfscopeError as error:
-            self.post_message(self.Refused(str(error)))
-
-    def on_latency_screen_arrived(self, event: Arrived) -> None:
-        """Take the reading; show it unless paused."""
-        self.latencies.take(event.sample)
-        if self.ended:
-            self.paused = False
-        if not self.paused:
-            self.filtered()
+    def take(self, sample: LatencySample) -> None:
+        """Note the figures."""
+        self.latencies.take(sample)
 
     # Painting
 
     def filtered(self) -> None:
         """Show what the filter leaves."""
-        if self.latencies.sample is not None:
+        if self.sample is not None:
             rows: Sequence[LatencyRow] = self.latencies.rows()
             if self.prompt.wanted:
                 rows = self.leaves(Haystack(rows, _words).matching)
@@ -257,46 +179,20 @@ class LatencyScreen(AttachedScreen):
         )
         self.query_one(HeatMap).show(f"last {len(self.latencies.heat(row.key))} readings", self.latencies.heat(row.key))
 
-    def show_state(self) -> None:
-        """The lines around the table."""
-        what = text.plural(self.count, "function")
-        left: list[Phrase] = [((f"{self.target.title} ▸ latency ▸ ", "dim"), (what, "title"))]
-        sample = self.latencies.sample
-        right: list[Phrase] = [(text.clock(sample.elapsed), "strong")] if sample else []
-        self.put_lines((left, right), self._state(), self._state_right())
-
-    def _state(self) -> list[Phrase]:
-        sample = self.latencies.sample
-        if self.failure:
-            return [("nothing is timed", "bad")]
-        if self.busy or sample is None:
-            return [(self.busy or "waiting for the first reading …", "strong")]
+    def figures(self) -> list[Phrase]:
+        """What the state line says of the numbers."""
         phrases: list[Phrase] = []
-        if self.ended:
-            phrases.append((f"{self.ended} after {text.clock(sample.elapsed)}; the numbers stay", "warn"))
         if self.prompt.wanted:
             phrases.append((counted(len(self.table().rows), self.count, "function"), "strong"))
         if not self.ended:
             phrases.append((f"{text.rate(self.latencies.per_second)} calls/s", "strong"))
-        if sample.lost:
-            phrases.append((f"lost {sample.lost:,}", "bad"))
         for name, what, role in (("untimed", "not timed", "warn"), ("unmatched", "unmatched", "warn")):
             if number := self.latencies.total(name):
                 phrases.append((f"{number:,} {what}", role))
         phrases.append((f"{self.latencies.total('calls'):,} calls", ""))
         if in_flight := self.latencies.total("in_flight"):
             phrases.append((f"{in_flight:,} in flight", "dim"))
-        if self.skipped:
-            phrases.append((f"{len(self.skipped):,} skipped (x)", "warn"))
         return phrases
-
-    def _state_right(self) -> list[Phrase]:
-        if self.failure or self.latencies.sample is None:
-            return []
-        if self.ended:
-            return [("ended ■", "warn")]
-        live: Phrase = ("paused ‖", "warn") if self.paused else ("live ●", "good")
-        return [live, (f"every {self.interval:g} s", "dim")]
 
     def on_table_moved(self) -> None:
         """Spell the function's name out, and show its times."""
@@ -305,23 +201,3 @@ class LatencyScreen(AttachedScreen):
         self.query_one(Detail).show(row.function.name if row else "", where)
         self._show_row()
         self.show_keys()
-
-    def can(self, name: str) -> bool:
-        """What does something now."""
-        if name == "back" or name.startswith("app.") or not name:
-            return True
-        if self.failure or self.latencies.sample is None:
-            return False
-        if name in ("pause", "faster", "slower"):
-            return not self.ended
-        return name != "skipped" or bool(self.skipped)
-
-    # Actions
-
-    def action_back(self) -> None:
-        """Clear the filter; then detach and go back."""
-        if not self.clear_filter() and self.session and not self.session.closing:
-            if self.holds:
-                self.busy = f"detaching {text.plural(self.count, 'function')} …"
-                self.show_state()
-            self.leave(self.session)

@@ -1,0 +1,64 @@
+"""The views of one probe: what can be measured of its functions, each under a letter. Pure: knows no widget."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from tui.elf.names import Function, Module
+from tui.screens.target import Target, function_key
+from tui.widgets.actions import Action
+from tui.widgets.pieces import Piece
+
+if TYPE_CHECKING:
+    from tui.screens.attached import AttachedScreen
+
+
+class View(NamedTuple):
+    """One way to look at functions."""
+
+    key: str
+    name: str  # of the view, in code
+    title: str
+    help: str  # a sentence
+
+    def action(self, rank: int) -> Action:
+        """What opens it."""
+        return Action(self.key, self.key, self.title.lower(), f"view('{self.name}')", self.help, rank)
+
+
+VIEWS: Final = (
+    View("c", "calls", "Calls", "Count the calls"),
+    View("l", "latency", "Latency", "Time the calls: percentiles, total and self time"),
+    View("f", "stacks", "Flame", "See who calls: a flame graph of the callers"),
+    View("g", "arguments", "Arguments", "See the arguments of the function under the cursor"),
+    View("v", "events", "Events", "See each call as it happens"),
+)
+ACTIONS: Final = tuple(view.action(10) for view in VIEWS)
+
+
+class Views:
+    """A target's functions, and the screens that show what is measured of them; the person switches between these."""
+
+    def __init__(self, target: Target, modules: Sequence[Module], functions: Sequence[Function]) -> None:
+        self.target = target
+        self.modules = modules
+        self.functions = tuple(functions)
+        self.chosen: Function | None = None  # under the cursor when a view was opened
+        self.screens: dict[str, AttachedScreen[Any]] = {}
+
+    def add(self, functions: Sequence[Function]) -> None:
+        """These are probed too."""
+        known = set(map(function_key, self.functions))
+        self.functions += tuple(function for function in functions if function_key(function) not in known)
+
+    def remove(self, functions: Sequence[Function]) -> None:
+        """These are not probed any more."""
+        gone = set(map(function_key, functions))
+        self.functions = tuple(function for function in self.functions if function_key(function) not in gone)
+
+    def tabs(self, shown: str) -> tuple[Piece, ...]:
+        """The letters and titles of all views; those that run are not dim, the one that is shown stands out."""
+        pieces: list[Piece] = []
+        for view in VIEWS:
+            role = "title" if view.name == shown else "" if view.name in self.screens else "dim"
+            pieces += [("  " if pieces else "", ""), (view.key, "key"), (f" {view.title}", role)]
+        return tuple(pieces)
