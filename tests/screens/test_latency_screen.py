@@ -52,7 +52,7 @@ async def test_figures(sources: FakeSources) -> None:
         assert "10 calls/s" in state(screen)
         timing.tick(3, timed(*[10 * US] * 60), slow, lost=7, ended="exited 0")
         await until(pilot, lambda: screen.ended)
-        assert state(screen).startswith("exited 0 after 00:03; the numbers stay · lost 7")
+        assert state(screen).startswith("fibonacci 2696 exited 0 after 00:03; the numbers stay · lost 7")
         assert screen.console._attached() == 0
         await pilot.press("escape")
         below = await at(pilot, FunctionsScreen)
@@ -60,7 +60,7 @@ async def test_figures(sources: FakeSources) -> None:
         assert timing.closed == 1
 
 
-async def test_above_a_running_count(sources: FakeSources) -> None:
+async def test_beside_a_running_count(sources: FakeSources) -> None:
     async with Bpfscope(sources, 2696).run_test() as pilot:
         screen, probing = await probe(pilot, sources)
         probing.tick(1, {})
@@ -73,10 +73,41 @@ async def test_above_a_running_count(sources: FakeSources) -> None:
         await at(pilot, ConfirmScreen)
         await pilot.press("escape")
         await at(pilot, LatencyScreen)
-        await pilot.press("escape")
+        await pilot.press("l")
+        assert len(sources.timings) == 1
+        await pilot.press("c")
         assert await at(pilot, ProbeScreen) is screen
-        assert sources.timings[-1].closed == 1
-        assert probing.closed == 0
+        probing.tick(2, {"main.fibonacciLoop": 5})
+        await until(pilot, lambda: screen.calls.total == 5)
+        await pilot.press("l")
+        assert await at(pilot, LatencyScreen) is above
+        await pilot.press("escape")
+        await at(pilot, FunctionsScreen)
+        assert sources.timings[-1].closed == probing.closed == 1
+        await pilot.press("l")
+        assert await at(pilot, LatencyScreen) is not above
+
+
+async def test_functions_that_were_added_meanwhile(sources: FakeSources) -> None:
+    async with Bpfscope(sources, 2696).run_test() as pilot:
+        screen = await latency(pilot, sources)
+        await pilot.press("c")
+        calls = await at(pilot, ProbeScreen)
+        await until(pilot, lambda: sources.probings and not calls.busy)
+        sources.probing.tick(1, {})
+        await until(pilot, lambda: calls.sample is not None)
+        await pilot.press("a")
+        await functions(pilot)
+        await type_filter(pilot, "main.main")
+        await pilot.press("enter")
+        await at(pilot, ProbeScreen)
+        await until(pilot, lambda: sources.probing.added and not calls.busy)
+        await pilot.press("l")
+        other = await at(pilot, LatencyScreen)
+        assert other is not screen
+        await until(pilot, lambda: len(sources.timings) == 2 and not other.busy)
+        assert len(sources.timings[-1].functions) == 4
+        await until(pilot, lambda: sources.timings[0].closed == 1)
 
 
 async def test_nothing_can_be_timed(sources: FakeSources) -> None:
@@ -107,7 +138,7 @@ async def test_pause_rate_filter(sources: FakeSources) -> None:
         await until(pilot, lambda: timing.intervals == [1.0, 2.0])
         await type_filter(pilot, "Loop")
         assert "1 of 3 functions" in state(screen)
-        assert "latency" in context(screen)
+        assert "l Latency" in context(screen)
 
 
 async def test_quitting_detaches(sources: FakeSources) -> None:

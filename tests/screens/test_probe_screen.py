@@ -44,7 +44,9 @@ async def test_counts_rates_and_shares(sources: FakeSources) -> None:
         assert cells[1][:3] == ["main.fibonacciCache", "60", "50"]
         assert "80.0 %" in painted(screen)[1]
         assert state(screen) == "200 calls/s · 300 calls · live ● · every 1 s"
-        assert context(screen) == "fibonacci 2696 ▸ 3 functions · 00:01"
+        assert context(screen) == (
+            "fibonacci 2696 ▸ 3 functions · c Calls  l Latency  f Flame  g Arguments  v Events · 00:01"
+        )
 
 
 async def test_attaching_is_said(sources: FakeSources) -> None:

@@ -218,11 +218,9 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
             short = self.ended if self.prompt.is_open else f"{self.target.title} {self.ended}"
             tail = "" if self.prompt.is_open else "; the numbers stay"
             phrases.append((f"{short} after {text.clock(sample.elapsed)}{tail}", "warn"))
-        figures = self.figures()
-        phrases += figures[:1]
         if sample.lost:
             phrases.append((f"lost {sample.lost:,}", "bad"))
-        phrases += figures[1:]
+        phrases += self.figures()
         if self.skipped:
             phrases.append((f"{len(self.skipped):,} skipped (x)", "warn"))
         return phrases
