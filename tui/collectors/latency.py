@@ -1,19 +1,13 @@
-"""A probe that times: functions, how each one's return is seen, and what attaches them; a context manager.
+"""A probe that times: functions, how each one's return is seen, and what attaches them; a context manager."""
 
-Returns are seen at the function's own RET instructions. A return probe would cost less: the kernel puts an address of
-its own in place of the caller's. But that ends or misleads the target wherever the stack isn't used as the kernel
-expects: exceptions, Go, coroutines, signal stacks, code that is jumped to, seccomp filters; and what a process will do,
-load or link in can't be known. So return probes are only used where somebody asks for them, and never in Go.
-"""
-
-import re
 import time
 from collections.abc import Sequence
 from typing import Final
 
 from tui.bpf.features import Method, attach_method
-from tui.bpf.timing import Timed, Timing
-from tui.collectors.files import Chosen, Files, nothing_attached
+from tui.bpf.timing import Timing
+from tui.collectors import returns
+from tui.collectors.files import Files, nothing_attached
 from tui.collectors.probe import ended
 from tui.collectors.samples import Attached, Latency, LatencySample
 from tui.collectors.target import Target, Watch
@@ -21,10 +15,8 @@ from tui.elf.names import Function, Skipped
 from tui.errors import BpfscopeError
 from tui.owner import Owner
 
-_COLD: Final = re.compile(r"\.cold(?:\.\d+)?$")
 _SWEEP_SECONDS: Final = 1.0  # between looks for calls of threads that have ended
 MOST: Final = 2_000  # functions: each has 2.6 KB in the kernel, read every second
-_MOST_RETURNS: Final = 256  # of a function
 
 
 class LatencyProbe(Owner):
@@ -49,15 +41,14 @@ class LatencyProbe(Owner):
                 f"at most {MOST:,} functions can be timed at once, not {len(functions):,}: count first, then time few"
             )
         chosen, skipped = self._files.choose(list(dict.fromkeys(functions)), returns=True)
-        timed: list[tuple[Function, Timed, str]] = []
+        timed = []
         for each in chosen:
-            if reason := _untimable(each, return_probes=self._return_probes):
+            if reason := returns.no_function(each) or returns.unseen(each, return_probes=self._return_probes):
                 skipped.append(Skipped(each.function, reason))
                 continue
-            returns = () if self._return_probes else each.returns.offsets
-            place = Timed(self._files.path(each.function.module), each.site.offset, returns, each.go)
-            note = f"some calls may count as unmatched: {each.returns.note}" if returns and each.returns.note else ""
-            timed.append((each.function, place, note or each.site.note))
+            path = self._files.path(each.function.module)
+            place = returns.place(path, each, seen=True, return_probes=self._return_probes)
+            timed.append((each.function, place, returns.note(each, return_probes=self._return_probes)))
         if not timed:
             raise nothing_attached(skipped)
         self._timing = Timing([place for _, place, _ in timed], self._target.pid, self._method)
@@ -98,22 +89,6 @@ class LatencyProbe(Owner):
         if self.watch:
             self.watch.close()
             self.watch = None
-
-
-def _untimable(chosen: Chosen, *, return_probes: bool) -> str:
-    """Why calls of a function can't be timed without harm, or not rightly; empty: they can."""
-    function, returns = chosen.function, chosen.returns
-    if _COLD.search(function.raw_name):
-        return "it is a part of another function, which is jumped to"
-    if chosen.go and function.raw_name.endswith(".abi0"):
-        return "it is written in assembly, and may change goroutines or stacks"
-    if return_probes:
-        return "a return probe would end a Go program" if chosen.go else ""
-    if not returns.offsets or "data lies" in returns.note:
-        return f"where it returns isn't known: {returns.note}"
-    if len(returns.offsets) > _MOST_RETURNS:
-        return f"it has {len(returns.offsets):,} returns"
-    return ""
 
 
 def _latency(timing: Timing, index: int) -> Latency:

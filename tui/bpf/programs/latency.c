@@ -1,8 +1,7 @@
 /*
  * Times per function: calls, returns, a histogram, total and self time; right under recursion, threads and goroutines.
  *
- * A call is a frame, found again at its return by who runs (a thread; in Go a goroutine, which may change threads), how
- * deep the stack is, and the function. In Go the depth is the distance from the stack's upper end, since stacks move.
+ * A call is a frame, found again at its return by its place (place.h).
  * The frames of one runner are linked to their parents, so that a return can subtract what other probed functions took
  * meanwhile. Frames that are deeper than a new one, or were entered since, have been left without a return (longjmp,
  * exceptions, panics): they are counted as left and lose their place among the parents, but stay to be found, because a
@@ -11,14 +10,9 @@
  * stats    a row per function, mapped by the reader; additions are atomic
  * control  one cell: whose turn it is, and whether it counts; frames are kept before that, too
  * frames   calls under way;  tops  the innermost call of each runner
- *
- * A hit's cookie is the function's index and what the hit is (the flags below).
  */
 #include <bpfscope.h>
-
-#define GO 0x100000000ULL	/* a function of Go: the runner is a goroutine */
-#define RETURN 0x200000000ULL	/* a return: at a RET, or where URETPROBE is set, a return probe */
-#define URETPROBE 0x400000000ULL	/* an entry whose return is a return probe; or such a return */
+#include <place.h>
 
 #define BUCKETS 312		/* eight to each power of two: the middle of one is at most 1/16 off */
 #define MOST_LEFT 16		/* frames without a return that one hit takes out */
@@ -28,10 +22,6 @@
 struct row {
 	u64 calls, returns, left, strays, full, nested, total, self, children, longest, shortest, spare[5];
 	u64 buckets[BUCKETS];
-};
-
-struct place {
-	u64 runner, depth, function;
 };
 
 struct frame {
@@ -92,24 +82,13 @@ int latency(struct pt_regs *ctx)
 	u64 now = bpf_ktime_get_ns();
 	CONSTANT(tgid, 0x7467696474676964);	/* only this process; 0: the link filters */
 	u64 thread = bpf_get_current_pid_tgid(), cookie = bpf_get_attach_cookie(ctx);
-	struct place place = { .runner = thread, .depth = ctx->sp, .function = (u32)cookie };
 	u32 zero = 0, function = cookie;
 
 	if (tgid && thread >> 32 != tgid)
 		return 0;
 	u64 *cell = control.lookup(&zero);
 	RUNNING(counted, cell);
-	if ((cookie & (RETURN | URETPROBE)) == (RETURN | URETPROBE))
-		place.depth -= 8;	/* the return address has been taken off */
-	if (cookie & GO) {
-		u64 high = 0;
-
-		bpf_probe_read_user(&high, sizeof high, (void *)ctx->r14 + 8);	/* g.stack.hi */
-		place.runner = ctx->r14 ^ (thread >> 32) << 42;
-		place.depth = high - place.depth;
-	} else {
-		place.depth = (1ULL << 47) - place.depth;
-	}
+	struct place place = place_of(ctx, thread, cookie);
 
 	struct row *row = stats.lookup(&function);
 	if (!row)
