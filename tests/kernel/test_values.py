@@ -19,6 +19,7 @@ from tui.errors import BpfscopeError, UsageError
 
 pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="values are read on x86-64 only")
 
+EVERYTHING, WITH_RESULTS = Wanted(), Wanted(results=True)
 C = ("di", "si", "dx", "cx", "r8", "r9")
 GO = ("ax", "bx", "cx", "di", "si", "r8", "r9", "r10", "r11")
 INT = Value("return", "int", Kind.INT, 4, Fetch("ax"))
@@ -51,7 +52,7 @@ HOT = Signature((given("number", Kind.INT, 4),), (INT,))
 
 @contextmanager
 def probing(
-    process: Running, name: str, signature: Signature, wanted: Wanted = Wanted(), rows: int = 10_240
+    process: Running, name: str, signature: Signature, wanted: Wanted = EVERYTHING, rows: int = 10_240
 ) -> Iterator[tuple[ValuesProbe, Attached]]:  # fmt: skip
     target = resolve(process.pid)
     (function,) = pick(target, name)
@@ -75,9 +76,6 @@ def whole(probe: ValuesProbe) -> dict[tuple[Read, ...], int]:
     found = rows(sample)
     assert (sample.lost, sample.unmatched, sum(found.values())) == (0, 0, sample.calls)
     return found
-
-
-WITH_RESULTS = Wanted(results=True)
 
 
 @pytest.mark.guest

@@ -44,6 +44,7 @@ class CallsProbe(Owner):
         self._files = Files(target)
         self._events: Events | None = None
         self._started = self._swept = 0.0
+        self.reads: dict[Function, Reads] = {}  # of what is attached
         self.watch = Watch(target.pid) if target.pid is not None else None
 
     def close(self) -> None:
@@ -83,6 +84,7 @@ class CallsProbe(Owner):
         if not attached:
             raise nothing_attached(skipped)
         self._started = time.monotonic()
+        self.reads = {each.function: each.reads for each in attached}
         inexact = tuple(Skipped(each.function, note) for each in attached for note in each.notes)
         return members, Attached(tuple(each.function for each in attached), tuple(skipped), inexact)
 

@@ -149,6 +149,21 @@ def _reading(value: Value, *, hidden: bool) -> Reading:
     return Reading(at, size, signed=value.kind is Kind.INT, hidden=hidden)
 
 
+def shown(value: Value, read: Read) -> str:
+    """What was read of a value, for people: 3, 0x7f01, "GET", NULL, nil; ? where it could not be read."""
+    if read is None:
+        return "?"
+    if value.kind is Kind.POINTER and isinstance(read, int):
+        return f"{read:#x}"
+    if value.kind is Kind.CSTRING and read == 0:
+        return "NULL"
+    if isinstance(read, bool):
+        return "true" if read else "false"
+    if value.kind in _TEXTS:
+        return f'"{read}"'
+    return f"{read:g}" if isinstance(read, float) else str(read)
+
+
 class Decoder:
     """Makes of a record's cells what a function was given and what it gave."""
 

@@ -25,12 +25,7 @@ _BAR = 40  # cells of the longest bar
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `latency`."""
     running.add_arguments(parser)
-    parser.add_argument(
-        "--return-probes",
-        action="store_true",
-        help="see returns by return probes: a tenth of the cost, but they end programs whose stacks are changed under"
-        " them, by exceptions, coroutines, signal stacks or seccomp filters; never in Go",
-    )
+    running.add_return_probes(parser)
     parser.add_argument(
         "--histogram", action="store_true", help="print each function's histogram, by powers of two, at the end"
     )
