@@ -1,9 +1,11 @@
 """Each call as an event, against programs whose calls are known. Signatures are made by hand here."""
 
+import json
 import os
 import re
 import select
 import shutil
+import signal
 import subprocess
 import time
 from collections import Counter, defaultdict
@@ -14,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.conftest import Start
-from tests.kernel.probing import gone, link_ids, pick, program_ids, resolve, wait_until
+from tests.kernel.probing import Command, gone, link_ids, pick, program_ids, resolve, wait_until
 from tests.kernel.test_values import FIBONACCI, HOT, LONG, NAMED, SLOW, given
 from tests.targets.running import SECONDS, Running
 from tui.bpf.features import Method
@@ -310,6 +312,33 @@ def test_nothing_is_left(start: Start) -> None:
     wait_until(lambda: gone(programs, links), "programs and links gone")
     assert len(os.listdir("/proc/self/fd")) == files
     assert Path("/proc/self/maps").read_text().count("bpf-map") == maps
+
+
+def test_the_command(start: Start, tmp_path: Path) -> None:
+    process = start("given", 3)
+    trace = tmp_path / "trace.json"
+    with Command(process.pid, "hot", "slow", "--chrome", trace, name="trace") as command:
+        truth = process.work()
+        process.end()
+        summary = command.finish()
+    calls = truth["hot"] + truth["slow"]
+    assert {key: summary[key] for key in ("events", "dropped", "unmatched", "lost", "calls")} == {
+        "events": calls, "dropped": 0, "unmatched": 0, "lost": 0, "calls": calls,
+    }  # fmt: skip
+    events = [row for row in command.rows if row["kind"] == "event"]
+    assert len(events) == calls
+    assert [(row["args"], row["return"]) for row in events[-3:]] == [({"number": n}, 3 * n) for n in range(3)]
+    assert {row["pid"] for row in events} == {process.pid}
+    spans = [span for span in json.loads(trace.read_text()) if span["ph"] == "X"]
+    assert [span["dur"] for span in spans] == [row["duration_ns"] / 1000 for row in events]
+
+
+def test_a_command_that_is_ended_by_a_signal(start: Start) -> None:
+    process = start("given", 3)
+    with Command(process.pid, "hot", name="trace") as command:
+        process.work()
+        summary = command.finish(signal.SIGTERM)
+    assert (summary["events"], summary["ended"]) == (3, None)
 
 
 @pytest.mark.skipif(not shutil.which("bpftrace"), reason="bpftrace is not installed")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from tests.kernel.conftest import Start
-from tests.kernel.probing import pick, resolve
+from tests.kernel.probing import Command, pick, resolve, run
 from tests.targets.running import Running
 from tui.bpf.features import Method
 from tui.collectors import conditions
@@ -327,6 +327,41 @@ def test_results_where_returns_are_not_known(start: Start) -> None:
         pass
     with pytest.raises(BpfscopeError, match="jumped to"), probing(process, "split.cold", HOT):
         pass
+
+
+@pytest.mark.preempt_full
+def test_hits_that_interrupt_one_another_keep_their_values(start: Start) -> None:
+    process = start("realtime", 20_011)
+    with probing(process, "contended", HOT, WITH_RESULTS, rows=1 << 15) as (probe, _):
+        truth = process.work()
+        found = whole(probe)
+    assert sum(found.values()) == truth["contended"]
+    assert {result for _, result in found} == {number + 1 for number, _ in found}  # type: ignore[operator]
+    assert {number: calls for (number, _), calls in found.items() if number not in {0, 1}} == dict.fromkeys(
+        range(2, 20_011), 1
+    )
+
+
+def test_the_command(start: Start) -> None:
+    process = start("given", 1)
+    with Command(process.pid, "fibonacci", "--ret", "--where", "n >= 8", name="args") as command:
+        truth = process.work()
+        process.end()
+        summary = command.finish()
+    assert command.attached == {"kind": "attached", "attached": 1, "skipped": []}
+    assert [(row["args"], row["count"]) for row in summary["values"]] == [
+        ({"n": 8, "return": 21}, 2), ({"n": 9, "return": 34}, 1), ({"n": 10, "return": 55}, 1),
+    ]  # fmt: skip
+    assert (summary["calls"], summary["unmatched"], summary["lost"]) == (truth["fibonacci"], 0, 0)
+    assert summary["function"] == "fibonacci"
+    assert all(row["kind"] == "interval" for row in command.rows[:-1])
+
+
+def test_the_command_wants_one_function(start: Start) -> None:
+    process = start("given", 1)
+    done = run("args", process.pid, "*a*")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "FUNCTION must name one function, not" in done.stderr
 
 
 def test_the_target_ends(start: Start) -> None:

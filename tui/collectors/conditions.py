@@ -17,7 +17,7 @@ from tui.errors import UsageError
 from tui.text import sanitise
 
 _COMPARISON: Final = re.compile(
-    r"""\s* (?P<name> (?: [^\s=!<>&"] | -> )+ ) \s* (?P<operator> [=!<>]= | [<>] | &(?!&) ) \s*
+    r"""\s* (?P<name> (?: -> | [^\s=!<>&"] )++ ) \s* (?P<operator> [=!<>]= | [<>] | &(?!&) ) \s*
     (?P<constant> "(?: [^"\\] | \\. )*" | [^\s&"]+ ) \s*""",
     re.VERBOSE | re.DOTALL,
 )

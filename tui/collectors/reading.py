@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 from tui.bpf.plans import MOST_TEXTS, NO_TEXT, TEXT_BYTES, VALUES, Plan, Reading
 from tui.collectors import conditions
 from tui.collectors.conditions import Comparison
-from tui.collectors.samples import Read
+from tui.collectors.samples import Read, ValuesRow
 from tui.elf.values import Fetch, Kind, Signature, Value
 from tui.errors import UsageError
 from tui.text import sanitise
@@ -147,6 +147,15 @@ def _reading(value: Value, *, hidden: bool) -> Reading:
         return Reading(value.length, signed=True, hidden=hidden)
     size = {Kind.BOOL: 1, Kind.POINTER: 8, Kind.ERROR: 8}.get(value.kind, value.size)
     return Reading(at, size, signed=value.kind is Kind.INT, hidden=hidden)
+
+
+def by_frequency(rows: Iterable[ValuesRow]) -> list[ValuesRow]:
+    """The rows, most calls first; of those with as many, small values first, and what could not be read last."""
+
+    def place(read: Read) -> tuple[bool, bool, Read]:
+        return read is None, isinstance(read, str), 0 if read is None else read
+
+    return sorted(rows, key=lambda row: (-row.calls, *map(place, row.values)))
 
 
 def shown(value: Value, read: Read) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from tui import text
 from tui.collectors import histogram, live, signatures
 from tui.collectors import target as targets
+from tui.collectors.reading import by_frequency
 from tui.collectors.samples import Attached, ValuesRow, ValuesSample
 from tui.collectors.values import ValuesProbe
 from tui.commands import reading, running, selection
@@ -21,7 +22,7 @@ from tui.elf.names import Function
 from tui.errors import UsageError
 from tui.export import rows
 
-_LABEL, _BAR = 40, 14  # cells
+_BAR, _HISTOGRAM_BAR = 16, 36  # cells of the longest
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -81,19 +82,17 @@ def _text(attached: Attached, samples: Iterator[tuple[ValuesSample, bool]], word
 
 def _table(sample: ValuesSample, words: Words, *, everything: bool) -> Iterator[str]:
     """Since the start, what was most frequent first."""
-    ordered = sorted(sample.rows, key=lambda row: -row.calls)
+    ordered = by_frequency(sample.rows)
     shown = ordered if everything else ordered[:BUSIEST]
-    labels = [_label(sample.names, row, words) for row in shown]
-    width = min(_LABEL, max(map(len, labels), default=0))
     counted = sum(row.calls for row in ordered)
-    yield f"{'CALLS':>13} {'SHARE':>7}  {', '.join(sample.names).upper()}\n"
-    for row, label in zip(shown, labels, strict=True):
-        bar = text.bar(row.calls / ordered[0].calls, _BAR)
-        yield f"{row.calls:>13,} {100 * row.calls / counted:>6.1f}%  {label:<{width}}  {bar}\n"
+    yield f"{'CALLS':>13} {'SHARE':>7}  {'':<{_BAR}}  {sample.names[0] if len(sample.names) == 1 else 'VALUES'}\n"
+    for row in shown:
+        share, bar = 100 * row.calls / counted, text.bar(row.calls / ordered[0].calls, _BAR)
+        yield f"{row.calls:>13,} {share:>6.1f}%  {bar:<{_BAR}}  {_label(sample.names, row, words)}\n"
     if len(ordered) > len(shown):
-        yield f"{'':>13} {'':>7}  … and {len(ordered) - len(shown):,} more\n"
+        yield f"{'':>13} {'':>7}  {'':<{_BAR}}  … and {len(ordered) - len(shown):,} more\n"
     notes = f"in {sample.elapsed:.1f} s, unmatched {sample.unmatched:,}, lost {sample.lost:,}"
-    yield f"{sample.calls:>13,} {'':>7}  {notes}\n"
+    yield f"{sample.calls:>13,} {'':>7}  {'':<{_BAR}}  {notes}\n"
     if not everything:
         yield "\n"
 
@@ -115,4 +114,4 @@ def _histogram(sample: ValuesSample) -> Iterator[str]:
     yield "\n"
     for low, high, count in bars:
         bounds = f"{low:,} – {high:,}" if low != high else f"{low:,}"
-        yield f"{bounds:>27} {count:>13,} {text.bar(count / most, 36)}\n"
+        yield f"{bounds:>27} {count:>13,} {text.bar(count / most, _HISTOGRAM_BAR)}\n"

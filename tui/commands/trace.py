@@ -1,4 +1,4 @@
-"""`bpfscope trace TARGET PATTERN…`: each call as it ends: when, by which thread, with what, how long.
+"""`bpfscope trace TARGET PATTERN…`: each call as it ends: when it began, in which thread, how long it took, with what.
 
 Where it can't be seen when a function returns, calls are printed as they begin, without a duration. A text is read up
 to 63 bytes; … says that there was more. ? is what could not be read. Calls wait for being printed in a buffer of 4 MiB;
@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Final
+from typing import Final, TextIO
 
 from tui import text
 from tui.collectors import live, signatures
@@ -19,7 +19,9 @@ from tui.collectors.events import EventsProbe
 from tui.collectors.samples import Attached, Event, EventsSample
 from tui.commands import reading, running, selection
 from tui.commands.reading import Words
+from tui.errors import BpfscopeError
 from tui.export import chrome, rows
+from tui.text import sanitise
 
 Samples = Iterator[tuple[EventsSample, bool]]
 
@@ -46,8 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
         probe = stack.enter_context(EventsProbe(target, wanted, return_probes=arguments.return_probes))
         trace = None
         if arguments.chrome:
-            file = stack.enter_context(open(arguments.chrome, "w", encoding="utf-8"))
-            trace = chrome.Trace(file, time.monotonic_ns())
+            trace = chrome.Trace(stack.enter_context(_created(arguments.chrome)), time.monotonic_ns())
             stack.callback(trace.finish)
         attached = probe.add(functions, known)
         samples = live.samples(probe, stop, _INTERVAL, arguments.duration)
@@ -58,6 +59,13 @@ def run(arguments: argparse.Namespace) -> int:
             sys.stdout.write(some)
             sys.stdout.flush()
     return 0
+
+
+def _created(path: str) -> TextIO:
+    try:
+        return open(path, "w", encoding="utf-8")
+    except OSError as error:
+        raise BpfscopeError(f"cannot write {sanitise(path)}: {error.strerror}; give --chrome another file") from None
 
 
 def _written(samples: Samples, trace: chrome.Trace) -> Samples:

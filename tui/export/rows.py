@@ -103,12 +103,14 @@ def latency(figures: Latency) -> Row:
 
 def values(sample: ValuesSample) -> Row:
     """What a function was called with since the start, most often first, of an interval or a summary."""
+    from tui.collectors.reading import by_frequency  # not on the way to a count
+
     return {
         "elapsed_ns": int(sample.elapsed * 1e9),
         **_function(sample.function),
         "values": [
             {"args": _named(zip(sample.names, row.values, strict=True)), "count": row.calls}
-            for row in sorted(sample.rows, key=lambda row: -row.calls)
+            for row in by_frequency(sample.rows)
         ],
         "calls": sample.calls,
         "unmatched": sample.unmatched,
