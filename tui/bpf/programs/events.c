@@ -168,10 +168,10 @@ INLINE long read_value(struct slot *slot, struct value *value)
 		/* One byte more than fits tells what is longer; it falls into the next value, which comes later. */
 		long with_end = bpf_probe_read_user_str(text, 8 * TEXT + 1, (void *)word);
 
-		if (with_end <= 0)
+		if (with_end < 0)
 			return -1;
 		text[8 * TEXT - 1] = 0;
-		cells[cell] = with_end - 1;
+		cells[cell] = with_end ? with_end - 1 : 0;	/* of an empty one 6.1 says 0, 6.18 says 1 */
 		return 0;
 	}
 	if (follow(&length, slot, &value->length, value->size) || length >> 63)
