@@ -1,7 +1,7 @@
 """What can be read of a call: the values of its parameters and results, and where each lies. Plain data.
 
-A Fetch is a register, or memory that a register leads to; the BPF programs carry it out. What a function takes is told by
-its debug information (`signatures.py`), or said by the user.
+A Fetch is a register, or memory that a register leads to; the BPF programs carry it out. What a function takes is told
+by its debug information (`signatures.py`), or said by the user.
 """
 
 from enum import StrEnum
@@ -30,11 +30,12 @@ class Fetch(NamedTuple):
     """A register's content; or, with offsets, what lies there: each but the last leads to the next address.
 
     Fetch("di") is RDI; Fetch("sp", (8,)) the 8 bytes above the return address; Fetch("di", (16, 0)) what the pointer at
-    RDI + 16 leads to.
+    RDI + 16 leads to; Fetch("di", shift=32) the upper half of RDI, where the second of two ints of a struct lies.
     """
 
     register: str  # as pt_regs has them, x86-64: "di", "si", "dx", "cx", "ax", "bx", "r8" … "r15", "bp", "sp"
     offsets: tuple[int, ...] = ()  # bytes; at most MOST_STEPS
+    shift: int = 0  # bits that a register's content is shifted right by; only without offsets
 
 
 class Value(NamedTuple):
@@ -55,3 +56,5 @@ class Signature(NamedTuple):
     parameters: tuple[Value, ...]
     results: tuple[Value, ...]
     note: str = ""  # why it may not be so: optimised, a clone, no debug information
+    fields: tuple[Value, ...] = ()  # what else can be asked for: "p->x" behind a pointer, "s.x" of a large struct
+    result_fields: tuple[Value, ...] = ()  # the same of results: "return->x"
