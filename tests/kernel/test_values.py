@@ -315,7 +315,7 @@ def test_what_cannot_be_asked_for(start: Start) -> None:
         (Signature((unreadable,), ()), Wanted(), BpfscopeError, "vector register"),
         (Signature((unreadable,), ()), where("x > 1"), UsageError, "vector register"),
         (SLOW, where("speed > 1"), UsageError, "no value is called speed; there are microseconds"),
-        (SLOW, Wanted(("speed",)), UsageError, "no parameter is called speed; there are microseconds"),
+        (SLOW, Wanted(("speed",)), UsageError, "there is no speed: this function has microseconds"),
     ):
         with pytest.raises(error, match=words), probing(process, "slow", signature, wanted):
             pass

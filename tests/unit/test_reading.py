@@ -1,13 +1,9 @@
-import math
-import struct
-
 import pytest
 
 from tui.bpf import plans
-from tui.bpf.plans import EQUAL, NO_TEXT, VALUES, Condition, Plan, Reading
+from tui.bpf.plans import EQUAL, VALUES, Condition, Plan, Reading
 from tui.collectors import conditions, reading
-from tui.collectors.reading import Decoder, Reads, Wanted
-from tui.collectors.samples import Read
+from tui.collectors.reading import Wanted
 from tui.elf.values import Fetch, Kind, Signature, Value
 from tui.errors import UsageError
 
@@ -37,7 +33,7 @@ def test_every_parameter_that_can_be_read() -> None:
 def test_what_was_named_in_that_order() -> None:
     reads = reading.choose(Wanted(("p->id", "n", "n"), results=True), SIGNATURE, returns=True)
     assert (reads.parameters, reads.results) == ((FIELD, N), (RESULT,))
-    with pytest.raises(UsageError, match="no parameter is called m; there are n, name, x"):
+    with pytest.raises(UsageError, match="there is no m: this function has n, name, x"):
         reading.choose(Wanted(("m",)), SIGNATURE, returns=False)
 
 
@@ -65,6 +61,19 @@ def test_what_is_compared_is_read_but_not_shown() -> None:
 )
 def test_what_only_a_return_tells(wanted: Wanted, *, needed: bool) -> None:
     assert reading.needs_returns(wanted, SIGNATURE) is needed
+
+
+def test_what_was_named_of_another_type_or_of_the_result() -> None:
+    wanted = Wanted(("n:uint8", "return->id", "bx", "return:pointer"), results=True, where=where("n == 255"))
+    assert reading.needs_returns(wanted._replace(results=False), SIGNATURE)
+    reads = reading.choose(wanted, SIGNATURE, returns=True)
+    assert [(value.name, value.kind, value.size) for value in reads.parameters] == [
+        ("n", Kind.UINT, 1), ("bx", Kind.UINT, 8),
+    ]  # fmt: skip
+    assert [(value.name, value.kind) for value in reads.results] == [
+        ("return->id", Kind.INT), ("return", Kind.POINTER),
+    ]  # fmt: skip
+    assert reads.plan.conditions == (Condition(0, EQUAL, 255),)
 
 
 @pytest.mark.parametrize("text", ["x == 1", "y == 1"])
@@ -100,64 +109,3 @@ def test_no_more_than_there_is_room_for() -> None:
 def test_what_cannot_be_read(value: Value, why: str) -> None:
     reads = reading.choose(Wanted(), Signature((value,), ()), returns=False)
     assert (reads.names, reads.unread) == ((), (f"{value.name} ({value.type}) isn't read: {why}",))
-
-
-def decoded(
-    values: tuple[Value, ...], cells: bytes, unreadable: int = 0, results: tuple[Value, ...] = ()
-) -> tuple[Read, ...]:
-    return Decoder(Reads(values, results, Plan(())))(b"\0" * 8 + cells, 8, unreadable)
-
-
-@pytest.mark.parametrize(
-    ("kind", "size", "cells", "read"),
-    [
-        (Kind.INT, 2, struct.pack("=q", -7), -7),
-        (Kind.UINT, 8, struct.pack("=Q", 2**64 - 1), 2**64 - 1),
-        (Kind.BOOL, 1, struct.pack("=Q", 1), True),
-        (Kind.POINTER, 8, struct.pack("=Q", 0x1000), 0x1000),
-        (Kind.SLICE, 8, struct.pack("=q", 5), 5),
-        (Kind.ERROR, 8, struct.pack("=Q", 0), "nil"),
-        (Kind.ERROR, 8, struct.pack("=Q", 7), "not nil"),
-        (Kind.FLOAT, 8, struct.pack("=d", -0.1), -0.1),
-        (Kind.FLOAT, 4, struct.pack("=fI", 0.5, 0), 0.5),
-        (Kind.CSTRING, 8, struct.pack("=Q64s", 3, b"GET"), "GET"),
-        (Kind.CSTRING, 8, struct.pack("=Q64s", 0, b""), ""),
-        (Kind.CSTRING, 8, struct.pack("=Q64s", NO_TEXT, b""), 0),
-        (Kind.CSTRING, 8, struct.pack("=Q64s", 64, b"x" * 63), "x" * 63 + "…"),
-        (Kind.STRING, 8, struct.pack("=Q64s", 3, b"a\0b"), "a␀b"),
-        (Kind.STRING, 8, struct.pack("=Q64s", 1234, "é".encode() * 32), "é" * 31 + "… (1,234 bytes)"),
-        (Kind.STRING, 8, struct.pack("=Q64s", 5, b"\x1b[\xff\xe2\x80"), "␛[��"),
-    ],
-)
-def test_what_cells_say(kind: Kind, size: int, cells: bytes, read: object) -> None:
-    value = Value("n", "type", kind, size, DI, SI)
-    (found,) = decoded((value,), cells)
-    assert found == read
-    assert type(found) is type(read)
-
-
-def test_what_was_unreadable_is_none() -> None:
-    cells = struct.pack("=qQ64sq", 1, 0, b"", 2)
-    assert decoded((N, NAME), cells, 0b10 | 1 << VALUES, (RESULT,)) == (1, None, None)
-    assert decoded((N, NAME), cells, 0, (RESULT,)) == (1, "", 2)
-
-
-@pytest.mark.parametrize(
-    ("kind", "read", "text"),
-    [
-        (Kind.INT, -3, "-3"),
-        (Kind.POINTER, 0x7F01, "0x7f01"),
-        (Kind.POINTER, 0, "0x0"),
-        (Kind.CSTRING, 0, "NULL"),
-        (Kind.CSTRING, "", '""'),
-        (Kind.STRING, "GET", '"GET"'),
-        (Kind.STRING, "x… (70 bytes)", '"x… (70 bytes)"'),
-        (Kind.ERROR, "not nil", "not nil"),
-        (Kind.BOOL, True, "true"),
-        (Kind.FLOAT, 0.1, "0.1"),
-        (Kind.FLOAT, math.inf, "inf"),
-        (Kind.CSTRING, None, "?"),
-    ],
-)
-def test_values_for_people(kind: Kind, read: object, text: str) -> None:
-    assert reading.shown(N._replace(kind=kind), read) == text  # type: ignore[arg-type]

@@ -29,6 +29,7 @@ _WORDS: Final = {"true": True, "false": False, "nil": None, "null": None, "NULL"
 _ACCEPTS: Final = {
     "==": EQUAL, "!=": LESS | MORE, "<": LESS, "<=": LESS | EQUAL, ">": MORE, ">=": MORE | EQUAL, "&": BITS,
 }  # fmt: skip
+_NAMED: Final = 20  # names in a message
 _EITHER: Final = ("==", "!=")
 
 
@@ -97,8 +98,9 @@ def find(comparison: Comparison, values: Sequence[Value]) -> int:
     names = [value.name for value in values]
     if comparison.name in names:
         return names.index(comparison.name)
-    there = ", ".join(value.name for value in values if value.kind is not Kind.UNREADABLE) or "none"
-    raise UsageError(f"--where: no value is called {sanitise(comparison.name)}; there are {there}")
+    readable = list(dict.fromkeys(value.name for value in values if value.kind is not Kind.UNREADABLE))
+    there = ", ".join(readable[:_NAMED]) + (", …" if len(readable) > _NAMED else "")
+    raise UsageError(f"--where: no value is called {sanitise(comparison.name)}; there are {there or 'none'}")
 
 
 def condition(comparison: Comparison, value: Value, index: int) -> Condition:

@@ -7,7 +7,8 @@ from typing import Final
 
 from tui.bpf.plans import HEADER
 from tui.collectors.calls import CallsProbe, Member
-from tui.collectors.reading import NOTHING, Decoder, Wanted
+from tui.collectors.decoding import Decoder
+from tui.collectors.reading import NOTHING, Wanted
 from tui.collectors.samples import Attached, Event, EventsSample
 from tui.collectors.target import Target
 from tui.elf.names import Function

@@ -6,7 +6,8 @@ from typing import Final
 
 from tui.bpf.plans import KEY
 from tui.collectors.calls import CallsProbe
-from tui.collectors.reading import Decoder, Reads, Wanted
+from tui.collectors.decoding import Decoder
+from tui.collectors.reading import Reads, Wanted
 from tui.collectors.samples import Attached, Read, ValuesRow, ValuesSample
 from tui.collectors.target import Target
 from tui.elf.names import Function

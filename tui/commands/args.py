@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from tui import text
 from tui.collectors import histogram, live, signatures
 from tui.collectors import target as targets
-from tui.collectors.reading import by_frequency
+from tui.collectors.decoding import by_frequency
 from tui.collectors.samples import Attached, ValuesRow, ValuesSample
 from tui.collectors.values import ValuesProbe
 from tui.commands import reading, running, selection

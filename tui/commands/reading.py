@@ -3,7 +3,7 @@
 import argparse
 from collections.abc import Iterable
 
-from tui.collectors import conditions, reading
+from tui.collectors import conditions, decoding
 from tui.collectors.reading import Wanted
 from tui.collectors.samples import Read
 from tui.commands import running
@@ -51,7 +51,7 @@ class Words:
         """One of them: 3, "GET", NULL, nil; `short`: a long text is cut."""
         if short and isinstance(read, str) and len(read) > _SHORT:
             read = read[: _SHORT - 1].rstrip("…") + "…"
-        return reading.shown(self._values[name], read)
+        return decoding.shown(self._values[name], read)
 
     def named(self, pairs: Iterable[tuple[str, Read]], *, short: bool = False) -> str:
         """n=3, name="GET"."""

@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     wanted = reading.wanted(arguments, results=True)
     target = targets.resolve(arguments.target)
     functions = selection.pick_functions(target, arguments.module, arguments.patterns)
-    known = signatures.read(target, functions)
+    known = {function: signatures.described(each) for function, each in signatures.read(target, functions).items()}
     with ExitStack() as stack:
         stop = stack.enter_context(live.stop_signals())
         probe = stack.enter_context(EventsProbe(target, wanted, return_probes=arguments.return_probes))

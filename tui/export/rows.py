@@ -103,7 +103,7 @@ def latency(figures: Latency) -> Row:
 
 def values(sample: ValuesSample) -> Row:
     """What a function was called with since the start, most often first, of an interval or a summary."""
-    from tui.collectors.reading import by_frequency  # not on the way to a count
+    from tui.collectors.decoding import by_frequency  # not on the way to a count
 
     return {
         "elapsed_ns": int(sample.elapsed * 1e9),
