@@ -46,7 +46,7 @@ _TYPES: Final = {
 }
 REGISTERS: Final = ("ax", "bx", "cx", "dx", "di", "si", "bp", "sp", *(f"r{number}" for number in range(8, 16)))
 
-_Found = dict[int, tuple[Signature | None, str]]  # by address; the reason where there is none
+_Found = dict[int, tuple[Signature | None, str]]  # by address; with the reason where there is none
 
 
 def read(file: str, functions: Sequence[Function], *, go: bool) -> dict[Function, Signature]:
@@ -54,11 +54,10 @@ def read(file: str, functions: Sequence[Function], *, go: bool) -> dict[Function
 
     `note` says where one is only guessed, or is only registers. Raises BinaryError, NotPermitted, TargetError.
     """
-    known: _Found = {}
-    unknown = _NONE
+    known, unknown = _Found(), _NONE
     with contextlib.ExitStack() as stack:
         elf = stack.enter_context(ElfFile.open(file))
-        described = elf if elf.section(".debug_info") else _separate(elf)
+        described = elf if _has_debug_information(elf) else _separate(elf)
         if _X86 and described and functions:
             stack.enter_context(described)
             known, unknown = _described(described, functions, go=go), _UNREAD
@@ -118,6 +117,10 @@ def _of(parameters: Sequence[Fetch], results: Sequence[Fetch], note: str) -> Sig
     return Signature(taken, tuple(value("return", at) for at in results), note)
 
 
+def _has_debug_information(elf: ElfFile) -> bool:
+    return bool(elf.section(".debug_info") or elf.section(".zdebug_info"))
+
+
 def _separate(elf: ElfFile) -> ElfFile | None:
     """The file with its debug information that a distribution keeps apart; None where there is none."""
     build_id = _build_id(elf)
@@ -127,7 +130,7 @@ def _separate(elf: ElfFile) -> ElfFile | None:
         found = ElfFile.open(f"{_DEBUG}/{build_id[:2]}/{build_id[2:]}.debug")
     except (BinaryError, NotPermitted, TargetError):
         return None
-    if found.section(".debug_info") and _build_id(found) == build_id:
+    if _has_debug_information(found) and _build_id(found) == build_id:
         return found
     found.close()
     return None
