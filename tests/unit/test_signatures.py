@@ -13,7 +13,7 @@ from tests.targets.truth import function_of
 from tui.elf import functions, languages, modules, signatures
 from tui.elf.reader import ElfFile
 from tui.elf.values import Fetch, Kind, Signature, Value
-from tui.errors import TargetError, UsageError
+from tui.errors import NotSupported, TargetError, UsageError
 
 pytestmark = pytest.mark.skipif(not signatures._X86, reason="registers of x86-64")
 PROGRAMS = ("arguments", "arguments-optimised", "arguments-cc", "arguments-go")
@@ -258,6 +258,13 @@ def test_nothing_of_the_current_folder_is_run(targets: Path, tmp_path: Path, mon
         (tmp_path / name / "__init__.py").write_text("raise SystemExit(1)")
     monkeypatch.chdir(tmp_path)
     assert read(targets / "arguments", "integers")["integers"].note == ""
+
+
+def test_without_pyelftools_the_remedy_is_said(targets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.machinery.PathFinder.find_spec", lambda _: None)
+    with pytest.raises(NotSupported, match="with what it depends on"):
+        read(targets / "arguments", "integers")
+    assert read(targets / "arguments-plain", "integers")["integers"].parameters
 
 
 def test_a_file_that_is_gone(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from tui.elf.child import Child
 from tui.elf.names import Function
 from tui.elf.reader import ElfFile
 from tui.elf.values import MOST_STEPS, Fetch, Kind, Signature, Value
-from tui.errors import BinaryError, NotPermitted, TargetError, UsageError
+from tui.errors import BinaryError, NotPermitted, NotSupported, TargetError, UsageError
 from tui.text import sanitise
 
 _FORMAT: Final = 1  # of what is cached; another one for every change of abi.py and of what the child makes
@@ -52,7 +52,8 @@ _Found = dict[int, tuple[Signature | None, str]]  # by address; with the reason 
 def read(file: str, functions: Sequence[Function], *, go: bool) -> dict[Function, Signature]:
     """The signature of each function of a file, `go` if Go's compiler made it.
 
-    `note` says where one is only guessed, or is only registers. Raises BinaryError, NotPermitted, TargetError.
+    `note` says where one may not be so, or is only registers. Raises BinaryError, NotPermitted, TargetError; and
+    NotSupported without pyelftools.
     """
     known, unknown = _Found(), _NONE
     with contextlib.ExitStack() as stack:
@@ -163,10 +164,10 @@ def _described(elf: ElfFile, functions: Sequence[Function], *, go: bool) -> _Fou
 
 
 def _from_child(elf: ElfFile, functions: Sequence[Function], *, go: bool) -> bytes:
-    """Its lines of JSON. An empty answer where there is no room for a process, or no pyelftools."""
+    """Its lines of JSON; none where there is no room for a process. Raises NotSupported without pyelftools."""
     elftools = PathFinder.find_spec("elftools")
     if elftools is None or elftools.origin is None:
-        return b""
+        raise NotSupported("pyelftools is not installed: install bpfscope again, with what it depends on")
     folders = (_FOLDER, os.path.dirname(os.path.dirname(elftools.origin)))
     request = {"go": go, "functions": [[function.address, function.raw_name] for function in functions]}
     environment = {"PYTHONPATH": os.pathsep.join(folders)}
