@@ -13,7 +13,7 @@ from tests.targets.truth import function_of
 from tui.elf import functions, languages, modules, signatures
 from tui.elf.reader import ElfFile
 from tui.elf.values import Fetch, Kind, Signature, Value
-from tui.errors import TargetError, UsageError
+from tui.errors import NotSupported, TargetError, UsageError
 
 pytestmark = pytest.mark.skipif(not signatures._X86, reason="registers of x86-64")
 PROGRAMS = ("arguments", "arguments-optimised", "arguments-cc", "arguments-go")
@@ -188,13 +188,14 @@ def test_without_debug_information_there_are_registers(targets: Path) -> None:
 def test_assembly_of_go(targets: Path) -> None:
     module = modules.of_file(str(targets / "arguments-go"))
     chosen = {each.name: each for each in functions.read(module)}
-    wanted = [chosen["internal/bytealg.Count.abi0"], chosen["runtime.memmove"], chosen["main.main"]]
-    stacked, raw, described = signatures.read(module.file, wanted, go=True).values()
+    names = ("internal/bytealg.Count.abi0", "runtime.memmove", "runtime.newproc.abi0", "main.main")
+    stacked, raw, wrapper, described = signatures.read(module.file, [chosen[name] for name in names], go=True).values()
     assert [each.at for each in stacked.parameters[:2]] == [Fetch("sp", (8,)), Fetch("sp", (16,))]
-    assert stacked.note == "it is written in assembly: the first words of the stack"
+    assert stacked.note.endswith("written in assembly: the first words of the stack")
     assert stacked.results == ()
     assert [each.at for each in raw.parameters[:3]] == [Fetch("ax"), Fetch("bx"), Fetch("cx")]
-    assert raw.note == "it is written in assembly: raw registers"
+    assert raw.note.endswith("written in assembly: raw registers")
+    assert [(each.name, each.at) for each in wrapper.parameters] == [("fn", Fetch("sp", (8,)))]
     assert described == Signature((), ())
 
 
@@ -211,7 +212,7 @@ def strip(targets: Path, folder: Path, *flags: str) -> Path:
     return stripped
 
 
-@pytest.mark.parametrize("flags", [[], ["--compress-debug-sections=zlib"]])
+@pytest.mark.parametrize("flags", [[], ["--compress-debug-sections=zlib"], ["--compress-debug-sections=zlib-gnu"]])
 def test_debug_information_that_is_kept_apart(
     targets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, flags: list[str]
 ) -> None:
@@ -257,6 +258,13 @@ def test_nothing_of_the_current_folder_is_run(targets: Path, tmp_path: Path, mon
         (tmp_path / name / "__init__.py").write_text("raise SystemExit(1)")
     monkeypatch.chdir(tmp_path)
     assert read(targets / "arguments", "integers")["integers"].note == ""
+
+
+def test_without_pyelftools_the_remedy_is_said(targets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.machinery.PathFinder.find_spec", lambda _: None)
+    with pytest.raises(NotSupported, match="with what it depends on"):
+        read(targets / "arguments", "integers")
+    assert read(targets / "arguments-plain", "integers")["integers"].parameters
 
 
 def test_a_file_that_is_gone(tmp_path: Path) -> None:

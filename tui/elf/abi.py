@@ -88,11 +88,9 @@ def signature(declaration: Declaration) -> Signature:
     """What can be read of a function's calls, and where."""
     place, split = _CONVENTIONS[declaration.language]
     go = declaration.language in (Language.GO, Language.GO_STACK)
-    frame = _Frame(GO_REGISTERS, _GO_FLOATS) if declaration.language is Language.GO else _Frame((), 0)
-    if not go:
-        frame = _Frame(C_REGISTERS, _C_FLOATS)
-        if any(_returned_in_memory(result.type, split) for result in declaration.results):
-            frame.registers([_Part(0, _WORD)])
+    frame = _frame(declaration.language)
+    if not go and any(_returned_in_memory(result.type, split) for result in declaration.results):
+        frame.registers([_Part(0, _WORD)])
     places = [place(parameter.type, frame, split) for parameter in declaration.parameters]
     parameters = [
         (each.name or f"arg{number}", each.type, _corrected(each.pieces, where, altered=declaration.altered))
@@ -106,6 +104,13 @@ def signature(declaration: Declaration) -> Signature:
         tuple(islice((value for each in parameters for value in _fields(*each)), _MOST_FIELDS)),
         tuple(islice((value for each in results for value in _fields(*each)), _MOST_FIELDS)),
     )
+
+
+def _frame(language: Language, stack: int = 0) -> _Frame:
+    """All that a convention has."""
+    if language in (Language.GO, Language.GO_STACK):
+        return _Frame(GO_REGISTERS, _GO_FLOATS, stack) if language is Language.GO else _Frame((), 0, stack)
+    return _Frame(C_REGISTERS, _C_FLOATS, stack)
 
 
 def _place_c(type_: Type, frame: _Frame, split: _Split) -> _Place:
@@ -172,8 +177,7 @@ def _result(result: Parameter, split: _Split) -> tuple[str, Type, _Place]:
 
 def _go_results(declaration: Declaration, stack: int) -> list[tuple[str, Type, _Place]]:
     """In the same registers as parameters, from the first on; those on the stack are after the parameters there."""
-    in_registers = declaration.language is Language.GO
-    frame = _Frame(GO_REGISTERS if in_registers else (), _GO_FLOATS if in_registers else 0, _rounded(stack, _WORD))
+    frame = _frame(declaration.language, _rounded(stack, _WORD))
     place, split = _CONVENTIONS[declaration.language]
     count = len(declaration.results)
     return [

@@ -148,11 +148,11 @@ def _contents(elf: ElfFile) -> dict[str, bytes]:
     found: dict[str, bytes] = {}
     left = _LARGEST
     for name in _SECTIONS:
-        section = elf.section(f".debug_{name}")
+        section = elf.section(f".debug_{name}") or elf.section(f".zdebug_{name}")
         if section is None:
             continue
         found[name] = elf.contents(section)
-        if section.flags & _COMPRESSED:
+        if section.flags & _COMPRESSED or section.name.startswith(".z"):
             found[name] = _expanded(found[name], left)
         left -= len(found[name])
         if left < 0:
@@ -161,11 +161,14 @@ def _contents(elf: ElfFile) -> dict[str, bytes]:
 
 
 def _expanded(data: bytes, most: int) -> bytes:
-    """A compressed section (Elf64_Chdr: type, reserved, size, alignment). Raises BinaryError, zlib.error."""
-    kind, size = struct.unpack_from("<I4xQ", data)
+    """A compressed section, of today's kind or of Go's before 1.19. Raises BinaryError, zlib.error, struct.error."""
+    if data.startswith(b"ZLIB"):
+        (kind, size), start = (_ZLIB, int.from_bytes(data[4:12], "big")), 12
+    else:  # Elf64_Chdr: type, reserved, size, alignment
+        (kind, size), start = struct.unpack_from("<I4xQ", data), 24
     if kind != _ZLIB or size > most:
         raise BinaryError("compressed by what isn't zlib" if kind != _ZLIB else "more than can be read here")
-    return zlib.decompressobj().decompress(memoryview(data)[24:], size or 1)
+    return zlib.decompressobj().decompress(memoryview(data)[start:], size or 1)
 
 
 def _described(name: str, contents: bytes | None) -> DebugSectionDescriptor | None:

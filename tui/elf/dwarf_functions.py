@@ -5,6 +5,7 @@ hold, in a variant that the compiler made of a function, or isn't fixed, in Rust
 leaves out the padding.)
 """
 
+import re
 from collections.abc import Iterator
 from typing import Final
 
@@ -30,34 +31,36 @@ _REGISTERS: Final = (  # by DWARF's numbers (System V psABI, figure 3.36)
     *("ax", "dx", "cx", "bx", "si", "di", "bp", "sp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"),
 )
 _REG0, _REG31, _REGX, _PIECE = 0x50, 0x6F, 0x90, 0x93  # DW_OP_…
+_ABI0: Final = ".abi0"  # of Go's functions whose arguments are on the stack, for assembly
+_CLONE: Final = re.compile(r"\.(constprop|isra|part)\.\d")
 _VARIANT: Final = "the compiler made this variant, and may have taken parameters away"
-
 _MORE: Final = "it takes more arguments than are declared"
 _RUST: Final = "Rust doesn't fix where structs are passed: this is how rustc 1.95 does it"
 
 
-def declaration(debug: DebugInfo, entry: DIE, *, go: bool, variant: bool) -> Declaration:
-    """What a function's entry says. Raises NotDescribed, and whatever pyelftools does on damaged files."""
-    language, origin = _language(entry.cu.get_top_DIE(), go=go), _abstract(entry)
+def declaration(debug: DebugInfo, entry: DIE, name: str, *, go: bool) -> Declaration:
+    """What the entry of the function with that raw name says.
+
+    Raises NotDescribed, and whatever pyelftools does on damaged files.
+    """
+    language, origin = _language(entry.cu.get_top_DIE(), name, go=go), _abstract(entry)
     found = list(_declared(origin, entry))
     if len(found) > _MOST_PARAMETERS:
         raise NotDescribed("its parameters are too many")
-    if go and not found and _in_assembly(debug, entry):
-        raise NotDescribed("it is written in assembly")
-    altered = variant or number(entry, "DW_AT_calling_convention") == _NO_CALL
+    if go and not found and (name.endswith(_ABI0) or _in_assembly(debug, entry)):
+        raise NotDescribed("its parameters aren't described, for it is written in assembly")
+    altered = bool(_CLONE.search(name)) or number(entry, "DW_AT_calling_convention") == _NO_CALL
     types = Types(language, debug.outline)
-    places = (
-        _Places(debug, entry, [each for _, each in found if each]) if altered or language is Language.RUST else None
-    )
     taken: list[Parameter] = []
     given: list[Parameter] = []
-    for declared, instance in found:
-        name, type_ = text(declared), _type(types, declared)
-        name = "" if name.startswith(("~r", "~p")) else name  # Go's, for what has no name
-        if _is_result(declared):
-            given.append(Parameter(name, type_))
-        else:
-            taken.append(Parameter(name, type_, places.of(instance, type_) if places and instance else ()))
+    for declared, _ in found:
+        called = text(declared)
+        made = Parameter("" if called.startswith(("~r", "~p")) else called, _type(types, declared))  # Go's: no name
+        (given if _is_result(declared) else taken).append(made)
+    if altered or language is Language.RUST:
+        places = _Places(debug, entry, [instance for _, instance in found if instance])
+        told = [places.of(instance, each.type) for (_, instance), each in zip(found, taken, strict=True)]
+        taken = [each._replace(pieces=pieces) for each, pieces in zip(taken, told, strict=True)]
     typed = inherited(entry, "DW_AT_type")
     if typed is not None:
         given = [Parameter("", _type(types, typed))]
@@ -68,13 +71,17 @@ def declaration(debug: DebugInfo, entry: DIE, *, go: bool, variant: bool) -> Dec
     return Declaration(language, tuple(taken), tuple(given), altered, "; ".join(notes))
 
 
-def _language(unit: DIE, *, go: bool) -> Language:
-    """Whose convention a unit follows. From 1.17 on Go says `regabi`; gccgo follows C. Raises NotDescribed."""
+def _language(unit: DIE, name: str, *, go: bool) -> Language:
+    """Whose convention a function follows. Raises NotDescribed.
+
+    From 1.17 on Go says `regabi`; what assembly calls is an exception. gccgo follows C.
+    """
     code = number(unit, "DW_AT_language") or 0
     if code in _ASSEMBLERS:
         raise NotDescribed("it is written in assembly")
-    if code == _GO:
-        return Language.C if not go else Language.GO if "regabi" in text(unit, "DW_AT_producer") else Language.GO_STACK
+    if code == _GO and go:
+        registers = "regabi" in text(unit, "DW_AT_producer") and not name.endswith(_ABI0)
+        return Language.GO if registers else Language.GO_STACK
     return _LANGUAGES.get(code, Language.C)
 
 
@@ -133,8 +140,10 @@ class _Places:
         lasting = [piece for each in instances for piece in _pieces(_lasting(each), 0)]
         self._trusted = all(each.register in ("", *abi.C_REGISTERS) for each in lasting)
 
-    def of(self, parameter: DIE, type_: Type) -> tuple[Piece, ...]:
+    def of(self, parameter: DIE | None, type_: Type) -> tuple[Piece, ...]:
         """The registers that it is in."""
+        if parameter is None:
+            return ()
         expression = _lasting(parameter)
         if not expression:
             expression = self._listed(parameter)

@@ -23,7 +23,7 @@ from tui.elf.child import Child
 from tui.elf.names import Function
 from tui.elf.reader import ElfFile
 from tui.elf.values import MOST_STEPS, Fetch, Kind, Signature, Value
-from tui.errors import BinaryError, NotPermitted, TargetError, UsageError
+from tui.errors import BinaryError, NotPermitted, NotSupported, TargetError, UsageError
 from tui.text import sanitise
 
 _FORMAT: Final = 1  # of what is cached; another one for every change of abi.py and of what the child makes
@@ -46,19 +46,19 @@ _TYPES: Final = {
 }
 REGISTERS: Final = ("ax", "bx", "cx", "dx", "di", "si", "bp", "sp", *(f"r{number}" for number in range(8, 16)))
 
-_Found = dict[int, tuple[Signature | None, str]]  # by address; the reason where there is none
+_Found = dict[int, tuple[Signature | None, str]]  # by address; with the reason where there is none
 
 
 def read(file: str, functions: Sequence[Function], *, go: bool) -> dict[Function, Signature]:
     """The signature of each function of a file, `go` if Go's compiler made it.
 
-    `note` says where one is only guessed, or is only registers. Raises BinaryError, NotPermitted, TargetError.
+    `note` says where one may not be so, or is only registers. Raises BinaryError, NotPermitted, TargetError; and
+    NotSupported without pyelftools.
     """
-    known: _Found = {}
-    unknown = _NONE
+    known, unknown = _Found(), _NONE
     with contextlib.ExitStack() as stack:
         elf = stack.enter_context(ElfFile.open(file))
-        described = elf if elf.section(".debug_info") else _separate(elf)
+        described = elf if _has_debug_information(elf) else _separate(elf)
         if _X86 and described and functions:
             stack.enter_context(described)
             known, unknown = _described(described, functions, go=go), _UNREAD
@@ -118,6 +118,10 @@ def _of(parameters: Sequence[Fetch], results: Sequence[Fetch], note: str) -> Sig
     return Signature(taken, tuple(value("return", at) for at in results), note)
 
 
+def _has_debug_information(elf: ElfFile) -> bool:
+    return bool(elf.section(".debug_info") or elf.section(".zdebug_info"))
+
+
 def _separate(elf: ElfFile) -> ElfFile | None:
     """The file with its debug information that a distribution keeps apart; None where there is none."""
     build_id = _build_id(elf)
@@ -127,7 +131,7 @@ def _separate(elf: ElfFile) -> ElfFile | None:
         found = ElfFile.open(f"{_DEBUG}/{build_id[:2]}/{build_id[2:]}.debug")
     except (BinaryError, NotPermitted, TargetError):
         return None
-    if found.section(".debug_info") and _build_id(found) == build_id:
+    if _has_debug_information(found) and _build_id(found) == build_id:
         return found
     found.close()
     return None
@@ -160,10 +164,10 @@ def _described(elf: ElfFile, functions: Sequence[Function], *, go: bool) -> _Fou
 
 
 def _from_child(elf: ElfFile, functions: Sequence[Function], *, go: bool) -> bytes:
-    """Its lines of JSON. An empty answer where there is no room for a process, or no pyelftools."""
+    """Its lines of JSON; none where there is no room for a process. Raises NotSupported without pyelftools."""
     elftools = PathFinder.find_spec("elftools")
     if elftools is None or elftools.origin is None:
-        return b""
+        raise NotSupported("pyelftools is not installed: install bpfscope again, with what it depends on")
     folders = (_FOLDER, os.path.dirname(os.path.dirname(elftools.origin)))
     request = {"go": go, "functions": [[function.address, function.raw_name] for function in functions]}
     environment = {"PYTHONPATH": os.pathsep.join(folders)}

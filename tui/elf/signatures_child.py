@@ -8,7 +8,6 @@ Hostile debug information can make any reader eat memory and time, so there is l
 
 import json
 import os
-import re
 import resource
 from typing import Final
 
@@ -25,7 +24,6 @@ from tui.errors import BinaryError
 
 _MEMORY: Final = 1536 << 20  # bytes
 _CPU_SECONDS: Final = 10
-_VARIANT: Final = re.compile(r"\.(constprop|isra|part)\b")
 _NOT_THERE: Final = "its debug information doesn't know this function"
 
 
@@ -51,9 +49,9 @@ def main() -> None:
 
 
 def _signature(debug: DebugInfo, entry: DIE, name: str, *, go: bool) -> tuple[Signature | None, str]:
-    """The signature, or the reason why there is none."""
+    """Its signature, or the reason why there is none."""
     try:
-        return abi.signature(declaration(debug, entry, go=go, variant=bool(_VARIANT.search(name)))), ""
+        return abi.signature(declaration(debug, entry, name, go=go)), ""
     except NotDescribed as error:
         return None, str(error)
     except Exception as error:  # noqa: BLE001 - pyelftools meets damage with whatever it stumbles over

@@ -22,7 +22,7 @@ class Kind(StrEnum):
     STRING = "string"  # an address and a length: of Go, Rust, C++
     SLICE = "slice"  # an address and a length: the length is what is shown
     ERROR = "error"  # an interface of Go: whether it is nil
-    FLOAT = "float"  # of 4 or 8 bytes, in memory
+    FLOAT = "float"  # of 4 or 8 bytes; in memory, or beside an integer in its register
     UNREADABLE = "unreadable"  # `Value.why` says why
 
 
