@@ -125,6 +125,7 @@ class FakeProbing:
     functions: tuple[Function, ...]
     calls: dict[str, int] = field(default_factory=dict)
     closed: int = 0
+    undone: int = 0
     intervals: list[float] = field(default_factory=list)
     added: list[tuple[Function, ...]] = field(default_factory=list)
     removed: list[tuple[Function, ...]] = field(default_factory=list)
@@ -160,6 +161,10 @@ class FakeProbing:
             if sample.ended:
                 return
 
+    async def undo(self) -> None:
+        """Count the undoings."""
+        self.undone += 1
+
     async def close(self) -> None:
         """Count the closings."""
         if self.hold is not None:
@@ -185,6 +190,7 @@ class FakeReadings(Generic[Reading]):
 
     functions: tuple[Function, ...]
     closed: int = 0
+    undone: int = 0
     intervals: list[float] = field(default_factory=list)
     _queue: "asyncio.Queue[Reading]" = field(default_factory=asyncio.Queue)
 
@@ -200,6 +206,10 @@ class FakeReadings(Generic[Reading]):
             yield sample
             if sample.ended:
                 return
+
+    async def undo(self) -> None:
+        """Count the undoings."""
+        self.undone += 1
 
     async def close(self) -> None:
         """Count the closings."""

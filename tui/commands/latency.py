@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from tui import text
 from tui.collectors import histogram, live
 from tui.collectors import target as targets
+from tui.collectors.budget import Guard
 from tui.collectors.latency import LatencyProbe
 from tui.collectors.samples import Attached, Latency, LatencySample
 from tui.commands import running, selection
@@ -41,8 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
     target = targets.resolve(arguments.target)
     functions = selection.pick_functions(target, arguments.module, arguments.patterns)
     with live.stop_signals() as stop, LatencyProbe(target, return_probes=arguments.return_probes) as probe:
-        attached = probe.add(functions)
-        samples = live.samples(probe, stop, arguments.interval, arguments.duration)
+        attached = probe.add(functions, arguments.budget)
+        guard = Guard(probe, target.pid, arguments.budget, probe.held_back)
+        samples = live.samples(probe, stop, arguments.interval, arguments.duration, guard)
         lines = _json(attached, samples) if arguments.json else _text(attached, samples, histograms=arguments.histogram)
         for line in lines:
             sys.stdout.write(line)
@@ -60,8 +62,9 @@ def _json(attached: Attached, samples: Iterator[tuple[LatencySample, bool]]) -> 
 
 def _text(attached: Attached, samples: Iterator[tuple[LatencySample, bool]], *, histograms: bool) -> Iterator[str]:
     running.narrate_attached("timing", attached)
-    labels = running.labels(attached.attached)
+    labels, suspensions = running.labels(attached.attached), running.Suspensions()
     for sample, last in samples:
+        suspensions.narrate(sample.cost)
         if last and sample.ended:
             running.narrate(f"the target {sample.ended}")
         yield from _table(sample, labels, everything=last)

@@ -6,9 +6,11 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 
-from tui.collectors.samples import Attached
+from tui import text
+from tui.collectors import budget
+from tui.collectors.samples import Attached, Cost
 from tui.commands import selection
-from tui.commands.numbers import seconds
+from tui.commands.numbers import percent, seconds
 from tui.elf.names import Function, Skipped
 from tui.export import rows
 
@@ -24,6 +26,34 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-i", metavar="S", dest="interval", type=seconds, default=1.0, help="print every S seconds (default 1)"
     )
+    add_budget(parser)
+
+
+def add_budget(parser: argparse.ArgumentParser) -> None:
+    """--budget: also the console has it."""
+    parser.add_argument(
+        "--budget",
+        metavar="PERCENT",
+        type=percent,
+        default=budget.DEFAULT,
+        help="of the target's CPU time that probes may take: beyond, the dearest are taken off; or 'off'"
+        f" (default {budget.DEFAULT:g})",
+    )
+
+
+class Suspensions:
+    """Says, once, of each function that it was taken off."""
+
+    def __init__(self) -> None:
+        self._said = 0
+
+    def narrate(self, cost: Cost) -> None:
+        """What is new."""
+        fresh = cost.suspended[self._said :]
+        self._said = len(cost.suspended)
+        if fresh:
+            narrate(f"taken off: {text.plural(len(fresh), 'function')}: {fresh[0].reason}; --budget off leaves them on")
+            _narrate_each("taken off:", tuple(row._replace(reason="its numbers stop here") for row in fresh))
 
 
 def about(attached: Attached) -> rows.Row:

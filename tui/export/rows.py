@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-from tui.collectors.samples import CountsSample, Latency, LatencySample, Process
+from tui.collectors.samples import Cost, CountsSample, Latency, LatencySample, Process
 from tui.elf.names import Function, Skipped
 
 Row = dict[str, Any]
@@ -52,6 +52,15 @@ def counts(sample: CountsSample) -> Row:
         "functions": functions,
         "lost": sample.lost,
         "ended": sample.ended or None,
+    } | cost(sample.cost)
+
+
+def cost(of: Cost) -> Row:
+    """What the probes cost, and what was taken off because of that."""
+    return {
+        "cost_percent": round(of.percent, 2),
+        "budget_percent": of.limit,
+        "suspended": skipped(of.suspended),
     }
 
 
@@ -65,7 +74,7 @@ def latencies(sample: LatencySample) -> Row:
         ],
         "lost": sample.lost,
         "ended": sample.ended or None,
-    }
+    } | cost(sample.cost)
 
 
 def latency(figures: Latency) -> Row:
@@ -84,6 +93,8 @@ def latency(figures: Latency) -> Row:
         "max_ns": figures.max_ns if known else None,
         "total_ns": figures.total_ns,
         "self_ns": figures.self_ns,
+        "probe_ns": figures.probe_ns,
+        "floor_ns": figures.floor_ns,
         "p50_ns": p50 if known else None,
         "p90_ns": p90 if known else None,
         "p99_ns": p99 if known else None,

@@ -12,6 +12,7 @@ from textual.message import Message
 from textual.widgets import Static
 
 from tui import text
+from tui.collectors.samples import Cost
 from tui.collectors.sources import Attached, Reading, Readings
 from tui.errors import BpfscopeError, TargetError
 from tui.screens.live import LiveScreen
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 STOPPING = "stopping: what is attached already is detached again …"
 LEAVE = "esc leads back to the functions, and once more to the processes"
 SKIPPED = Action("x", "x", "skipped", "skipped", "List the functions that could not be probed, with reasons", 6)
+UNDO = Action("u", "u", "put back", "undo", "Put back what the budget took off, and keep no budget any more", 3)
 BACK = Action("escape", "esc", "back", "back", "Clear the filter, or detach everything and go back", 0)
 
 
@@ -37,7 +39,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
 
     VIEW: ClassVar[str]
     DOING: ClassVar[str] = "probed"  # nothing is …
-    ALWAYS = (*VIEW_ACTIONS, *LiveScreen.ALWAYS)
+    ALWAYS = (UNDO, *VIEW_ACTIONS, *LiveScreen.ALWAYS)
 
     class Opened(Message):
         """Functions were attached."""
@@ -74,6 +76,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         self.failure = ""  # why nothing is attached
         self.gone = ""  # that the target wasn't there any more, in a sentence
         self.running: Readings[Reading] | None = None
+        self._suspended = 0  # functions that it was said of
 
     # What a view says of itself
 
@@ -185,8 +188,17 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         """Show the reading, unless paused, or another view is looked at."""
         if self.ended:
             self.paused = False
-        if not self.paused and self.is_current:
-            self.show_latest()
+        if self.is_current:
+            self._say_what_was_taken_off()
+            if not self.paused:
+                self.show_latest()
+
+    def _say_what_was_taken_off(self) -> None:
+        taken = self.sample.cost.suspended if self.sample else ()
+        if len(taken) > self._suspended:
+            what = text.plural(len(taken) - self._suspended, "function")
+            self.say(f"{what} taken off: {taken[-1].reason}. u puts them back.", bad=True)
+        self._suspended = len(taken)
 
     def on_screen_resume(self) -> None:
         """What came meanwhile."""
@@ -220,9 +232,22 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
             phrases.append((f"{short} after {text.clock(sample.elapsed)}{tail}", "warn"))
         if sample.lost:
             phrases.append((f"lost {sample.lost:,}", "bad"))
-        phrases += self.figures()
+        figures = self.figures()
+        phrases += [*figures[:1], *self._cost(sample.cost), *figures[1:]]
         if self.skipped:
             phrases.append((f"{len(self.skipped):,} skipped (x)", "warn"))
+        return phrases
+
+    def _cost(self, cost: Cost) -> list[Phrase]:
+        """What the probes cost the target, beside the budget."""
+        if self.ended:
+            return []
+        budget = f"budget {cost.limit:g} %" if cost.limit else "no budget"
+        share = cost.percent / cost.limit if cost.limit else 0.0
+        role = "good" if share < 0.5 else "warn" if share < 1 else "bad"
+        phrases: list[Phrase] = [(f"costs {cost.percent:.1f} % of its time ({budget})", role if cost.limit else "warn")]
+        if cost.suspended:
+            phrases.append((f"{len(cost.suspended):,} taken off (u)", "bad"))
         return phrases
 
     def _state_right(self) -> list[Phrase]:
@@ -243,6 +268,8 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
             return False
         if name in ("pause", "faster", "slower"):
             return not self.ended
+        if name == "undo":
+            return not self.ended and bool(self.sample.cost.suspended)
         return name != "skipped" or bool(self.skipped)
 
     def actions(self) -> list[Action]:
@@ -259,6 +286,20 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         """Look at these functions in another way; what is measured goes on."""
         if name != self.VIEW:
             self.console.open_view(name, self.views)
+
+    def action_undo(self) -> None:
+        """Put back what the budget took off."""
+        if self.running is not None:
+            self.work("putting back …")
+            self.run_worker(self._undo(self.running))
+
+    async def _undo(self, running: Readings[Reading]) -> None:
+        try:
+            await running.undo()
+        except BpfscopeError as error:
+            self.post_message(self.Refused(error))
+        else:
+            self.done()
 
     def action_skipped(self) -> None:
         """List what could not be probed."""
