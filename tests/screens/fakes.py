@@ -239,6 +239,7 @@ class FakeSources:
         self.holds: dict[str, asyncio.Event] = {}  # method, or module's name → what it waits for
         self.probings: list[FakeProbing] = []
         self.timings: list[FakeTiming] = []
+        self.by: list[str] = []  # of the timings
         self.stackings: list[FakeReadings[StacksSample]] = []
         self.valuations: list[FakeReadings[ValuesSample]] = []
         self.with_results: list[bool] = []  # of the valuations
@@ -296,9 +297,10 @@ class FakeSources:
         return self.probing, attached
 
     async def latency(
-        self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
+        self, pid: int, modules: Sequence[Module], functions: Sequence[Function], by: str
     ) -> tuple[FakeTiming, Attached]:
-        """Time everything but what is to be skipped."""
+        """Time everything but what is to be skipped; how calls are told apart is noted."""
+        self.by.append(by)
         attached = await self._attach("latency", functions)
         self.timings.append(FakeTiming(attached.attached))
         return self.timings[-1], attached

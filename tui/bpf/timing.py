@@ -11,6 +11,7 @@ import struct
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from enum import IntEnum
+from operator import add
 from typing import Final, NamedTuple
 
 from tui.bpf import compiler, kernel
@@ -31,6 +32,7 @@ _FRAME: Final = struct.Struct("=6Q3I3I")  # struct frame; of the last three: whe
 _MEMBER: Final = struct.Struct("=Q16s")  # struct member: function, name
 _GROUPS: Final = 1_024  # rows of groups
 _OVERHEAD: Final = 12  # a row's cell that the kernel only reads
+_CALLED: Final = 13  # and those of calls, and returns, that are in groups
 _LEFT: Final = 2  # Row.left
 _MOST_SWEPT: Final = 20_000  # frames that are looked at
 _FRAMES: Final = (65_536, 2_048)  # calls under way: at least, and per CPU
@@ -138,8 +140,9 @@ class Timing(Owner):
         return self._cells[at : at + BUCKETS].tolist()
 
     def hits(self) -> tuple[list[int], list[int]]:
-        """Calls and returns of each function now."""
-        return self._cells[0::_ROW].tolist(), self._cells[1::_ROW].tolist()
+        """Calls and returns of each function now, also those in groups."""
+        calls, returns, called, returned = (self._cells[at::_ROW].tolist() for at in (0, 1, _CALLED, _CALLED + 1))
+        return list(map(add, calls, called)), list(map(add, returns, returned))
 
     def groups(self) -> list[tuple[int, bytes, Row, list[int]]]:
         """Per function and group, the function's index, the group's number or name (16 bytes), figures and buckets.

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
+from tui.bpf.timing import By
 from tui.collectors import budget, live, processes
 from tui.collectors.budget import Guard
 from tui.collectors.latency import LatencyProbe
@@ -138,11 +139,11 @@ class LiveSources:
         return LiveProbing(probe, Guard(probe, pid, self._limit)), attached
 
     async def latency(
-        self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
+        self, pid: int, modules: Sequence[Module], functions: Sequence[Function], by: str
     ) -> tuple[Live[LatencySample], Attached]:
         """Time these functions of the process. Raises BpfscopeError when none could be attached."""
         _refuse_itself(pid)
-        probe = await _in_thread(LatencyProbe, Target(pid, "", tuple(modules)))
+        probe = await _in_thread(lambda: LatencyProbe(Target(pid, "", tuple(modules)), by=By[by.upper()]))
         try:
             attached = await _in_thread(probe.add, functions, self._limit)
         except BaseException:

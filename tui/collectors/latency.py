@@ -9,12 +9,11 @@ load or link in can't be known. So return probes are only used where somebody as
 import re
 import time
 from collections.abc import Sequence
-from functools import partial
 from typing import Final, NamedTuple
 
 from tui.bpf.counting import Place
 from tui.bpf.features import Method, attach_method
-from tui.bpf.timing import Timed, Timing
+from tui.bpf.timing import By, Row, Timed, Timing
 from tui.collectors import calibration
 from tui.collectors.budget import FEW, HeldBack, too_dear
 from tui.collectors.files import Chosen, Files, nothing_attached
@@ -24,6 +23,7 @@ from tui.collectors.target import Target, Watch
 from tui.elf.names import Function, Skipped
 from tui.errors import BpfscopeError
 from tui.owner import Owner
+from tui.text import sanitise
 
 _COLD: Final = re.compile(r"\.cold(?:\.\d+)?$")
 _SWEEP_SECONDS: Final = 1.0  # between looks for calls of threads that have ended
@@ -51,9 +51,13 @@ class _Cost(NamedTuple):
 class LatencyProbe(Owner):
     """Times functions of one target. Leaving it detaches everything."""
 
-    def __init__(self, target: Target, *, return_probes: bool = False) -> None:
-        """Nothing is attached yet. Raises TargetError, NotPermitted, NotSupported."""
-        self._return_probes = return_probes
+    def __init__(self, target: Target, *, return_probes: bool = False, by: By = By.FUNCTION) -> None:
+        """Nothing is attached yet. `by`: what calls are told apart by, besides their function.
+
+        Raises TargetError, NotPermitted, NotSupported.
+        """
+        self._return_probes, self._by = return_probes, by
+        self._names = GroupNames(by)
         self._method: Method = attach_method()
         self._target = target
         self._files = Files(target)
@@ -94,7 +98,7 @@ class LatencyProbe(Owner):
             places = [Place(each.place.file, each.place.entry) for each in timed]
             off, percent = too_dear(places, [call.cost for call in calls], self._target.pid, self._method, limit)
             self.held_back = HeldBack(tuple(timed[index].function for index in off), percent)
-        self._timing = Timing([each.place for each in timed], self._target.pid, self._method, overheads, off=off)
+        self._timing = Timing([each.place for each in timed], self._target.pid, self._method, overheads, self._by, off)
         rejected = self._timing.attachment.rejected
         skipped += [Skipped(timed[index].function, reason) for index, reason in rejected.items()]
         self._indexes = {each.function: index for index, each in enumerate(timed) if index not in rejected}
@@ -141,15 +145,26 @@ class LatencyProbe(Owner):
         if timing and (said or now - self._swept > _SWEEP_SECONDS):
             timing.sweep()
             self._swept = now
-        latencies = tuple(map(partial(_latency, timing), self._indexes.values(), self._costs)) if timing else ()
-        return LatencySample(
-            now,
-            now - self._started,
-            self._functions,
-            latencies,
-            timing.misses() if timing else 0,
-            said,
-        )
+        sample = LatencySample(now, now - self._started, (), (), timing.misses() if timing else 0, said)
+        return self._filled(sample, timing) if timing else sample
+
+    def _filled(self, sample: LatencySample, timing: Timing) -> LatencySample:
+        """The sample with a figure for each function, or for each group of calls and what isn't in one."""
+        rows = [
+            (function, "", _latency(timing.row(at), timing.buckets(at), cost))
+            for (function, at), cost in zip(self._indexes.items(), self._costs, strict=True)
+        ]
+        if self._by:
+            of = {at: (one, cost) for (one, at), cost in zip(self._indexes.items(), self._costs, strict=True)}
+            rows = [row for row in rows if row[2].calls or row[2].unmatched]
+            rows += [
+                (of[at][0], self._names[name], _latency(figures, buckets, of[at][1]))
+                for at, name, figures, buckets in timing.groups()
+            ]
+        functions, groups, latencies = zip(*rows, strict=True) if rows else ((), (), ())
+        if functions == self._functions:
+            functions = self._functions  # the same object, which others recognise
+        return sample._replace(functions=functions, latencies=latencies, groups=groups if self._by else ())
 
     def close(self) -> None:
         """Detaches everything; a second time is harmless."""
@@ -178,8 +193,34 @@ def _untimable(chosen: Chosen, *, return_probes: bool) -> str:
     return ""
 
 
-def _latency(timing: Timing, index: int, cost: _Cost) -> Latency:
-    row = timing.row(index)
+class GroupNames(dict[bytes, str]):
+    """What a group is called, by the 16 bytes that the kernel tells it by; looked up once."""
+
+    def __init__(self, by: By) -> None:
+        super().__init__()
+        self._by = by
+
+    def __missing__(self, name: bytes) -> str:
+        if self._by is By.COMM:
+            label = sanitise(name.partition(b"\0")[0].decode("utf-8", "surrogateescape"))
+        else:
+            number = int.from_bytes(name[:8], "little")
+            pid, tid = (number, number) if self._by is By.PROCESS else (number >> 32, number & 0xFFFFFFFF)
+            label = f"{tid} {thread_name(pid, tid)}".strip()
+        self[name] = label
+        return label
+
+
+def thread_name(pid: int, tid: int) -> str:
+    """As /proc has it; empty where there is no such thread any more."""
+    try:
+        with open(f"/proc/{pid}/task/{tid}/comm", "rb") as file:
+            return sanitise(file.read().rstrip(b"\n").decode("utf-8", "surrogateescape"))
+    except OSError:
+        return ""
+
+
+def _latency(row: Row, buckets: Sequence[int], cost: _Cost) -> Latency:
     untimed = row.full + row.nested
     unmatched = row.left + max(0, row.strays - row.full)
     in_flight = max(0, row.calls - row.returns - row.left - untimed)
@@ -194,7 +235,7 @@ def _latency(timing: Timing, index: int, cost: _Cost) -> Latency:
         row.total,
         row.own,
         row.children,
-        tuple(timing.buckets(index)),
+        tuple(buckets),
         cost.floor,
         row.spent + row.returns * cost.floor,
     )

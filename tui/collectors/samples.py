@@ -79,11 +79,12 @@ class LatencySample(NamedTuple):
 
     time: float  # seconds, monotonic
     elapsed: float  # seconds since everything was attached
-    functions: tuple[Function, ...]
+    functions: tuple[Function, ...]  # one for each of the latencies: with groups, a function comes several times
     latencies: tuple[Latency, ...]
     lost: int  # hits that the kernel did not hand to our program
     ended: str = ""
     cost: Cost = Cost()
+    groups: tuple[str, ...] = ()  # whose calls each one's are: "811 postgres", a thread's name; "" for all others
 
 
 class Frame(NamedTuple):

@@ -98,9 +98,12 @@ class Sources(Protocol):
         ...
 
     async def latency(
-        self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
+        self, pid: int, modules: Sequence[Module], functions: Sequence[Function], by: str
     ) -> tuple[Readings[LatencySample], Attached]:
-        """Time these functions of the process. Raises BpfscopeError when none could be attached."""
+        """Time these functions of the process. Raises BpfscopeError when none could be attached.
+
+        `by`: what calls are told apart by: "function" alone, or also "process", "thread" or "comm".
+        """
         ...
 
     async def stacks(

@@ -66,11 +66,13 @@ def cost(of: Cost) -> Row:
 
 def latencies(sample: LatencySample) -> Row:
     """Durations since the start, of an interval or a summary."""
+    nothing: list[Row] = [{}] * len(sample.latencies)
+    groups = [{"group": group or None} for group in sample.groups] or nothing
     return {
         "elapsed_ns": int(sample.elapsed * 1e9),
         "functions": [
-            _function(function) | latency(figures)
-            for function, figures in zip(sample.functions, sample.latencies, strict=True)
+            _function(function) | group | latency(figures)
+            for function, group, figures in zip(sample.functions, groups, sample.latencies, strict=True)
         ],
         "lost": sample.lost,
         "ended": sample.ended or None,

@@ -5,7 +5,10 @@ detaches all.
 """
 
 import asyncio
+import json
 from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from textual.message import Message
@@ -14,13 +17,16 @@ from textual.widgets import Static
 from tui import text
 from tui.collectors.samples import Cost
 from tui.collectors.sources import Attached, Reading, Readings
+from tui.elf.names import Function
 from tui.errors import BpfscopeError, TargetError
+from tui.export.rows import Row
 from tui.screens.live import LiveScreen
 from tui.screens.session import Attaching, Session
 from tui.screens.skipped import SkippedScreen
 from tui.screens.target import function_key, sentence
 from tui.screens.views import ACTIONS as VIEW_ACTIONS
 from tui.screens.views import Views
+from tui.text import sanitise
 from tui.widgets.actions import Action
 from tui.widgets.lines import Phrase
 
@@ -31,6 +37,8 @@ STOPPING = "stopping: what is attached already is detached again …"
 LEAVE = "esc leads back to the functions, and once more to the processes"
 SKIPPED = Action("x", "x", "skipped", "skipped", "List the functions that could not be probed, with reasons", 6)
 UNDO = Action("u", "u", "put back", "undo", "Put back what the budget took off, and keep no budget any more", 3)
+EXPORT = Action("e", "e", "export", "export", "Write the numbers to a JSON file in the current folder", 6)
+RESET = Action("r", "r", "reset", "reset", "Count from here", 2)
 BACK = Action("escape", "esc", "back", "back", "Clear the filter, or detach everything and go back", 0)
 
 
@@ -94,6 +102,10 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         """What the state line says of the numbers."""
         return []
 
+    def document(self) -> Row:
+        """What an export says."""
+        raise NotImplementedError
+
     def focus_content(self) -> None:
         """Give the keys to what has them first."""
         self.table().focus()
@@ -120,6 +132,11 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
     def over(self) -> str:
         """That there is nothing left to probe, in a sentence."""
         return self.gone or (f"{self.target.title} {self.ended}" if self.ended else "")
+
+    @property
+    def suspended(self) -> dict[Function, str]:
+        """The functions that the budget took off, with the reason."""
+        return dict(self.sample.cost.suspended) if self.sample else {}
 
     @property
     def outdated(self) -> bool:
@@ -158,6 +175,22 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         else:
             self.say(event.gone or event.reason, bad=True)
         self.done()
+
+    def reopen(self) -> None:
+        """Detach, and attach anew in another way."""
+        before, self.running, self.sample = self.session, None, None
+        self.workers.cancel_group(self, "samples")
+        self.attaching = len(self.asked)
+        self.work(f"attaching {text.plural(len(self.asked), 'function')} …")
+        self.run_worker(self._reopen(before), group="reopen")
+
+    async def _reopen(self, before: Session[Any] | None) -> None:
+        if before is not None:
+            with suppress(BpfscopeError):
+                await self.console.close_session(before)
+        self.skipped = ()
+        self.session = self.console.open_session(self.attach())
+        await self._open(self.session)
 
     def work(self, doing: str) -> None:
         """Say what is done, and take no orders meanwhile."""
@@ -266,7 +299,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
             return bool(self.views.functions)
         if self.failure or self.busy or self.sample is None:
             return False
-        if name in ("pause", "faster", "slower"):
+        if name in ("pause", "faster", "slower", "reset"):
             return not self.ended
         if name == "undo":
             return not self.ended and bool(self.sample.cost.suspended)
@@ -301,6 +334,19 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         else:
             self.done()
 
+    def action_export(self) -> None:
+        """Write the numbers to a file."""
+        self.run_worker(self._export(json.dumps(self.document(), ensure_ascii=False, indent=2) + "\n", "json"))
+
+    async def _export(self, content: str, ending: str) -> None:
+        path = Path.cwd() / f"bpfscope-{self.target.pid}-{datetime.now().astimezone():%Y%m%d-%H%M%S}.{ending}"
+        try:
+            await asyncio.to_thread(_write, path, content)
+        except OSError as error:
+            self.say(f"{sanitise(str(path))} can't be written: {(error.strerror or str(error)).lower()}", bad=True)
+        else:
+            self.say(f"written to {sanitise(str(path))}")
+
     def action_skipped(self) -> None:
         """List what could not be probed."""
         self.app.push_screen(SkippedScreen(self.target, self.skipped))
@@ -328,3 +374,8 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         if self.session is not None:
             with suppress(BpfscopeError):
                 await self.console.close_session(self.session)
+
+
+def _write(path: Path, content: str) -> None:
+    with path.open("x", encoding="utf-8") as file:
+        file.write(content)

@@ -31,7 +31,8 @@
 #define MOST_NESTED 64		/* MAX_URETPROBE_DEPTH: include/linux/uprobes.h, 5.15 to 6.18 */
 
 struct row {
-	u64 calls, returns, left, strays, full, nested, total, self, children, spent, longest, shortest, overhead, spare[3];
+	u64 calls, returns, left, strays, full, nested, total, self, children, spent, longest, shortest, overhead;
+	u64 called, returned, unused;	/* in groups */
 	u64 buckets[BUCKETS];
 };
 
@@ -208,6 +209,8 @@ int latency(struct pt_regs *ctx)
 		if (!was_counted)
 			return 0;
 		__sync_fetch_and_add(&row->returns, 1);
+		if (by)
+			__sync_fetch_and_add(&base->returned, 1);
 		__sync_fetch_and_add(&row->total, took);
 		__sync_fetch_and_add(&row->self, inner < took ? took - inner : 0);
 		__sync_fetch_and_add(&row->children, children);
@@ -251,8 +254,11 @@ int latency(struct pt_regs *ctx)
 		new.function = top->function;
 		new.nesting = top->nesting;
 	}
-	if (counted)
+	if (counted) {
 		__sync_fetch_and_add(&row->calls, 1);
+		if (by)
+			__sync_fetch_and_add(&base->called, 1);
+	}
 	struct top mine = { .depth = place.depth, .function = function, .nesting = new.nesting };
 	if (cookie & URETPROBE && ++mine.nesting > MOST_NESTED) {
 		if (counted)
