@@ -33,7 +33,7 @@ from tui.widgets.columns import Column, Sort
 from tui.widgets.filter import Haystack
 from tui.widgets.histogram import HeatMap, Histogram
 from tui.widgets.lines import Detail, Phrase
-from tui.widgets.pieces import Cell
+from tui.widgets.pieces import Cell, cut_middle
 from tui.widgets.table import Table
 
 BY = ("function", "process", "thread", "comm")
@@ -46,6 +46,12 @@ def _words(row: LatencyRow) -> str:
 
 def _name(row: LatencyRow) -> str:
     return f"{row.function.name}  {row.group}" if row.group else row.function.name
+
+
+def _named(row: LatencyRow, width: int) -> Cell:
+    """The name, cut in the middle where there is no room; the group whole."""
+    group = _name(row)[len(row.function.name) :]
+    return ((cut_middle(row.function.name, max(1, width - cell_len(group))), ""), (group, "dim"))
 
 
 def _self(row: LatencyRow, _: int) -> Cell:
@@ -79,9 +85,8 @@ COLUMNS: tuple[Column[LatencyRow], ...] = (
         "function",
         "FUNCTION",
         20,
-        lambda row, _: ((row.function.name, ""), (_name(row)[len(row.function.name) :], "dim")),
+        lambda row, width: _named(row, width),
         lambda row: (row.function.name, row.group),
-        middle=True,
         flexible=True,
     ),
     Column(
