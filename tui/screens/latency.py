@@ -85,7 +85,7 @@ COLUMNS: tuple[Column[LatencyRow], ...] = (
         "function",
         "FUNCTION",
         20,
-        lambda row, width: _named(row, width),
+        _named,
         lambda row: (row.function.name, row.group),
         flexible=True,
     ),
