@@ -91,7 +91,7 @@ async def test_an_attach_error_is_shown_and_esc_leads_back(sources: FakeSources)
         screen = await at(pilot, ProbeScreen)
         await until(pilot, lambda: screen.failure)
         assert str(screen.query_one("#failure").render()) == "probing needs CAP_BPF: run bpfscope as root [/]"
-        assert keys(screen) == "esc back  ? help  q quit"
+        assert keys(screen) == "esc back  w as bpftrace  ? help  q quit"
         await pilot.press("escape")
         await at(pilot, FunctionsScreen)
 

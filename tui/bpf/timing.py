@@ -1,7 +1,7 @@
 """Timing calls at many places at once: entries, returns, and the rows in which the kernel adds them up.
 
     with Timing([Timed("/usr/bin/node", 4096)], pid=811, method=attach_method()) as timing:
-        timing.attachment.rejected, timing.row(0)
+        timing.attachment.rejected, timing.rows()
 
 Counting starts everywhere at one instant, when all is attached; calls that are under way then are not counted.
 """
@@ -33,7 +33,6 @@ _MEMBER: Final = struct.Struct("=Q16s")  # struct member: function, name
 _GROUPS: Final = 1_024  # rows of groups
 _OVERHEAD: Final = 12  # a row's cell that the kernel only reads
 _CALLED: Final = 13  # and those of calls, and returns, that are in groups
-_LEFT: Final = 2  # Row.left
 _MOST_SWEPT: Final = 20_000  # frames that are looked at
 _FRAMES: Final = (65_536, 2_048)  # calls under way: at least, and per CPU
 _RUNNERS: Final = (16_384, 1_024)  # threads and goroutines that are in one: the same
@@ -129,22 +128,20 @@ class Timing(Owner):
         """What takes functions off and puts them back, by their indexes."""
         return self._attachment
 
-    def row(self, index: int) -> Row:
-        """A function's figures now."""
-        at = index * _ROW
-        return _row(self._cells[at : at + len(Row._fields)].tolist(), self._swept[index])
-
-    def buckets(self, index: int) -> list[int]:
-        """Its histogram now: calls per bucket."""
-        at = index * _ROW + FIGURES
-        return self._cells[at : at + BUCKETS].tolist()
+    def rows(self) -> list[tuple[Row, Sequence[int]]]:
+        """Each function's figures now, and its histogram: calls per bucket, decoded when they are looked at."""
+        size = len(self._places) * _ROW
+        snapshot = memoryview(self._cells[:size].tobytes()).cast("Q")
+        return [
+            _row(snapshot[at : at + _ROW], swept) for at, swept in zip(range(0, size, _ROW), self._swept, strict=True)
+        ]
 
     def hits(self) -> tuple[list[int], list[int]]:
         """Calls and returns of each function now, also those in groups."""
         calls, returns, called, returned = (self._cells[at::_ROW].tolist() for at in (0, 1, _CALLED, _CALLED + 1))
         return list(map(add, calls, called)), list(map(add, returns, returned))
 
-    def groups(self) -> list[tuple[int, bytes, Row, list[int]]]:
+    def groups(self) -> list[tuple[int, bytes, Row, Sequence[int]]]:
         """Per function and group, the function's index, the group's number or name (16 bytes), figures and buckets.
 
         A number is a process's id, or that and the thread's in its lower half; what isn't in a group is in `row`.
@@ -155,8 +152,7 @@ class Timing(Owner):
             value = kernel.map_lookup(fd, key, _ROW * 8)
             if value is not None:
                 index, name = _MEMBER.unpack(key)
-                cells = list(memoryview(value).cast("Q"))
-                found.append((index, name, _row(cells[: len(Row._fields)], 0), cells[FIGURES:]))
+                found.append((index, name, *_row(memoryview(value).cast("Q"), 0)))
         return found
 
     def sweep(self) -> None:
@@ -207,10 +203,10 @@ class Timing(Owner):
         return returns, entries, probes
 
 
-def _row(figures: list[int], swept: int) -> Row:
-    shortest = ~figures[-1] & ((1 << 64) - 1) if figures[-1] else 0
-    figures[_LEFT] += swept
-    return Row._make([*figures[:-1], shortest])
+def _row(cells: "memoryview[int]", swept: int) -> tuple[Row, Sequence[int]]:
+    calls, returns, left, *others, shortest = cells[: len(Row._fields)].tolist()
+    shortest = ~shortest & ((1 << 64) - 1) if shortest else 0
+    return Row._make((calls, returns, left + swept, *others, shortest)), cells[FIGURES:]
 
 
 class _Ended(dict[int, bool]):

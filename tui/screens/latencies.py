@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from operator import attrgetter, sub
 from typing import Final, NamedTuple
 
@@ -12,7 +13,6 @@ from tui.export import rows
 from tui.screens.target import Target, function_key
 
 COLUMNS: Final = 60  # readings that the heat map has
-_SHARES: Final = (0.5, 0.9, 0.99)
 _ADDED: Final = ("calls", "returns", "unmatched", "untimed", "total_ns", "self_ns", "children", "probe_ns")
 Key = tuple[str, int, str]  # module, address, group
 
@@ -24,9 +24,26 @@ class LatencyRow(NamedTuple):
     function: Function
     group: str
     latency: Latency
-    p50: int
-    p90: int
-    p99: int
+
+    @property
+    def p50(self) -> int:
+        """Half of the calls took less."""
+        return self._percentile(0.5)
+
+    @property
+    def p90(self) -> int:
+        """Nine tenths of the calls took less."""
+        return self._percentile(0.9)
+
+    @property
+    def p99(self) -> int:
+        """All but a hundredth of the calls took less."""
+        return self._percentile(0.99)
+
+    def _percentile(self, share: float) -> int:
+        """Computed when it is shown or sorted by: of a thousand functions it takes longer than reading them."""
+        latency = self.latency
+        return histogram.percentiles(latency.buckets, (share,), latency.min_ns, latency.max_ns)[0]
 
     @property
     def share(self) -> float:
@@ -38,11 +55,10 @@ row_key = attrgetter("key")
 
 
 class _Known(NamedTuple):
-    """What was computed of a function at some number of returns."""
+    """A function's figures, and its calls by powers of two at each of the last readings."""
 
     row: LatencyRow
-    powers: tuple[int, ...]
-    columns: deque[tuple[int, ...]]
+    powers: deque[tuple[int, ...]]
 
 
 class Latencies:
@@ -91,7 +107,7 @@ class Latencies:
     def heat(self, key: Key) -> Sequence[tuple[int, ...]]:
         """Calls by powers of two of nanoseconds, per reading, the last last."""
         known = self._known.get(key)
-        return tuple(known.columns) if known else ()
+        return tuple(tuple(map(sub, now, then)) for then, now in pairwise(known.powers)) if known else ()
 
     def total(self, name: str) -> int:
         """The sum of a figure over all functions."""
@@ -131,12 +147,9 @@ def calls(sample: LatencySample) -> int:
 
 def _grown(known: _Known | None, key: Key, function: Function, latency: Latency) -> _Known:
     """What is known now; nothing is computed of a function that didn't return meanwhile."""
-    if known and known.row.latency.returns == latency.returns:
-        known.columns.append(())
-        return known._replace(row=known.row._replace(latency=latency))
-    middle = histogram.percentiles(latency.buckets, _SHARES, latency.min_ns, latency.max_ns)
-    powers = histogram.by_power(latency.buckets)
-    columns: deque[tuple[int, ...]] = known.columns if known else deque(maxlen=COLUMNS)
-    if known:
-        columns.append(tuple(now - then for now, then in zip(powers, known.powers, strict=True)))
-    return _Known(LatencyRow(key, function, key[2], latency, *middle), powers, columns)
+    row = LatencyRow(key, function, key[2], latency)
+    if known is None:
+        return _Known(row, deque((histogram.by_power(latency.buckets, latency.max_ns),), maxlen=COLUMNS + 1))
+    same = known.row.latency.returns == latency.returns
+    known.powers.append(known.powers[-1] if same else histogram.by_power(latency.buckets, latency.max_ns))
+    return _Known(row, known.powers)

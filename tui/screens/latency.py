@@ -65,7 +65,7 @@ def _time(key: str, title: str, *, priority: int = 0) -> Column[LatencyRow]:
     """A column of durations."""
 
     def value(row: LatencyRow) -> int:
-        found: int = getattr(row, key) if key in LatencyRow._fields else getattr(row.latency, key)
+        found: int = getattr(row, key) if hasattr(row, key) else getattr(row.latency, key)
         return found
 
     return Column(
@@ -164,6 +164,7 @@ class LatencyScreen(AttachedScreen[LatencySample]):
         super().__init__(views)
         self.latencies = Latencies()
         self._by = BY[0]
+        self._named: tuple[object, object] = ((), ())  # for what there is room
 
     def attach(self) -> Attaching[Readings[LatencySample]]:
         """Time them."""
@@ -193,7 +194,9 @@ class LatencyScreen(AttachedScreen[LatencySample]):
         """Show what the filter leaves."""
         if self.sample is not None:
             rows: Sequence[LatencyRow] = self.latencies.rows()
-            self.table().limit("function", max((cell_len(_name(row)) for row in rows), default=20))
+            if self._named != (self.sample.functions, self.sample.groups):
+                self._named = (self.sample.functions, self.sample.groups)
+                self.table().limit("function", max((cell_len(_name(row)) for row in rows), default=20))
             if self.prompt.wanted:
                 rows = self.leaves(Haystack(rows, _words).matching)
             self.table().empty = f"no function matches {self.prompt.wanted}; esc clears the filter"
