@@ -269,6 +269,38 @@ def test_taking_functions_off(start: Start, method: Method) -> None:
         assert (sample.functions, sample.events, sample.calls) == ((), (), 100)
 
 
+def test_suspending_and_resuming(start: Start, method: Method) -> None:
+    process = start("given", 3)
+    with tracing(process, "hot", "fibonacci") as (probe, attached):
+        hot, _ = attached.attached
+        probe.suspend([hot])
+        process.work()
+        assert {event.function.name for event in probe.read().events} == {"fibonacci"}
+        spent = dict(zip(probe.functions, probe.spent(), strict=True))
+        assert spent[hot] == 0 < sum(spent.values())
+        probe.resume([hot])
+        process.send("more")
+        process.truth()
+        sample = probe.read()
+        assert [named(event) for event in sample.events] == [(-1, -3)]
+        assert (sample.functions, sample.calls, sample.unmatched) == (attached.attached, 178, 0)
+        assert probe.spent()[0] > 0
+
+
+def test_of_many_functions_the_dearest_are_held_back(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.collectors.calls.FEW", 8)
+    process = start("hammer", 2)
+    target = resolve(process.pid)
+    with EventsProbe(target) as probe:
+        process.send("go")
+        attached = probe.add(pick(target, "hot*", "late"), limit=10.0)
+        held_back = probe.held_back.functions
+        assert {function.name for function in held_back} <= {f"hot{number}" for number in range(8)}
+        assert held_back
+        assert probe.held_back.percent > 10
+        assert set(held_back) < set(attached.attached) == set(probe.functions)
+
+
 def test_every_process_of_a_file(start: Start, targets: Path) -> None:
     with tracing(targets / "given", "hot") as (probe, _):
         processes = [start("given", number) for number in (3, 5)]

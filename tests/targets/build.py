@@ -106,6 +106,7 @@ RECIPES = {
     "fibonacci": _go("fibonacci.go"),
     "goroutines": _go("goroutines.go"),
     "arguments-go": _go("arguments.go"),
+    "load": _go("load.go"),
     "plain_count.json": Recipe(("../kernel/plain_count.c", "../../tui/bpf/include/bpfscope.h"), _plain_count),
 }
 

@@ -10,6 +10,7 @@ import pytest
 
 from tests.unit.elf_files import CODE_AT, Elf, Symbol
 from tui import cli
+from tui.collectors.budget import HeldBack
 from tui.collectors.reading import Reads, Wanted, choose
 from tui.collectors.samples import Attached, Event, EventsSample, Read, ValuesRow, ValuesSample
 from tui.collectors.target import Target
@@ -24,10 +25,32 @@ SIGNATURE = Signature((N, NAME), (RESULT,))
 LONG = "a text that is too long for a line of eighty"
 
 
-class FakeValues:
-    """Counts that grow by themselves; the third reading is the last."""
+class Cheap:
+    """What the guard of the budget asks a probe; and a context manager."""
 
     watch = None
+    held_back = HeldBack()
+    functions: tuple[Function, ...] = ()
+
+    def spent(self) -> list[int]:
+        return [0] * len(self.functions)
+
+    def suspend(self, functions: Sequence[Function]) -> None:
+        raise AssertionError
+
+    def resume(self, functions: Sequence[Function]) -> None:
+        raise AssertionError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class FakeValues(Cheap):
+    """Counts that grow by themselves; the third reading is the last."""
+
     asked: tuple[Wanted, bool] | None = None
 
     def __init__(
@@ -38,12 +61,6 @@ class FakeValues:
         reads = choose(wanted, signature, returns=wanted.results)
         self.reads = {function: reads}
         self._read = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
     def add(self) -> Attached:
         return Attached((self._function,), (), (Skipped(self._function, "x isn't read"),))
@@ -61,22 +78,16 @@ class FakeValues:
         return ValuesSample(1.0, 2.0, self._function, names, tuple(rows), 200, 4, 5, ended)
 
 
-class FakeEvents:
+class FakeEvents(Cheap):
     """Two calls, then the end."""
-
-    watch = None
 
     def __init__(self, target: Target, wanted: Wanted, *, return_probes: bool) -> None:
         self.reads: dict[Function, Reads] = {}
         self._events: list[Event] = []
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def add(self, functions: Sequence[Function], signatures: Mapping[Function, Signature]) -> Attached:
+    def add(
+        self, functions: Sequence[Function], signatures: Mapping[Function, Signature], limit: float | None
+    ) -> Attached:
         wanted = Wanted(results=True)
         self.reads = {function: choose(wanted, signatures[function], returns=True) for function in functions}
         function = functions[0]
@@ -192,6 +203,7 @@ def test_trace_as_json(program: str, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert summary == {
         "kind": "summary", "attached": 1, "skipped": [], "elapsed_ns": 2_000_000_000, "events": 2, "dropped": 3,
         "unmatched": 2, "lost": 1, "calls": 9, "ended": "exited 0",
+        "cost_percent": 0.0, "budget_percent": 10.0, "suspended": [],
     }  # fmt: skip
     assert [row["ph"] for row in json.loads(path.read_text())] == ["M", "X", "i"]
 

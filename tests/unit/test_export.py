@@ -7,6 +7,7 @@ from tui.elf.names import Function, Skipped
 from tui.export import rows
 
 FUNCTION = Function("server", "test::run()", "_ZN4test3runEv", 0x401000, 16, "symtab", 0x1000, ("run2",))
+FREE: rows.Row = {"cost_percent": 0.0, "budget_percent": None, "suspended": []}
 IFUNC = FUNCTION._replace(name="memcpy", aliases=(), unprobeable="a resolver")
 PROCESS = Process(811, 99, 1, "server", "root", 12.3456, 4096, 2, "c++", "./server --fast")
 
@@ -48,6 +49,9 @@ def test_counts() -> None:
         ],
         "lost": 7,
         "ended": None,
+        "cost_percent": 0.0,
+        "budget_percent": None,
+        "suspended": [],
     }
     assert rows.counts(sample._replace(ended="exited 0"))["ended"] == "exited 0"
 
@@ -63,7 +67,7 @@ def test_values() -> None:
             {"args": {"n": 1, "return": "a"}, "count": 3},
             {"args": {"n": 3, "return": "nan"}, "count": 1},
         ],
-        "calls": 11, "unmatched": 1, "lost": 2, "ended": "exited 0",
+        "calls": 11, "unmatched": 1, "lost": 2, "ended": "exited 0", **FREE,
     }  # fmt: skip
 
 
@@ -81,6 +85,7 @@ def test_events() -> None:
     assert rows.event(event._replace(arguments=(), results=())) == row | {"args": {}, "return": None}
     assert rows.events(EventsSample(1000.0, 0.5, (FUNCTION,), (event,), 9, 4, 3, 2, 1)) == {
         "elapsed_ns": 500_000_000, "events": 4, "dropped": 3, "unmatched": 2, "lost": 1, "calls": 9, "ended": None,
+        **FREE,
     }  # fmt: skip
 
 

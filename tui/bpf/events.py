@@ -1,7 +1,7 @@
 """Calls at many places with their values: as records in a ring buffer, or counted by their values.
 
     with Events([Timed("/usr/bin/node", 4096, None)], [Plan(())], pid, method, ring=1 << 22) as events:
-        events.rejected, list(events.records(1000)), events.totals()
+        events.attachment.rejected, list(events.records(1000)), events.totals()
 
 Counting starts everywhere at one instant, when all is attached; calls that are under way then are not seen.
 """
@@ -25,6 +25,7 @@ from tui.errors import NotSupported
 from tui.owner import Owner
 
 _ROW: Final = 8  # cells of struct row
+_RETURNS: Final = 7  # one of them
 _SLOTS: Final = 4  # per CPU
 _FRAMES: Final = 65_536  # calls under way, where their memory allows
 _FRAME_MEMORY: Final = 16 << 20
@@ -47,9 +48,9 @@ class Events(Owner):
 
     def __init__(
         self, places: Sequence[Timed], wanted: Sequence[Plan], pid: int | None, method: Method, *,
-        ring: int = 0, rows: int = 0,
+        ring: int = 0, rows: int = 0, off: Collection[int] = (),
     ) -> None:  # fmt: skip
-        """Attaches all that can be; `rejected` has the rest, by index. A plan for each place.
+        """Attaches all that can be; `attachment` has the rest. A plan for each place. `off` are held back for now.
 
         Calls become records in a ring buffer of at least `ring` bytes, or are counted in a table of `rows` rows.
 
@@ -75,30 +76,31 @@ class Events(Owner):
             self._ring = self._owned.enter_context(_ring(self._loaded.map("ring"), ring))
             program = "table" if rows else "trace"
             self._attachment = self._owned.enter_context(Attachment(self._loaded, program, pid, method))
-            self._attachment.attach(*hooks(places))
+            self._attachment.attach(*hooks(places), off=off)
         except BaseException:
             self.close()
             raise
 
     @property
-    def rejected(self) -> dict[int, str]:
-        """What can't be attached, by index, with reasons."""
-        return self._attachment.rejected
+    def attachment(self) -> Attachment:
+        """What takes functions off and puts them back, by their indexes."""
+        return self._attachment
 
     def fileno(self) -> int:
         """Readable when there are records."""
         return self._loaded.map("ring")
 
-    def detach(self, indexes: Collection[int]) -> None:
-        """Takes functions off; the others go on, and the totals of these stay as they are."""
-        self._attachment.detach(indexes)
-
     def totals(self) -> Totals:
         """All functions' totals now."""
-        calls, filtered, left, strays, unkept, lost, dropped = (self._cells[at::_ROW].tolist() for at in range(7))
+        cells = (self._cells[at::_ROW].tolist() for at in range(_RETURNS))
+        calls, filtered, left, strays, unkept, lost, dropped = cells
         unseen = sum(max(0, stray - kept) for stray, kept in zip(strays, unkept, strict=True))
         unmatched = sum(left) + self._swept + unseen
         return Totals(sum(calls), sum(filtered), unmatched, sum(lost), sum(dropped))
+
+    def hits(self) -> tuple[list[int], list[int]]:
+        """Calls, and returns, of each function now: what the target pays for."""
+        return self._cells[::_ROW].tolist(), self._cells[_RETURNS::_ROW].tolist()
 
     def records(self, most: int) -> Iterator[bytes]:
         """Records (plans.HEADER and cells) since the last time, at most so many, in the order in which they came."""

@@ -1,13 +1,15 @@
 """What probes share that read the values of calls: choosing places, plans, attaching; the base of two of them."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
+from tui.bpf.counting import Place
 from tui.bpf.events import Events
 from tui.bpf.features import Method, attach_method
 from tui.bpf.frames import Timed
-from tui.collectors import reading, returns
+from tui.collectors import calibration, reading, returns
+from tui.collectors.budget import FEW, HeldBack, too_dear
 from tui.collectors.files import Chosen, Files, nothing_attached
 from tui.collectors.probe import ended
 from tui.collectors.reading import Reads, Wanted
@@ -27,7 +29,15 @@ class Member(NamedTuple):
     function: Function
     place: Timed
     reads: Reads
+    emulated: bool  # its entry
     notes: tuple[str, ...]  # what isn't quite right, or isn't read
+
+    def costs(self, costs: calibration.Costs) -> tuple[int, int]:
+        """Nanoseconds that a hit of its entry takes, and a whole call."""
+        hit = costs.hit(emulated=self.emulated)
+        if self.place.returns is None:
+            return hit, hit
+        return hit, costs.call(emulated=self.emulated, return_probe=not self.place.returns).cost
 
 
 class CallsProbe(Owner):
@@ -43,9 +53,43 @@ class CallsProbe(Owner):
         self._every_return, self._return_probes = every_return, return_probes
         self._files = Files(target)
         self._events: Events | None = None
+        self._members: list[Member] = []  # by the records' indexes, those that are refused included
+        self._indexes: dict[Function, int] = {}  # of what is attached
         self._started = self._swept = 0.0
-        self.reads: dict[Function, Reads] = {}  # of what is attached
+        self.held_back = HeldBack()
         self.watch = Watch(target.pid) if target.pid is not None else None
+
+    @property
+    def functions(self) -> tuple[Function, ...]:
+        """What is read, also what is suspended."""
+        return tuple(self._indexes)
+
+    @property
+    def reads(self) -> dict[Function, Reads]:
+        """What is read of each function's calls."""
+        return {function: self._members[index].reads for function, index in self._indexes.items()}
+
+    def spent(self) -> list[int]:
+        """Nanoseconds that the target has lost to each function's probes."""
+        if self._events is None:
+            return []
+        calls, back = self._events.hits()
+        known = calibration.known()
+        costs = [(index, *self._members[index].costs(known)) for index in self._indexes.values()]
+        return [calls[index] * hit + back[index] * (call - hit) for index, hit, call in costs]
+
+    def suspend(self, functions: Sequence[Function]) -> None:
+        """Takes these out of the target; what was seen of them stays."""
+        if self._events:
+            self._events.attachment.suspend(self._at(functions))
+
+    def resume(self, functions: Sequence[Function]) -> None:
+        """Puts these back."""
+        if self._events:
+            self._events.attachment.resume(self._at(functions))
+
+    def _at(self, functions: Sequence[Function]) -> list[int]:
+        return [self._indexes[function] for function in functions if function in self._indexes]
 
     def close(self) -> None:
         """Detaches everything; a second time is harmless."""
@@ -58,12 +102,40 @@ class CallsProbe(Owner):
             self.watch = None
 
     def _attach(
-        self, signatures: Mapping[Function, Signature], *, ring: int = 0, rows: int = 0
-    ) -> tuple[list[Member], Attached]:
-        """Attaches once; members in the order of the records' indexes, those that are refused included."""
+        self, signatures: Mapping[Function, Signature], limit: float | None = None, *, ring: int = 0, rows: int = 0
+    ) -> Attached:
+        """Attaches once; of many functions, those that clearly exceed the budget `limit` (percent) are held back."""
+        skipped = self._choose(signatures)
+        costs = calibration.costs()
+        off: list[int] = []
+        if limit is not None and len(self._members) > FEW:
+            places = [Place(each.place.file, each.place.entry) for each in self._members]
+            taken = [each.costs(costs)[1] for each in self._members]
+            off, percent = too_dear(places, taken, self._target.pid, self._method, limit)
+            self.held_back = HeldBack(tuple(self._members[index].function for index in off), percent)
+        self._events = Events(
+            [each.place for each in self._members],
+            [each.reads.plan for each in self._members],
+            self._target.pid,
+            self._method,
+            ring=ring,
+            rows=rows,
+            off=off,
+        )
+        rejected = self._events.attachment.rejected
+        skipped += [Skipped(self._members[index].function, reason) for index, reason in rejected.items()]
+        self._indexes = {each.function: at for at, each in enumerate(self._members) if at not in rejected}
+        if not self._indexes:
+            raise nothing_attached(skipped)
+        self._started = time.monotonic()
+        attached = [self._members[index] for index in self._indexes.values()]
+        inexact = tuple(Skipped(each.function, note) for each in attached for note in each.notes)
+        return Attached(self.functions, tuple(skipped), inexact)
+
+    def _choose(self, signatures: Mapping[Function, Signature]) -> list[Skipped]:
+        """Finds out what to attach; returns what can't be. Raises where that is everything."""
         needed = self._every_return or any(reading.needs_returns(self._wanted, each) for each in signatures.values())
         chosen, skipped = self._files.choose(list(signatures), returns=needed)
-        members: list[Member] = []
         wrong: UsageError | None = None
         for each in chosen:
             try:
@@ -71,22 +143,12 @@ class CallsProbe(Owner):
             except UsageError as error:
                 wrong, member = wrong or error, str(error)
             if isinstance(member, Member):
-                members.append(member)
+                self._members.append(member)
             else:
                 skipped.append(Skipped(each.function, member))
-        if not members:
+        if not self._members:
             raise wrong or nothing_attached(skipped)
-        places, plans = [each.place for each in members], [each.reads.plan for each in members]
-        self._events = Events(places, plans, self._target.pid, self._method, ring=ring, rows=rows)
-        rejected = self._events.rejected
-        skipped += [Skipped(members[index].function, reason) for index, reason in rejected.items()]
-        attached = [member for index, member in enumerate(members) if index not in rejected]
-        if not attached:
-            raise nothing_attached(skipped)
-        self._started = time.monotonic()
-        self.reads = {each.function: each.reads for each in attached}
-        inexact = tuple(Skipped(each.function, note) for each in attached for note in each.notes)
-        return members, Attached(tuple(each.function for each in attached), tuple(skipped), inexact)
+        return skipped
 
     def _member(self, chosen: Chosen, signature: Signature) -> Member | str:
         """What to attach, or why nothing. Raises UsageError where what is wanted isn't there."""
@@ -103,7 +165,7 @@ class CallsProbe(Owner):
         place = returns.place(path, chosen, seen=seen, return_probes=self._return_probes)
         note = returns.note(chosen, return_probes=self._return_probes) if seen else chosen.site.note
         notes = (note, f"without durations: {unseen}" if self._every_return and unseen else "", signature.note)
-        return Member(chosen.function, place, reads, (*filter(None, notes), *reads.unread))
+        return Member(chosen.function, place, reads, chosen.site.emulated, (*filter(None, notes), *reads.unread))
 
     def _swept_events(self, said: str) -> Events | None:
         """What is attached, after a look for calls of threads that have ended, if it is time for one."""

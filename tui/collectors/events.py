@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 
 from tui.bpf.plans import HEADER
@@ -34,7 +35,6 @@ class EventsProbe(CallsProbe):
         """
         super().__init__(target, wanted or Wanted(), every_return=True, return_probes=return_probes)
         self._size = size
-        self._live: dict[Function, int] = {}  # their indexes
         self._makers: list[Callable[[_Header, bytes], Event]] = []
         self._seen = 0
 
@@ -42,9 +42,15 @@ class EventsProbe(CallsProbe):
         """Readable when there are events; -1 before functions were added."""
         return self._events.fileno() if self._events else -1
 
-    def add(self, functions: Sequence[Function], signatures: Mapping[Function, Signature]) -> Attached:
+    def add(
+        self,
+        functions: Sequence[Function],
+        signatures: Mapping[Function, Signature] = MappingProxyType({}),
+        limit: float | None = None,
+    ) -> Attached:
         """Traces these, once, with the values that their signatures name; without a signature, without values.
 
+        Of many, those that would clearly exceed the budget `limit` (percent) are in `held_back`, and not put on.
         `inexact` also says what isn't read, and why. Raises UsageError where what is wanted is nowhere, BpfscopeError
         where not one function could be attached.
         """
@@ -53,16 +59,15 @@ class EventsProbe(CallsProbe):
                 f"at most {MOST:,} functions can be traced at once, not {len(functions):,}: count first, then trace few"
             )
         known = {function: signatures.get(function, NOTHING) for function in functions}
-        members, attached = self._attach(known, ring=self._size)
-        there = set(attached.attached)
-        self._live = {each.function: index for index, each in enumerate(members) if each.function in there}
-        self._makers = [_maker(member) for member in members]
+        attached = self._attach(known, limit, ring=self._size)
+        self._makers = [_maker(member) for member in self._members]
         return attached
 
     def remove(self, functions: Sequence[Function]) -> None:
         """Detaches these; the others go on."""
-        if self._events:
-            self._events.detach([self._live.pop(function) for function in functions if function in self._live])
+        self.suspend(functions)
+        for function in functions:
+            self._indexes.pop(function, None)
 
     def read(self) -> EventsSample:
         """The calls since the last time."""
@@ -78,7 +83,7 @@ class EventsProbe(CallsProbe):
         totals = bpf.totals()
         lost = totals.lost + bpf.misses()
         counts = (totals.calls, self._seen, totals.dropped, totals.unmatched, lost)
-        return EventsSample(now, now - self._started, tuple(self._live), tuple(events), *counts, said)
+        return EventsSample(now, now - self._started, self.functions, tuple(events), *counts, said)
 
 
 def _maker(member: Member) -> Callable[[_Header, bytes], Event]:

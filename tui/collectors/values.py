@@ -35,10 +35,11 @@ class ValuesProbe(CallsProbe):
 
         Raises UsageError where what is wanted isn't there, BpfscopeError where nothing can be attached or read.
         """
-        (member,), attached = self._attach({self._function: self._signature}, rows=self._rows)
-        _require_values(self._function, member.reads)
-        self._decoder = Decoder(member.reads)
-        self._names = member.reads.names
+        attached = self._attach({self._function: self._signature}, rows=self._rows)
+        reads = self.reads[self._function]
+        _require_values(self._function, reads)
+        self._decoder = Decoder(reads)
+        self._names = reads.names
         return attached
 
     def read(self) -> ValuesSample:

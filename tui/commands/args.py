@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from tui import text
 from tui.collectors import histogram, live, signatures
 from tui.collectors import target as targets
+from tui.collectors.budget import Guard
 from tui.collectors.decoding import by_frequency
 from tui.collectors.samples import Attached, ValuesRow, ValuesSample
 from tui.collectors.values import ValuesProbe
@@ -33,6 +34,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--ret", action="store_true", help="read what it returns as well")
     running.add_duration(parser)
     running.add_interval(parser)
+    running.add_budget(parser)
+    running.add_bpftrace(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -40,13 +43,16 @@ def run(arguments: argparse.Namespace) -> int:
     wanted = reading.wanted(arguments, results=arguments.ret)
     target = targets.resolve(arguments.target)
     function = _one(selection.pick_functions(target, arguments.module, [arguments.function]))
+    if arguments.bpftrace:
+        return running.show_bpftrace("arguments", target, [function], as_json=arguments.json)
     signature = signatures.read(target, [function])[function]
     with (
         live.stop_signals() as stop,
         ValuesProbe(target, function, signature, wanted, return_probes=arguments.return_probes) as probe,
     ):
         attached = probe.add()
-        samples = live.samples(probe, stop, arguments.interval, arguments.duration)
+        guard = Guard(probe, target.pid, arguments.budget)
+        samples = live.samples(probe, stop, arguments.interval, arguments.duration, guard)
         reads = probe.reads[function]
         words = Words((*reads.parameters, *reads.results))
         for line in _json(attached, samples) if arguments.json else _text(attached, samples, words):
@@ -72,7 +78,9 @@ def _json(attached: Attached, samples: Iterator[tuple[ValuesSample, bool]]) -> I
 
 def _text(attached: Attached, samples: Iterator[tuple[ValuesSample, bool]], words: Words) -> Iterator[str]:
     running.narrate_attached("reading", attached)
+    suspensions = running.Suspensions()
     for sample, last in samples:
+        suspensions.narrate(sample.cost)
         if last and sample.ended:
             running.narrate(f"the target {sample.ended}")
         yield from _table(sample, words, everything=last)

@@ -9,6 +9,19 @@ _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s)", re.ASCII)
 _NANOSECONDS: Final = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 
 
+def percent(word: str) -> float | None:
+    """A share of the target's time, or None for "off"."""
+    try:
+        value = float(word.removesuffix("%"))
+    except ValueError:
+        value = math.nan
+    if word == "off":
+        return None
+    if not 0 < value <= 100:
+        raise argparse.ArgumentTypeError(f"{word!r} is neither a percentage between 0 and 100 nor 'off'")
+    return value
+
+
 def seconds(word: str) -> float:
     """A positive number of seconds, of at most eleven days: what poll(2) can wait."""
     try:

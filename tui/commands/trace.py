@@ -15,6 +15,7 @@ from typing import Final, TextIO
 from tui import text
 from tui.collectors import live, signatures
 from tui.collectors import target as targets
+from tui.collectors.budget import Guard
 from tui.collectors.events import EventsProbe
 from tui.collectors.samples import Attached, Event, EventsSample
 from tui.commands import reading, running, selection
@@ -35,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     reading.add_arguments(parser)
     parser.add_argument("--chrome", metavar="FILE", help="write a trace that Perfetto and chrome://tracing load, too")
     running.add_duration(parser)
+    running.add_budget(parser)
+    running.add_bpftrace(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -42,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     wanted = reading.wanted(arguments, results=True)
     target = targets.resolve(arguments.target)
     functions = selection.pick_functions(target, arguments.module, arguments.patterns)
+    if arguments.bpftrace:
+        return running.show_bpftrace("events", target, functions, as_json=arguments.json)
     known = {function: signatures.described(each) for function, each in signatures.read(target, functions).items()}
     with ExitStack() as stack:
         stop = stack.enter_context(live.stop_signals())
@@ -50,8 +55,9 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.chrome:
             trace = chrome.Trace(stack.enter_context(_created(arguments.chrome)), time.monotonic_ns())
             stack.callback(trace.finish)
-        attached = probe.add(functions, known)
-        samples = live.samples(probe, stop, _INTERVAL, arguments.duration)
+        attached = probe.add(functions, known, arguments.budget)
+        guard = Guard(probe, target.pid, arguments.budget, probe.held_back)
+        samples = live.samples(probe, stop, _INTERVAL, arguments.duration, guard)
         if trace:
             samples = _written(samples, trace)
         lines = _json(attached, samples) if arguments.json else _text(attached, samples, _Calls(attached, probe))
@@ -86,7 +92,9 @@ def _json(attached: Attached, samples: Samples) -> Iterator[str]:
 
 def _text(attached: Attached, samples: Samples, calls: "_Calls") -> Iterator[str]:
     running.narrate_attached("tracing", attached)
+    suspensions = running.Suspensions()
     for sample, last in samples:
+        suspensions.narrate(sample.cost)
         yield "".join(map(calls.line, sample.events))
         if last:
             _narrate_end(sample)

@@ -10,6 +10,7 @@ from tui import text
 from tui.widgets.pieces import Piece, fit, paint, palette
 
 _LABEL: Final = 7  # cells of a duration
+_BELOW: Final = "░"
 _LEVELS: Final = " ·░▒▓█"
 
 
@@ -24,11 +25,12 @@ class Histogram(Widget):
         super().__init__(id=id)
         self._title = ""
         self._bars: Sequence[tuple[int, int, int]] = ()
+        self._floor = 0
 
-    def show(self, title: str, bars: Sequence[tuple[int, int, int]]) -> None:
-        """Show these: from, up to but without (ns), calls."""
-        if (title, bars) != (self._title, self._bars):
-            self._title, self._bars = title, bars
+    def show(self, title: str, bars: Sequence[tuple[int, int, int]], floor: int = 0) -> None:
+        """Show these: from, up to but without (ns), calls. What lies below the floor is marked."""
+        if (title, bars, floor) != (self._title, self._bars, self._floor):
+            self._title, self._bars, self._floor = title, bars, floor
             self.refresh()
 
     def lines(self, width: int, height: int) -> list[tuple[Piece, ...]]:
@@ -38,9 +40,12 @@ class Histogram(Widget):
         numbers = max((len(text.count(count)) for _, _, count in shown), default=1)
         room = max(1, width - _LABEL - numbers - 4)
         lines: list[tuple[Piece, ...]] = [fit(((f" {self._title}", "head"),), width)]
-        for low, _, count in shown:
+        for low, high, count in shown:
             label = (f"{text.duration(low):>{_LABEL}} ", "dim")
-            bar = text.bar(count / most, room).ljust(room)
+            bar = text.bar(count / most, room)
+            if high <= self._floor:
+                bar = _BELOW * len(bar)
+            bar = bar.ljust(room)
             lines.append((label, ("▏", "faint"), (bar, "graph"), (f" {text.count(count):>{numbers}}", "")))
         return lines
 

@@ -34,7 +34,7 @@ enum { NUMBER, SIGNED, C_TEXT, COUNTED_TEXT };
 enum { LESS = 1, EQUAL = 2, MORE = 4, BITS = 8 };
 
 struct row {
-	u64 calls, filtered, left, strays, unkept, lost, dropped, spare;
+	u64 calls, filtered, left, strays, unkept, lost, dropped, returns;
 };
 
 struct fetch {		/* a register; or, with steps, what lies there: each but the last leads to the next address */
@@ -252,6 +252,8 @@ INLINE int hit(struct pt_regs *ctx, bool table)
 	if (plan->returns)
 		frame = frames.lookup(&place);
 	if (returning) {
+		if (counted)
+			__sync_fetch_and_add(&row->returns, 1);
 		if (!frame) {
 			if (counted)
 				__sync_fetch_and_add(&row->strays, 1);
