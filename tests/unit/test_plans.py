@@ -4,6 +4,7 @@ import pytest
 
 from tui.bpf import compiler, plans
 from tui.bpf.plans import BITS, EQUAL, HEADER, LESS, MOST_CELLS, VALUES, Condition, Plan, Reading
+from tui.elf.values import MOST_STEPS, MOST_VALUES
 
 NUMBER = Reading(("di", (), 0), 4, signed=True)
 TEXT = Reading(("sp", (8, -16), 0), text=True)
@@ -21,7 +22,7 @@ def test_a_plan_is_as_long_as_the_program_says() -> None:
     entries = {each.name: each.value_size for each in compiler.shipped("events").maps}
     assert len(plans.pack(Plan(()))) == entries["plans"]
     assert HEADER.size + 8 * (MOST_CELLS + 1) == entries["frames"]
-    assert plans.VALUES == 8
+    assert (plans.VALUES, plans._FETCH.size) == (MOST_VALUES, 8 * MOST_STEPS + 8)
 
 
 def test_values_and_their_cells() -> None:

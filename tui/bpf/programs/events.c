@@ -10,8 +10,8 @@
  * stats    a row per function, mapped by the reader; additions are atomic
  * control  one cell: whose turn it is, and whether it counts
  * plans    what to read of each function's calls, written by tui/bpf/plans.py
- * slots    SLOTS records for each CPU to work in, since a preemptible kernel may let another hit come between; `busy` is
- *          taken by an exchange
+ * slots    SLOTS records for each CPU to work in, since a preemptible kernel may let another hit come between: `busy`
+ *          is taken by an exchange
  * frames   calls under way; its values are as long as the longest record at an entry
  * ring     of `trace`: records, read by tui/bpf/ring.py
  * counts   of `table`: calls by the records' ends, from `function` on
@@ -34,7 +34,10 @@ enum { NUMBER, SIGNED, C_TEXT, COUNTED_TEXT };
 enum { LESS = 1, EQUAL = 2, MORE = 4, BITS = 8 };
 
 struct row {
-	u64 calls, filtered, left, strays, unkept, lost, dropped, returns;
+	u64 calls, filtered, left;	/* a condition left it out; it never returned */
+	u64 strays, unkept;		/* returns without a frame, and calls that have none: of these, they are expected */
+	u64 lost, dropped;		/* no room to wait or be looked at; none in `ring` or `counts` */
+	u64 returns;
 };
 
 struct fetch {		/* a register; or, with steps, what lies there: each but the last leads to the next address */
@@ -49,8 +52,8 @@ struct value {
 };
 
 struct condition {
-	u32 value, cell, accepts, text;	/* how the value may relate to the constant; whether it is a text */
-	u64 constant, bias;		/* both were added to bring signed numbers into order; of a text its length */
+	u32 value, cell, accepts, text;	/* accepts: how the value may relate to the constant; whether it is a text */
+	u64 constant, bias;		/* bias: the sign bit, which is turned in both; of a text the constant is its length */
 	u64 letters[TEXT];
 };
 
@@ -207,6 +210,30 @@ INLINE bool fulfils(struct record *record, struct condition *condition)
 	return accepts & (found < wanted ? LESS : found > wanted ? MORE : EQUAL);
 }
 
+INLINE void read_values(struct slot *slot, struct plan *plan, bool returning)
+{
+	u32 base = returning ? VALUES : 0, values = returning ? plan->return_values : plan->entry_values;
+
+	for (u32 i = 0; i < VALUES; i++) {
+		u32 at = base + i;
+
+		FORGET(at);
+		if (i < values && at < 2 * VALUES && read_value(slot, &plan->values[at]))
+			slot->record.unreadable |= 1 << at;
+	}
+}
+
+INLINE bool fulfils_all(struct record *record, struct plan *plan, bool returning)
+{
+	u32 from = returning ? plan->entry_conditions : 0, to = returning ? plan->conditions : plan->entry_conditions;
+	bool all = !returning || record->took >= plan->slower;
+
+	for (u32 i = 0; i < CONDITIONS; i++)
+		if (i >= from && i < to && !fulfils(record, &plan->condition[i]))
+			all = false;
+	return all;
+}
+
 INLINE void record_trace(struct row *row, struct record *record, u32 size)
 {
 	if (size > sizeof *record || ring.ringbuf_output(record, size, 0))
@@ -305,23 +332,10 @@ INLINE int hit(struct pt_regs *ctx, bool table)
 		record->function = function;
 		record->unreadable = 0;
 	}
+	read_values(slot, plan, returning);
 
-	u32 base = returning ? VALUES : 0, values = returning ? plan->return_values : plan->entry_values;
+	bool wanted = fulfils_all(record, plan, returning);
 
-	for (u32 i = 0; i < VALUES; i++) {
-		u32 at = base + i;
-
-		FORGET(at);
-		if (i < values && at < 2 * VALUES && read_value(slot, &plan->values[at]))
-			record->unreadable |= 1 << at;
-	}
-
-	u32 from = returning ? plan->entry_conditions : 0, to = returning ? plan->conditions : plan->entry_conditions;
-	bool wanted = !returning || record->took >= plan->slower;
-
-	for (u32 i = 0; i < CONDITIONS; i++)
-		if (i >= from && i < to && !fulfils(record, &plan->condition[i]))
-			wanted = false;
 	if (counted && !wanted)
 		__sync_fetch_and_add(&row->filtered, 1);
 	wanted = wanted && counted;
