@@ -55,12 +55,12 @@ def test_with_the_budget_it_is_hardly_slower(start: Start, never: int) -> None:
     process, undisturbed = start("load"), start("load")  # at the same time: whatever else goes on slows both down
     before = [cpu_time(each.pid) for each in (process, undisturbed)]
     for each in (process, undisturbed):
-        each.send("6000")
+        each.send("12000")
     with LatencyProbe(resolve(process.pid)) as probe:
         probe.add(everything(process), 20.0)
         assert len(probe.held_back.functions) > 10
         guard = Guard(probe, process.pid, 20.0, probe.held_back)
-        *_, (sample, _) = live.samples(probe, never, 0.5, 6.0, guard)
+        *_, (sample, _) = live.samples(probe, never, 0.5, 12.0, guard)
         rounds = [each.truth()["rounds"] for each in (process, undisturbed)]
         used = [cpu_time(each.pid) - then for each, then in zip((process, undisturbed), before, strict=True)]
         assert rounds[0] / used[0] > 0.8 * rounds[1] / used[1]
