@@ -84,6 +84,7 @@ RECIPES = {
     "plain-stripped": _c("plain.c", "-s"),
     "libunequal.so": Recipe(("library.c", "target.h"), _library),
     "uses-library": Recipe(("uses_library.c", "target.h"), _uses_library, ("libunequal.so",)),
+    "unloads": _c("unloads.c"),
     "plus": _c("plus.cc", compiler=CXX),
     "hammer": _c("hammer.c", "-pthread"),
     "leaderless": _c("leaderless.c", "-pthread"),
