@@ -109,13 +109,17 @@ def _narrated(attached: Attached, samples: Samples) -> Samples:
         suspensions.narrate(sample.cost)
         if last and sample.ended:
             running.narrate(f"the target {sample.ended}")
-        nameless = sum(stack.calls for stack in sample.stacks if not all(frame.module for frame in stack.frames))
-        if last and nameless:
+        if last and (nameless := _nameless(sample)):
             running.narrate(
                 f"{text.plural(nameless, 'call')} had callers of which only addresses are known: code that a JIT"
                 " compiler made without a /tmp/perf-PID.map, or processes that ended before they could be looked at"
             )
         yield sample, last
+
+
+def _nameless(sample: StacksSample) -> int:
+    """Calls that had a caller of which nothing is known."""
+    return sum(stack.calls for stack in sample.stacks if not all(frame.module for frame in stack.frames))
 
 
 def _interval(sample: StacksSample, before: StacksSample | None) -> Iterator[str]:

@@ -50,6 +50,12 @@ BPF_F_TABLE("array", u32, struct slot, slots, 1, BPF_F_MMAPABLE);
 BPF_F_TABLE("array", u32, struct row, rows, 1, BPF_F_MMAPABLE);
 BPF_F_TABLE("array", u32, u64, control, 1, BPF_F_MMAPABLE);
 
+/* All calls from within the function itself are one: recursion would make a stack of each way to get there. */
+static inline u64 canonical(u64 address, u64 begin, u64 size, u64 ip)
+{
+	return address - 1 - begin < size ? ip + 1 : address;
+}
+
 int stacks(struct pt_regs *ctx)
 {
 	CONSTANT(tgid, 0x7467696474676964);	/* only this process; 0: the link filters */
@@ -96,17 +102,17 @@ int stacks(struct pt_regs *ctx)
 	stack->cut = 0;
 	stack->frames[0] = ctx->ip;
 	bpf_probe_read_user(&frame[1], 8, (void *)below);
-	for (int i = 1; i < FRAMES; i++) {
-		/* All calls from within the function are one: recursion would make a stack of each way to get there. */
-		if (frame[1] - 1 - begin < size)
-			frame[1] = ctx->ip + 1;
-		stack->frames[i] = frame[1];
+	stack->frames[1] = canonical(frame[1], begin, size, ctx->ip);
+	for (int i = 2; i <= FRAMES; i++) {
 		if (pointer <= below || pointer & 7 || bpf_probe_read_user(frame, sizeof frame, (void *)pointer))
 			break;
 		if (frame[1] < LOWEST || frame[1] >> 47)
 			break;	/* no address: the pointer wasn't a frame's */
-		if (i == FRAMES - 1)
+		if (i == FRAMES) {
 			stack->cut = 1;
+			break;
+		}
+		stack->frames[i] = canonical(frame[1], begin, size, ctx->ip);
 		below = pointer;
 		pointer = frame[0];
 	}
