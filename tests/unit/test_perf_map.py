@@ -27,15 +27,18 @@ def name_at(address: int) -> str:
 
 def test_lines() -> None:
     text = b"7f0010 20 LazyCompile:~run /srv/app.js:7\n0x7F0040 0x8 py::main:/srv/main.py\n"
+    text += b"0x00007f0000000080 0x0000000000000200 void java.lang.Object.<init>()\n"
     assert list(parse(text)) == [
         (0x7F0010, 0x20, "LazyCompile:~run /srv/app.js:7"), (0x7F0040, 8, "py::main:/srv/main.py"),
+        (0x7F0000000080, 0x200, "void java.lang.Object.<init>()"),
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
     "line",
     [b"", b"7f0010 20", b"7f0010 20 ", b"run 7f0010 20", b"-1 20 run", b"+7 20 run", b"7_0 2_0 run", b"7f0010  20 run",
-     b"fffffffffffffff0 20 run", b"11112222333344445 20 run", b"7f0010 123456789 run", b"\0\0\0\0", b"7f0010\t20\trun"],
+     b"fffffffffffffff0 20 run", b"11112222333344445 20 run", b"7f0010 ffffffffffffffff run",
+     b"7f0010 12345678901234567 run", b"\0\0\0\0", b"7f0010\t20\trun"],
 )  # fmt: skip
 def test_what_does_not_fit_is_passed_over(line: bytes) -> None:
     assert list(parse(b"10 4 before\n" + line + b"\n20 4 after\n")) == [(0x10, 4, "before"), (0x20, 4, "after")]

@@ -18,7 +18,7 @@ from tui.text import sanitise
 _LARGEST: Final = 64 << 20  # bytes
 _MOST: Final = 1 << 18  # lines
 _LONGEST_NAME: Final = 1024  # bytes
-_LINE: Final = re.compile(rb"^(?:0x)?([0-9a-fA-F]{1,16}) (?:0x)?([0-9a-fA-F]{1,8}) ([^\n]+)\n", re.MULTILINE)
+_LINE: Final = re.compile(rb"^(?:0x)?([0-9a-fA-F]{1,16}) (?:0x)?([0-9a-fA-F]{1,16}) ([^\n]+)\n", re.MULTILINE)
 _ADDRESSES: Final = 1 << 47  # of user space
 
 
