@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.conftest import Start
-from tests.kernel.probing import BPFSCOPE, Command, pick, resolve, run, wait_until
+from tests.kernel.probing import BPFSCOPE, Command, gone, link_ids, pick, program_ids, resolve, run, wait_until
 from tests.kernel.test_load import HOT
 from tests.targets.running import SECONDS, Running
 from tui.bpf.features import Method
@@ -182,6 +182,27 @@ def test_goroutines_whose_stacks_grow(start: Start) -> None:
     assert ways(sample) == {((*["main.descend"] * depth, *outside), False): 200 for depth in range(1, 102)}
 
 
+def test_hundreds_of_probes_on_a_busy_go_program(start: Start) -> None:
+    process = start("load")
+    target = resolve(process.pid)
+    functions = [*pick(target, "main.*"), *pick(target, "runtime.*")[:640]]
+    for _ in range(5):
+        process.send("200")  # attached while it works
+        with StacksProbe(target) as probe:
+            assert len(probe.add(functions).attached) > 500
+            assert process.truth()["wrong"] == 0
+            process.send("200")
+            assert process.truth()["wrong"] == 0
+            sample = probe.read()
+            whole(sample)
+            assert sample.calls > 10_000
+            assert sample.lost < sample.calls / 100
+            assert {frame.module for stack in sample.stacks for frame in stack.frames} <= {"load", "[vdso]"}
+            process.send("200")  # detached while it works
+        assert process.truth()["wrong"] == 0
+    assert process.end() == 0
+
+
 def test_no_room_is_lost_and_counted(start: Start) -> None:
     process = start("goroutines")
     with counted(process.pid, "main.descend", most=50) as probe:
@@ -332,6 +353,20 @@ def test_a_file_and_a_process_that_nobody_saw(start: Start, targets: Path) -> No
     for way, calls in of_callers(truth, "").items():
         if not {"through", ""} & set(way[0]):
             assert known[way] == calls or way[0] == ("leaf", "main"), way
+
+
+def test_nothing_is_left(start: Start) -> None:
+    process = start("callers")
+    before, links_before = program_ids(os.getpid()), link_ids(os.getpid())
+    files = len(os.listdir("/proc/self/fd"))
+    with counted(process.pid, "leaf") as probe:
+        process.work()
+        assert probe.read().stacks
+        programs, links = program_ids(os.getpid()) - before, link_ids(os.getpid()) - links_before
+        assert programs
+        assert links
+    wait_until(lambda: gone(programs, links), "programs and links gone")
+    assert len(os.listdir("/proc/self/fd")) == files
 
 
 def test_what_is_jumped_to_has_no_callers(start: Start) -> None:

@@ -71,7 +71,7 @@ class StacksProbe(Owner):
         self._calls: Counter[int] = Counter()  # by shape
         self._seen: Counter[int] = Counter()  # calls by function,
         self._deep: Counter[int] = Counter()  # and their callers
-        self._unit = calibration.known().emulated
+        self._unit = 0  # nanoseconds of an emulated hit
         self.held_back = HeldBack()
         self._started = 0.0
         self.watch = Watch(target.pid) if target.pid is not None else None
@@ -170,7 +170,8 @@ class StacksProbe(Owner):
         for name in {each.function.module for each in chosen}:
             with ElfFile.open(self._files.path(name), modules[name].path) as elf:
                 segments[name] = elf.executable
-        costs = calibration.known()
+        costs = calibration.costs()
+        self._unit = costs.emulated
         members = []
         for function, site, *_ in chosen:
             name = function.module
