@@ -1,7 +1,7 @@
 """Timing calls at many places at once: entries, returns, and the rows in which the kernel adds them up.
 
     with Timing([Timed("/usr/bin/node", 4096)], pid=811, method=attach_method()) as timing:
-        timing.attachment.rejected, timing.row(0)
+        timing.attachment.rejected, timing.rows()
 
 Counting starts everywhere at one instant, when all is attached; calls that are under way then are not counted.
 """
@@ -33,7 +33,6 @@ _MEMBER: Final = struct.Struct("=Q16s")  # struct member: function, name
 _GROUPS: Final = 1_024  # rows of groups
 _OVERHEAD: Final = 12  # a row's cell that the kernel only reads
 _CALLED: Final = 13  # and those of calls, and returns, that are in groups
-_LEFT: Final = 2  # Row.left
 _MOST_SWEPT: Final = 20_000  # frames that are looked at
 _FRAMES: Final = (65_536, 2_048)  # calls under way: at least, and per CPU
 _RUNNERS: Final = (16_384, 1_024)  # threads and goroutines that are in one: the same
@@ -106,14 +105,17 @@ class Timing(Owner):
         if os.uname().machine != "x86_64":
             raise NotSupported("calls can be timed on x86-64 only, for now; they can be counted here")
         self._places, self._pid = places, pid
+        self._sweeps = pid is not None and sees_real_pids()
         self._swept = [0] * len(places)
         self._owned = ExitStack()
         cpus = possible_cpus()
         sizes = {"stats": max(1, len(places)), "frames": _room(_FRAMES, cpus), "tops": _room(_RUNNERS, cpus)}
+        self._runners = sizes["tops"]
         sizes["groups"] = _GROUPS if by else 1
         try:
             self._loaded = self._owned.enter_context(Loaded(compiler.shipped("latency"), sizes))
             self._cells = self._loaded.mapped("stats", writable=True)
+            self._control = self._loaded.mapped("control", writable=True)
             for index, overhead in enumerate(overheads):
                 self._cells[index * _ROW + _OVERHEAD] = overhead
             self._attachment = self._owned.enter_context(
@@ -129,22 +131,20 @@ class Timing(Owner):
         """What takes functions off and puts them back, by their indexes."""
         return self._attachment
 
-    def row(self, index: int) -> Row:
-        """A function's figures now."""
-        at = index * _ROW
-        return _row(self._cells[at : at + len(Row._fields)].tolist(), self._swept[index])
-
-    def buckets(self, index: int) -> list[int]:
-        """Its histogram now: calls per bucket."""
-        at = index * _ROW + FIGURES
-        return self._cells[at : at + BUCKETS].tolist()
+    def rows(self) -> list[tuple[Row, Sequence[int]]]:
+        """Each function's figures now, and its histogram: calls per bucket, decoded when they are looked at."""
+        size = len(self._places) * _ROW
+        snapshot = memoryview(self._cells[:size].tobytes()).cast("Q")
+        return [
+            _row(snapshot[at : at + _ROW], swept) for at, swept in zip(range(0, size, _ROW), self._swept, strict=True)
+        ]
 
     def hits(self) -> tuple[list[int], list[int]]:
         """Calls and returns of each function now, also those in groups."""
         calls, returns, called, returned = (self._cells[at::_ROW].tolist() for at in (0, 1, _CALLED, _CALLED + 1))
         return list(map(add, calls, called)), list(map(add, returns, returned))
 
-    def groups(self) -> list[tuple[int, bytes, Row, list[int]]]:
+    def groups(self) -> list[tuple[int, bytes, Row, Sequence[int]]]:
         """Per function and group, the function's index, the group's number or name (16 bytes), figures and buckets.
 
         A number is a process's id, or that and the thread's in its lower half; what isn't in a group is in `row`.
@@ -155,8 +155,7 @@ class Timing(Owner):
             value = kernel.map_lookup(fd, key, _ROW * 8)
             if value is not None:
                 index, name = _MEMBER.unpack(key)
-                cells = list(memoryview(value).cast("Q"))
-                found.append((index, name, _row(cells[: len(Row._fields)], 0), cells[FIGURES:]))
+                found.append((index, name, *_row(memoryview(value).cast("Q"), 0)))
         return found
 
     def sweep(self) -> None:
@@ -164,7 +163,7 @@ class Timing(Owner):
 
         Only where threads can be told by their numbers: of one process, seen from outside of containers, not in Go.
         """
-        if self._pid is None or not sees_real_pids():
+        if self._pid is None or not self._sweeps:
             return
         frames, tops = self._loaded.map("frames"), self._loaded.map("tops")
         keys = set(kernel.map_keys(frames, _PLACE.size, _MOST_SWEPT))
@@ -179,9 +178,10 @@ class Timing(Owner):
                 kernel.map_delete(frames, key)
                 *_, counted, left, _ = _FRAME.unpack(value)
                 self._swept[index] += counted and not left
-        for runner in runners:
-            if runner >> 32 == self._pid and ended[runner]:  # in Go it is no thread
-                kernel.map_delete(tops, struct.pack("=Q", runner))
+        gone = [runner for runner in runners if runner >> 32 == self._pid and ended[runner]]  # in Go it is no thread
+        for runner in gone:
+            kernel.map_delete(tops, struct.pack("=Q", runner))
+        self._control[1] = len(runners) - len(gone) < self._runners // 4
 
     def misses(self) -> int:
         """Hits that the kernel kept from the program."""
@@ -207,10 +207,10 @@ class Timing(Owner):
         return returns, entries, probes
 
 
-def _row(figures: list[int], swept: int) -> Row:
-    shortest = ~figures[-1] & ((1 << 64) - 1) if figures[-1] else 0
-    figures[_LEFT] += swept
-    return Row._make([*figures[:-1], shortest])
+def _row(cells: "memoryview[int]", swept: int) -> tuple[Row, Sequence[int]]:
+    calls, returns, left, *others, shortest = cells[: len(Row._fields)].tolist()
+    shortest = ~shortest & ((1 << 64) - 1) if shortest else 0
+    return Row._make((calls, returns, left + swept, *others, shortest)), cells[FIGURES:]
 
 
 class _Ended(dict[int, bool]):

@@ -91,7 +91,7 @@ def _calls(file: str, loop: Callable[[int], None], bare: list[int], *, at_ret: b
     with Timing(places, os.getpid(), attach_method()) as timing:
         for index, offset in enumerate(_FUNCTIONS):
             taken = _time(loop, offset)
-            yield Call(max(0, taken - bare[index]), timing.row(index).shortest)
+            yield Call(max(0, taken - bare[index]), timing.rows()[index][0].shortest)
 
 
 @contextmanager

@@ -150,16 +150,17 @@ class LatencyProbe(Owner):
 
     def _filled(self, sample: LatencySample, timing: Timing) -> LatencySample:
         """The sample with a figure for each function, or for each group of calls and what isn't in one."""
+        figures = timing.rows()
         rows = [
-            (function, "", _latency(timing.row(at), timing.buckets(at), cost))
+            (function, "", _latency(*figures[at], cost))
             for (function, at), cost in zip(self._indexes.items(), self._costs, strict=True)
         ]
         if self._by:
             of = {at: (one, cost) for (one, at), cost in zip(self._indexes.items(), self._costs, strict=True)}
             rows = [row for row in rows if row[2].calls or row[2].unmatched]
             rows += [
-                (of[at][0], self._names[name], _latency(figures, buckets, of[at][1]))
-                for at, name, figures, buckets in timing.groups()
+                (of[at][0], self._names[name], _latency(row, buckets, of[at][1]))
+                for at, name, row, buckets in timing.groups()
             ]
         functions, groups, latencies = zip(*rows, strict=True) if rows else ((), (), ())
         if functions == self._functions:
@@ -235,7 +236,7 @@ def _latency(row: Row, buckets: Sequence[int], cost: _Cost) -> Latency:
         row.total,
         row.own,
         row.children,
-        tuple(buckets),
+        buckets,
         cost.floor,
         row.spent + row.returns * cost.floor,
     )

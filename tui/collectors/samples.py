@@ -1,5 +1,6 @@
 """What collectors yield: immutable readings. Totals only; who shows them computes rates from two samples."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from tui.elf.names import Function, Skipped
@@ -59,7 +60,7 @@ class Latency(NamedTuple):
     total_ns: int
     self_ns: int  # of the total, what no other probed function took
     children: int  # calls of other probed functions
-    buckets: tuple[int, ...]  # calls by duration; `tui.collectors.histogram` knows the bounds
+    buckets: Sequence[int]  # calls by duration; `tui.collectors.histogram` knows the bounds
     floor_ns: int = 0  # how long a call seems to take at least, by what its probes take
     probe_ns: int = 0  # of the function's own time, what probes took: its own, and those of what it called
 

@@ -21,6 +21,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Counts until the time is up, the target ends or somebody stops it; the summary is always printed."""
     target = targets.resolve(arguments.target)
     functions = selection.pick_functions(target, arguments.module, arguments.patterns)
+    if arguments.bpftrace:
+        return running.show_bpftrace("calls", target, functions, as_json=arguments.json)
     with live.stop_signals() as stop, CountingProbe(target) as probe:
         attached = probe.add(functions)
         guard = Guard(probe, target.pid, arguments.budget)

@@ -48,6 +48,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Times until the time is up, the target ends or somebody stops it; the summary is always printed."""
     target = targets.resolve(arguments.target)
     functions = selection.pick_functions(target, arguments.module, arguments.patterns)
+    if arguments.bpftrace:
+        return running.show_bpftrace("latency", target, functions, as_json=arguments.json)
     by = By[(arguments.by or "function").upper()]
     if not arguments.json:
         running.narrate(f"the kernel keeps {text.size(memory(len(functions), by))} for this")

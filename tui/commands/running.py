@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from tui import text
 from tui.collectors import budget
 from tui.collectors.samples import Attached, Cost
+from tui.collectors.target import Target
 from tui.commands import selection
 from tui.commands.numbers import percent, seconds
 from tui.elf.names import Function, Skipped
@@ -27,6 +28,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-i", metavar="S", dest="interval", type=seconds, default=1.0, help="print every S seconds (default 1)"
     )
     add_budget(parser)
+    parser.add_argument(
+        "--bpftrace",
+        action="store_true",
+        help="attach nothing: print the nearest bpftrace program, and what is wrong in it",
+    )
+
+
+def show_bpftrace(view: str, target: Target, functions: Sequence[Function], *, as_json: bool) -> int:
+    """What --bpftrace asks for, of a view as `export.bpftrace` knows them."""
+    from tui.elf import languages
+    from tui.export.bpftrace import program
+
+    paths = {module.name: module.path for module in target.modules}
+    go = languages.of_file(target.modules[0].file) == "go"
+    found = program(view, target.pid, [(function, paths[function.module]) for function in functions], go=go)
+    if as_json:
+        sys.stdout.write(rows.line({"kind": "bpftrace", "program": found.text, "wrong": found.wrong}))
+    else:
+        sys.stdout.write(found.text + "\n")
+        for sentence in found.wrong:
+            narrate(f"wrong in it: {sentence}")
+    return 0
 
 
 def add_budget(parser: argparse.ArgumentParser) -> None:

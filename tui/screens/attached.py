@@ -19,7 +19,9 @@ from tui.collectors.samples import Cost
 from tui.collectors.sources import Attached, Reading, Readings
 from tui.elf.names import Function
 from tui.errors import BpfscopeError, TargetError
+from tui.export.bpftrace import program
 from tui.export.rows import Row
+from tui.screens.bpftrace import BpftraceScreen
 from tui.screens.live import LiveScreen
 from tui.screens.session import Attaching, Session
 from tui.screens.skipped import SkippedScreen
@@ -39,6 +41,7 @@ SKIPPED = Action("x", "x", "skipped", "skipped", "List the functions that could 
 UNDO = Action("u", "u", "put back", "undo", "Put back what the budget took off, and keep no budget any more", 3)
 EXPORT = Action("e", "e", "export", "export", "Write the numbers to a JSON file in the current folder", 6)
 RESET = Action("r", "r", "reset", "reset", "Count from here", 2)
+BPFTRACE = Action("w", "w", "as bpftrace", "bpftrace", "Show the nearest bpftrace program, and what is wrong in it", 9)
 BACK = Action("escape", "esc", "back", "back", "Clear the filter, or detach everything and go back", 0)
 
 
@@ -47,7 +50,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
 
     VIEW: ClassVar[str]
     DOING: ClassVar[str] = "probed"  # nothing is …
-    ALWAYS = (UNDO, *VIEW_ACTIONS, *LiveScreen.ALWAYS)
+    ALWAYS = (UNDO, BPFTRACE, *VIEW_ACTIONS, *LiveScreen.ALWAYS)
 
     class Opened(Message):
         """Functions were attached."""
@@ -295,7 +298,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         """What does something now."""
         if name == "back" or name.startswith("app.") or not name:
             return True
-        if name.startswith("view"):
+        if name.startswith("view") or name == "bpftrace":
             return bool(self.views.functions)
         if self.failure or self.busy or self.sample is None:
             return False
@@ -346,6 +349,13 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
             self.say(f"{sanitise(str(path))} can't be written: {(error.strerror or str(error)).lower()}", bad=True)
         else:
             self.say(f"written to {sanitise(str(path))}")
+
+    def action_bpftrace(self) -> None:
+        """Show the nearest bpftrace program."""
+        paths = {module.name: module.path for module in self.modules}
+        probed = [(function, paths[function.module]) for function in self.views.functions]
+        found = program(self.VIEW, self.target.pid, probed, go=self.target.language == "go")
+        self.app.push_screen(BpftraceScreen(f"{self.target.title} ▸ {self.NAME.lower()}", found))
 
     def action_skipped(self) -> None:
         """List what could not be probed."""

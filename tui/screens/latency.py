@@ -33,7 +33,7 @@ from tui.widgets.columns import Column, Sort
 from tui.widgets.filter import Haystack
 from tui.widgets.histogram import HeatMap, Histogram
 from tui.widgets.lines import Detail, Phrase
-from tui.widgets.pieces import Cell
+from tui.widgets.pieces import Cell, cut_middle
 from tui.widgets.table import Table
 
 BY = ("function", "process", "thread", "comm")
@@ -48,6 +48,12 @@ def _name(row: LatencyRow) -> str:
     return f"{row.function.name}  {row.group}" if row.group else row.function.name
 
 
+def _named(row: LatencyRow, width: int) -> Cell:
+    """The name, cut in the middle where there is no room; the group whole."""
+    group = _name(row)[len(row.function.name) :]
+    return ((cut_middle(row.function.name, max(1, width - cell_len(group))), ""), (group, "dim"))
+
+
 def _self(row: LatencyRow, _: int) -> Cell:
     if not row.latency.returns:
         return (("–", "dim"),)
@@ -59,7 +65,7 @@ def _time(key: str, title: str, *, priority: int = 0) -> Column[LatencyRow]:
     """A column of durations."""
 
     def value(row: LatencyRow) -> int:
-        found: int = getattr(row, key) if key in LatencyRow._fields else getattr(row.latency, key)
+        found: int = getattr(row, key) if hasattr(row, key) else getattr(row.latency, key)
         return found
 
     return Column(
@@ -79,9 +85,8 @@ COLUMNS: tuple[Column[LatencyRow], ...] = (
         "function",
         "FUNCTION",
         20,
-        lambda row, _: ((row.function.name, ""), (_name(row)[len(row.function.name) :], "dim")),
+        _named,
         lambda row: (row.function.name, row.group),
-        middle=True,
         flexible=True,
     ),
     Column(
@@ -159,6 +164,7 @@ class LatencyScreen(AttachedScreen[LatencySample]):
         super().__init__(views)
         self.latencies = Latencies()
         self._by = BY[0]
+        self._named: tuple[object, object] = ((), ())  # for what there is room
 
     def attach(self) -> Attaching[Readings[LatencySample]]:
         """Time them."""
@@ -188,7 +194,9 @@ class LatencyScreen(AttachedScreen[LatencySample]):
         """Show what the filter leaves."""
         if self.sample is not None:
             rows: Sequence[LatencyRow] = self.latencies.rows()
-            self.table().limit("function", max((cell_len(_name(row)) for row in rows), default=20))
+            if self._named != (self.sample.functions, self.sample.groups):
+                self._named = (self.sample.functions, self.sample.groups)
+                self.table().limit("function", max((cell_len(_name(row)) for row in rows), default=20))
             if self.prompt.wanted:
                 rows = self.leaves(Haystack(rows, _words).matching)
             self.table().empty = f"no function matches {self.prompt.wanted}; esc clears the filter"

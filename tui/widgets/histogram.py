@@ -1,6 +1,7 @@
 """A histogram of durations, and a heat map of them over time."""
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from textual.strip import Strip
@@ -26,11 +27,13 @@ class Histogram(Widget):
         self._title = ""
         self._bars: Sequence[tuple[int, int, int]] = ()
         self._floor = 0
+        self._painted = lru_cache(1)(self.lines)  # for each line of a painting, the same
 
     def show(self, title: str, bars: Sequence[tuple[int, int, int]], floor: int = 0) -> None:
         """Show these: from, up to but without (ns), calls. What lies below the floor is marked."""
         if (title, bars, floor) != (self._title, self._bars, self._floor):
             self._title, self._bars, self._floor = title, bars, floor
+            self._painted.cache_clear()
             self.refresh()
 
     def lines(self, width: int, height: int) -> list[tuple[Piece, ...]]:
@@ -51,7 +54,7 @@ class Histogram(Widget):
 
     def render_line(self, y: int) -> Strip:
         """One bar."""
-        lines = self.lines(self.size.width, self.size.height)
+        lines = self._painted(self.size.width, self.size.height)
         return paint(lines[y] if y < len(lines) else (), self.size.width, palette(self.rich_style, self.app.theme))
 
 
@@ -74,11 +77,13 @@ class HeatMap(Widget):
         super().__init__(id=id)
         self._title = ""
         self._columns: Sequence[Sequence[int]] = ()
+        self._painted = lru_cache(1)(self.lines)  # for each line of a painting, the same
 
     def show(self, title: str, columns: Sequence[Sequence[int]]) -> None:
         """Show these columns, the last one on the right: calls by the number of bits of their nanoseconds."""
         if (title, columns) != (self._title, self._columns):
             self._title, self._columns = title, columns
+            self._painted.cache_clear()
             self.refresh()
 
     def lines(self, width: int, height: int) -> list[tuple[Piece, ...]]:
@@ -98,7 +103,7 @@ class HeatMap(Widget):
 
     def render_line(self, y: int) -> Strip:
         """One line of durations."""
-        lines = self.lines(self.size.width, self.size.height)
+        lines = self._painted(self.size.width, self.size.height)
         return paint(lines[y] if y < len(lines) else (), self.size.width, palette(self.rich_style, self.app.theme))
 
     @property
