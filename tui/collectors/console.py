@@ -8,11 +8,11 @@ from typing import Generic, Protocol, TypeVar
 
 from tui.bpf.timing import By
 from tui.collectors import budget, live, processes
-from tui.collectors.budget import Guard
+from tui.collectors.budget import Guard, HeldBack
 from tui.collectors.latency import LatencyProbe
 from tui.collectors.live import Reading_co
 from tui.collectors.probe import CountingProbe
-from tui.collectors.samples import Attached, CountsSample, LatencySample, ProcessesSample
+from tui.collectors.samples import Attached, CountsSample, LatencySample, ProcessesSample, StacksSample
 from tui.collectors.target import Target
 from tui.elf import functions, modules
 from tui.elf.names import Function, Module
@@ -20,6 +20,7 @@ from tui.errors import BpfscopeError, TargetError
 from tui.text import sanitise
 
 Result = TypeVar("Result")
+Reading = TypeVar("Reading", bound=live.Sample)
 
 
 async def _in_thread(work: Callable[..., Result], *arguments: object) -> Result:
@@ -36,6 +37,15 @@ class Running(live.Probe[Reading_co], budget.Probe, Protocol[Reading_co]):
 
     def close(self) -> None:
         """Detach everything."""
+
+
+class Limited(Running[Reading_co], Protocol[Reading_co]):
+    """One that holds back what would clearly exceed the budget."""
+
+    held_back: HeldBack
+
+    def add(self, functions: Sequence[Function], limit: float | None) -> Attached:
+        """Attaches to these, once. Raises BpfscopeError where not one could be attached."""
 
 
 class Live(Generic[Reading_co]):
@@ -55,7 +65,7 @@ class Live(Generic[Reading_co]):
             async with self._turn:
                 if self._closed:
                     return
-                sample = self._running.read()._replace(cost=self.guard.cost)
+                sample = (await _in_thread(self._running.read))._replace(cost=self.guard.cost)
             yield sample
             if sample.ended:
                 return
@@ -142,8 +152,26 @@ class LiveSources:
         self, pid: int, modules: Sequence[Module], functions: Sequence[Function], by: str
     ) -> tuple[Live[LatencySample], Attached]:
         """Time these functions of the process. Raises BpfscopeError when none could be attached."""
+        return await self._attach(pid, modules, functions, lambda target: LatencyProbe(target, by=By[by.upper()]))
+
+    async def stacks(
+        self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
+    ) -> tuple[Live[StacksSample], Attached]:
+        """See who calls these functions of the process. Raises BpfscopeError when none could be attached."""
+        from tui.collectors.stacks import StacksProbe
+
+        return await self._attach(pid, modules, functions, StacksProbe)
+
+    async def _attach(
+        self,
+        pid: int,
+        modules: Sequence[Module],
+        functions: Sequence[Function],
+        make: Callable[[Target], Limited[Reading]],
+    ) -> tuple[Live[Reading], Attached]:
+        """A probe on these functions, within the budget."""
         _refuse_itself(pid)
-        probe = await _in_thread(lambda: LatencyProbe(Target(pid, "", tuple(modules)), by=By[by.upper()]))
+        probe = await _in_thread(make, Target(pid, "", tuple(modules)))
         try:
             attached = await _in_thread(probe.add, functions, self._limit)
         except BaseException:
