@@ -13,7 +13,8 @@ from bench.measure import Bench, say, shown
 from bench.table import Row, against, nanoseconds, ratio_of
 from tui.bpf.counting import Batch, Place
 from tui.bpf.features import Method, attach_method
-from tui.bpf.timing import Timed, Timing
+from tui.bpf.frames import Timed
+from tui.bpf.timing import Timing
 from tui.elf import functions, modules, patterns
 from tui.elf.reader import ElfFile
 from tui.elf.sites import Sites

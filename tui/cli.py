@@ -25,6 +25,8 @@ COMMANDS = {
     "count": "count calls of functions, exactly, live",
     "latency": "time calls of functions: percentiles, histograms, self time",
     "stacks": "count who calls functions, by stacks; flame graphs",
+    "args": "count calls by what they are given and what they give",
+    "trace": "print each call: arguments, result, duration",
     "doctor": "say what this kernel and this user can do",
     "demo": "open the console on a small workload of its own",
 }

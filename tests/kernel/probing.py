@@ -73,7 +73,7 @@ class Command:
 
     def __init__(self, *words: str | Path | int, name: str = "count") -> None:
         self.process = subprocess.Popen(
-            [BPFSCOPE, name, *map(str, words), "--json", "-i", "0.05"],
+            [BPFSCOPE, name, *map(str, words), "--json", *([] if name == "trace" else ["-i", "0.05"])],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -90,7 +90,8 @@ class Command:
             self.process.send_signal(signal_number)
         out, err = self.process.communicate(timeout=SECONDS)
         assert (self.process.returncode, err) == (0, "")
-        summary: Row = json.loads(out.splitlines()[-1])
+        self.rows: list[Row] = [json.loads(line) for line in out.splitlines()]
+        summary = self.rows[-1]
         assert summary["kind"] == "summary"
         return summary
 

@@ -98,6 +98,8 @@ RECIPES = {
     "timing": _c("timing.c", "-pthread"),
     "throwing": _c("throwing.cc", compiler=CXX),
     "execs": _c("execs.c"),
+    "given": _c("given.c"),
+    "given-go": _go("given.go"),
     "changed": _c("changed.c", "-pthread"),
     "symbols": _c("symbols.c"),
     "realtime": _c("realtime.c", "-pthread"),

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -42,6 +44,22 @@ def test_powers_of_two(durations: list[int]) -> None:
     assert sum(count for *_, count in bars) == len(durations)
     for low, high, count in bars:
         assert count == sum(low <= ns < high for ns in durations)
+
+
+@given(st.dictionaries(st.integers(-(1 << 63), (1 << 64) - 1), st.integers(1, 1000), max_size=20))
+def test_numbers_by_powers_of_two(counts: dict[int, int]) -> None:
+    bars = histogram.values_by_power(counts)
+    for low, high, count in bars:
+        assert low <= high
+        assert count == sum(number for value, number in counts.items() if low <= value <= high)
+    assert sum(count for *_, count in bars) == sum(counts.values())
+    assert all(before + 1 == low for (_, before, _), (low, *_) in pairwise(bars))
+    assert not bars or (bars[0][2] and bars[-1][2])
+
+
+def test_bounds_of_numbers() -> None:
+    bars = histogram.values_by_power({-5: 1, 0: 2, 3: 4})
+    assert bars == [(-7, -4, 1), (-3, -2, 0), (-1, -1, 0), (0, 0, 2), (1, 1, 0), (2, 3, 4)]
 
 
 @pytest.mark.parametrize("buckets", [[], [0] * BUCKETS])

@@ -9,6 +9,7 @@ import ctypes
 import errno
 import os
 import struct
+from collections.abc import Iterator
 from typing import Final
 
 MAP_CREATE: Final = 0
@@ -17,6 +18,7 @@ MAP_DELETE_ELEM: Final = 3
 MAP_GET_NEXT_KEY: Final = 4
 PROG_LOAD: Final = 5
 OBJ_GET_INFO_BY_FD: Final = 15
+MAP_LOOKUP_BATCH: Final = 24
 MAP_LOOKUP_AND_DELETE_BATCH: Final = 25
 LINK_CREATE: Final = 28
 
@@ -106,28 +108,32 @@ def map_lookup(fd: int, key: bytes, value_size: int) -> bytes | None:
     return value.raw
 
 
-def _cut(data: bytes, size: int, number: int) -> list[bytes]:
-    return [data[at : at + size] for at in range(0, number * size, size)]
+def map_items(
+    fd: int, key_size: int, value_size: int, *, drain: bool = False, portion: int = 1024
+) -> Iterator[tuple[bytes, bytes]]:
+    """The keys and values of a hash map (5.6); what is added meanwhile may be missed.
 
-
-def map_drain(fd: int, key_size: int, value_size: int, portion: int = 1024) -> list[tuple[bytes, bytes]]:
-    """Takes everything out of a hash map that nobody writes to (5.6): keys with values."""
+    `drain` takes them out, of a map that nobody writes to; without, nothing may be deleted meanwhile.
+    """
+    command = MAP_LOOKUP_AND_DELETE_BATCH if drain else MAP_LOOKUP_BATCH
     keys = ctypes.create_string_buffer(key_size * portion)
     values = ctypes.create_string_buffer(value_size * portion)
     after = ctypes.create_string_buffer(4)  # where the next portion begins
     before, more = 0, True
-    items: list[tuple[bytes, bytes]] = []
     while more:
-        places = (before, ctypes.addressof(after), ctypes.addressof(keys), ctypes.addressof(values))
-        attributes = ctypes.create_string_buffer(struct.pack("4Q2I2Q", *places, portion, fd, 0, 0), 56)
+        where = (before, ctypes.addressof(after), ctypes.addressof(keys), ctypes.addressof(values))
+        attributes = ctypes.create_string_buffer(struct.pack("4Q2I2Q", *where, portion, fd, 0, 0), 56)
         try:
-            _syscall(_number(0), MAP_LOOKUP_AND_DELETE_BATCH, attributes, 56)
+            _syscall(_number(0), command, attributes, 56)
         except FileNotFoundError:  # that was the last one
             more = False
         (number,) = struct.unpack_from("I", attributes, 32)
-        items += zip(_cut(keys.raw, key_size, number), _cut(values.raw, value_size, number), strict=True)
+        yield from zip(_cut(keys.raw, key_size, number), _cut(values.raw, value_size, number), strict=True)
         before = ctypes.addressof(after)
-    return items
+
+
+def _cut(data: bytes, size: int, number: int) -> list[bytes]:
+    return [data[at : at + size] for at in range(0, number * size, size)]
 
 
 def map_delete(fd: int, key: bytes) -> None:

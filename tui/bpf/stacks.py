@@ -109,7 +109,7 @@ class Callers(Owner):
         if not self._settled():
             return []
         odd = self._taken & 1
-        items = kernel.map_drain(self._loaded.map("odd" if odd else "even"), _KEY, 8)
+        items = list(kernel.map_items(self._loaded.map("odd" if odd else "even"), _KEY, 8, drain=True))
         self._figures[odd] = self._rows.tolist()
         self._taken += 1
         return [(key.rstrip(b"\0"), int.from_bytes(value, "little")) for key, value in items]

@@ -15,9 +15,10 @@ from operator import add
 from typing import Final, NamedTuple
 
 from tui.bpf import compiler, kernel
-from tui.bpf.attachment import Attachment, Hook
+from tui.bpf.attachment import Attachment
 from tui.bpf.counting import possible_cpus
 from tui.bpf.features import Method, sees_real_pids
+from tui.bpf.frames import MOST_SWEPT, Ended, Timed, hooks, left_by
 from tui.bpf.objects import Loaded
 from tui.errors import NotSupported
 from tui.owner import Owner
@@ -25,27 +26,14 @@ from tui.owner import Owner
 FIGURES: Final = 16  # cells of a row before its buckets
 BUCKETS: Final = 312  # eight to each power of two of nanoseconds: programs/latency.c
 _ROW: Final = FIGURES + BUCKETS
-_GO, _RETURN, _URETPROBE = 1 << 32, 1 << 33, 1 << 34  # what a cookie says beside the index
-_ORDINAL: Final = 40  # bits above: which of a function's returns
-_PLACE: Final = struct.Struct("=3Q")  # struct place: runner, depth, function
 _FRAME: Final = struct.Struct("=6Q3I3I")  # struct frame; of the last three: whether it was counted, and left
 _MEMBER: Final = struct.Struct("=Q16s")  # struct member: function, name
 _GROUPS: Final = 1_024  # rows of groups
 _OVERHEAD: Final = 12  # a row's cell that the kernel only reads
 _CALLED: Final = 13  # and those of calls, and returns, that are in groups
-_MOST_SWEPT: Final = 20_000  # frames that are looked at
 _FRAMES: Final = (65_536, 2_048)  # calls under way: at least, and per CPU
 _RUNNERS: Final = (16_384, 1_024)  # threads and goroutines that are in one: the same
 _FRAME_BYTES, _RUNNER_BYTES, _GROUP_BYTES = 160, 88, 2_720  # of kernel memory, with what a hash keeps beside each
-
-
-class Timed(NamedTuple):
-    """A function to be timed: a file, as the kernel will open it, and offsets in it."""
-
-    file: str
-    entry: int
-    returns: tuple[int, ...] = ()  # where it returns; none: by a return probe
-    go: bool = False
 
 
 class Row(NamedTuple):
@@ -121,7 +109,7 @@ class Timing(Owner):
             self._attachment = self._owned.enter_context(
                 Attachment(self._loaded, "latency", pid, method, {"by": int(by)})
             )
-            self._attachment.attach(*self._hooks(), off=off)
+            self._attachment.attach(*hooks(places), off=off)
         except BaseException:
             self.close()
             raise
@@ -165,19 +153,12 @@ class Timing(Owner):
         """
         if self._pid is None or not self._sweeps:
             return
-        frames, tops = self._loaded.map("frames"), self._loaded.map("tops")
-        keys = set(kernel.map_keys(frames, _PLACE.size, _MOST_SWEPT))
-        runners = {struct.unpack("=Q", key)[0] for key in kernel.map_keys(tops, 8, _MOST_SWEPT)}
-        ended = _Ended(self._pid)
-        for key in keys:
-            runner, _, index = _PLACE.unpack(key)
-            if self._places[index].go or not ended[runner]:
-                continue
-            value = kernel.map_lookup(frames, key, _FRAME.size)
-            if value is not None:
-                kernel.map_delete(frames, key)
-                *_, counted, left, _ = _FRAME.unpack(value)
-                self._swept[index] += counted and not left
+        tops = self._loaded.map("tops")
+        runners = {struct.unpack("=Q", key)[0] for key in kernel.map_keys(tops, 8, MOST_SWEPT)}
+        ended = Ended(self._pid)
+        for index, value in left_by(ended, self._loaded.map("frames"), _FRAME.size, self._places):
+            *_, counted, left, _ = _FRAME.unpack(value)
+            self._swept[index] += counted and not left
         gone = [runner for runner in runners if runner >> 32 == self._pid and ended[runner]]  # in Go it is no thread
         for runner in gone:
             kernel.map_delete(tops, struct.pack("=Q", runner))
@@ -191,35 +172,8 @@ class Timing(Owner):
         """Detaches everything; a second time is harmless."""
         self._owned.close()
 
-    def _hooks(self) -> tuple[list[Hook], list[Hook], list[Hook]]:
-        """Returns at their places first, since one that can't be probed spoils its function; return probes last.
-
-        A return probe takes effect for calls that begin after it, and each of those then has a frame.
-        """
-        returns, entries, probes = [], [], []
-        for index, place in enumerate(self._places):
-            cookie = index | (_GO if place.go else 0)
-            for ordinal, offset in enumerate(place.returns):
-                returns.append(Hook(place.file, offset, cookie | _RETURN | ordinal << _ORDINAL))
-            entries.append(Hook(place.file, place.entry, cookie | (0 if place.returns else _URETPROBE)))
-            if not place.returns:
-                probes.append(Hook(place.file, place.entry, cookie | _RETURN | _URETPROBE, by_return_probe=True))
-        return returns, entries, probes
-
 
 def _row(cells: "memoryview[int]", swept: int) -> tuple[Row, Sequence[int]]:
     calls, returns, left, *others, shortest = cells[: len(Row._fields)].tolist()
     shortest = ~shortest & ((1 << 64) - 1) if shortest else 0
     return Row._make((calls, returns, left + swept, *others, shortest)), cells[FIGURES:]
-
-
-class _Ended(dict[int, bool]):
-    """Whether a thread of a process has ended, by the number that the kernel gives it; looked up once."""
-
-    def __init__(self, pid: int) -> None:
-        super().__init__()
-        self._pid = pid
-
-    def __missing__(self, runner: int) -> bool:
-        self[runner] = not os.path.exists(f"/proc/{self._pid}/task/{runner & 0xFFFFFFFF}")
-        return self[runner]

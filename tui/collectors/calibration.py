@@ -14,7 +14,8 @@ from typing import Final, NamedTuple
 from tui import cache
 from tui.bpf.counting import Batch, Place
 from tui.bpf.features import attach_method
-from tui.bpf.timing import Timed, Timing
+from tui.bpf.frames import Timed
+from tui.bpf.timing import Timing
 from tui.errors import NotSupported
 
 _CALLS: Final = 500

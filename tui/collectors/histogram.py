@@ -4,7 +4,8 @@ Eight buckets to each power of two: what is said of a percentile is the middle o
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from itertools import accumulate
 from typing import Final
 
@@ -58,3 +59,24 @@ def powers(buckets: Sequence[int]) -> list[tuple[int, int, int]]:
     sums = by_power(buckets) if buckets else ()
     there = [bits for bits, count in enumerate(sums) if count]
     return [(1 << bits >> 1, 1 << bits, sums[bits]) for bits in range(there[0], there[-1] + 1)] if there else []
+
+
+def values_by_power(counts: Mapping[int, int]) -> list[tuple[int, int, int]]:
+    """Counts of numbers, negative ones too, by powers of two: from, up to and with, how many.
+
+    Without gaps, from the smallest that there is to the largest: (-3, -2), (-1, -1), (0, 0), (1, 1), (2, 3), (4, 7) …
+    """
+    sums: Counter[int] = Counter()
+    for number, count in counts.items():
+        sums[number.bit_length() if number >= 0 else -(-number).bit_length()] += count
+    if not sums:
+        return []
+    return [(*_of_bits(bits), sums[bits]) for bits in range(min(sums), max(sums) + 1)]
+
+
+def _of_bits(bits: int) -> tuple[int, int]:
+    """The smallest and the largest of the numbers that have so many bits; of the negative ones, where `bits` is."""
+    if bits < 0:
+        largest, smallest = _of_bits(-bits)
+        return -smallest, -largest
+    return 1 << bits >> 1, (1 << bits) - 1

@@ -1,22 +1,16 @@
-"""A probe that times: functions, how each one's return is seen, and what attaches them; a context manager.
+"""A probe that times: functions, how each one's return is seen, and what attaches them; a context manager."""
 
-Returns are seen at the function's own RET instructions. A return probe would cost less: the kernel puts an address of
-its own in place of the caller's. But that ends or misleads the target wherever the stack isn't used as the kernel
-expects: exceptions, Go, coroutines, signal stacks, code that is jumped to, seccomp filters; and what a process will do,
-load or link in can't be known. So return probes are only used where somebody asks for them, and never in Go.
-"""
-
-import re
 import time
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from tui.bpf.counting import Place
 from tui.bpf.features import Method, attach_method
-from tui.bpf.timing import By, Row, Timed, Timing
-from tui.collectors import calibration
+from tui.bpf.frames import Timed
+from tui.bpf.timing import By, Row, Timing
+from tui.collectors import calibration, returns
 from tui.collectors.budget import FEW, HeldBack, too_dear
-from tui.collectors.files import Chosen, Files, nothing_attached
+from tui.collectors.files import Files, nothing_attached
 from tui.collectors.probe import ended
 from tui.collectors.samples import Attached, Latency, LatencySample
 from tui.collectors.target import Target, Watch
@@ -25,10 +19,8 @@ from tui.errors import BpfscopeError
 from tui.owner import Owner
 from tui.text import sanitise
 
-_COLD: Final = re.compile(r"\.cold(?:\.\d+)?$")
 _SWEEP_SECONDS: Final = 1.0  # between looks for calls of threads that have ended
 MOST: Final = 2_000  # functions: each has 2.6 KB in the kernel, read every second
-_MOST_RETURNS: Final = 256  # of a function
 
 
 class _Timed(NamedTuple):
@@ -81,13 +73,13 @@ class LatencyProbe(Owner):
         chosen, skipped = self._files.choose(list(dict.fromkeys(functions)), returns=True)
         timed: list[_Timed] = []
         for each in chosen:
-            if reason := _untimable(each, return_probes=self._return_probes):
+            if reason := returns.no_function(each) or returns.unseen(each, return_probes=self._return_probes):
                 skipped.append(Skipped(each.function, reason))
                 continue
-            returns = () if self._return_probes else each.returns.offsets
-            place = Timed(self._files.path(each.function.module), each.site.offset, returns, each.go)
-            note = f"some calls may count as unmatched: {each.returns.note}" if returns and each.returns.note else ""
-            timed.append(_Timed(each.function, place, each.site.emulated, note or each.site.note))
+            path = self._files.path(each.function.module)
+            place = returns.place(path, each, seen=True, return_probes=self._return_probes)
+            note = returns.note(each, return_probes=self._return_probes)
+            timed.append(_Timed(each.function, place, each.site.emulated, note))
         if not timed:
             raise nothing_attached(skipped)
         costs = calibration.costs()
@@ -176,22 +168,6 @@ class LatencyProbe(Owner):
         if self.watch:
             self.watch.close()
             self.watch = None
-
-
-def _untimable(chosen: Chosen, *, return_probes: bool) -> str:
-    """Why calls of a function can't be timed without harm, or not rightly; empty: they can."""
-    function, returns = chosen.function, chosen.returns
-    if _COLD.search(function.raw_name):
-        return "it is a part of another function, which is jumped to"
-    if chosen.go and function.raw_name.endswith(".abi0"):
-        return "it is written in assembly, and may change goroutines or stacks"
-    if return_probes:
-        return "a return probe would end a Go program" if chosen.go else ""
-    if not returns.offsets or "data lies" in returns.note:
-        return f"where it returns isn't known: {returns.note}"
-    if len(returns.offsets) > _MOST_RETURNS:
-        return f"it has {len(returns.offsets):,} returns"
-    return ""
 
 
 class GroupNames(dict[bytes, str]):

@@ -28,12 +28,7 @@ Labelled = tuple[Latency, str]  # a row: figures, and whose they are
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `latency`."""
     running.add_arguments(parser)
-    parser.add_argument(
-        "--return-probes",
-        action="store_true",
-        help="see returns by return probes: a tenth of the cost, but they end programs whose stacks are changed under"
-        " them, by exceptions, coroutines, signal stacks or seccomp filters; never in Go",
-    )
+    running.add_return_probes(parser)
     parser.add_argument(
         "--by",
         choices=("process", "thread", "comm"),

@@ -2,6 +2,11 @@
 
 import argparse
 import math
+import re
+from typing import Final
+
+_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s)", re.ASCII)
+_NANOSECONDS: Final = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 
 
 def percent(word: str) -> float | None:
@@ -25,4 +30,13 @@ def seconds(word: str) -> float:
         value = math.nan
     if not 0 < value <= 1e6:
         raise argparse.ArgumentTypeError(f"{word!r} is not a number of seconds between 0 and 1,000,000")
+    return value
+
+
+def nanoseconds(word: str) -> int:
+    """A duration such as 5ms, 100us, 1.5s or 800ns, of at most eleven days."""
+    found = _DURATION.fullmatch(word)
+    value = round(float(found[1]) * _NANOSECONDS[found[2]]) if found else 0
+    if not 0 < value <= 1e15:
+        raise argparse.ArgumentTypeError(f"{word!r} is not a duration such as 5ms, 100us, 1.5s or 800ns")
     return value

@@ -21,13 +21,28 @@ BUSIEST = 20  # functions that an interval prints
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """TARGET PATTERN… --module, -d and -i."""
     selection.add_arguments(parser, "+")
+    add_duration(parser)
+    add_interval(parser)
+    add_budget(parser)
+    add_bpftrace(parser)
+
+
+def add_duration(parser: argparse.ArgumentParser) -> None:
+    """-d: when to end."""
     parser.add_argument(
         "-d", metavar="S", dest="duration", type=seconds, help="end after S seconds (default: on Ctrl-C)"
     )
+
+
+def add_interval(parser: argparse.ArgumentParser) -> None:
+    """-i: how often to print."""
     parser.add_argument(
         "-i", metavar="S", dest="interval", type=seconds, default=1.0, help="print every S seconds (default 1)"
     )
-    add_budget(parser)
+
+
+def add_bpftrace(parser: argparse.ArgumentParser) -> None:
+    """--bpftrace: what `show_bpftrace` does."""
     parser.add_argument(
         "--bpftrace",
         action="store_true",
@@ -77,6 +92,16 @@ class Suspensions:
         if fresh:
             narrate(f"taken off: {text.plural(len(fresh), 'function')}: {fresh[0].reason}; --budget off leaves them on")
             _narrate_each("taken off:", tuple(row._replace(reason="its numbers stop here") for row in fresh))
+
+
+def add_return_probes(parser: argparse.ArgumentParser) -> None:
+    """--return-probes: how returns are seen."""
+    parser.add_argument(
+        "--return-probes",
+        action="store_true",
+        help="see returns by return probes: a tenth of the cost, but they end programs whose stacks are changed under"
+        " them, by exceptions, coroutines, signal stacks or seccomp filters; never in Go",
+    )
 
 
 def about(attached: Attached) -> rows.Row:

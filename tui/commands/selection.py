@@ -19,13 +19,18 @@ _COMPARED = 5_000  # names that are worth comparing letter by letter
 
 def add_arguments(parser: argparse.ArgumentParser, how_many: str) -> None:
     """TARGET, PATTERN and --module."""
-    parser.add_argument("target", metavar="TARGET", help="a pid, a path, or the name of one process")
+    add_target(parser)
     parser.add_argument(
         "patterns",
         metavar="PATTERN",
         nargs=how_many,
         help="functions: a name, a glob with * and ?, or /regex/; several add up",
     )
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    """TARGET and --module."""
+    parser.add_argument("target", metavar="TARGET", help="a pid, a path, or the name of one process")
     parser.add_argument("--module", metavar="GLOB", help="the modules to look in (default: the executable)")
 
 

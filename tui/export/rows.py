@@ -1,10 +1,22 @@
 """Samples as plain dictionaries with the field names of the command line, and JSON one object a line."""
 
 import json
+import math
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-from tui.collectors.samples import Cost, CountsSample, Latency, LatencySample, Process, StacksSample
+from tui.collectors.samples import (
+    Cost,
+    CountsSample,
+    Event,
+    EventsSample,
+    Latency,
+    LatencySample,
+    Process,
+    Read,
+    StacksSample,
+    ValuesSample,
+)
 from tui.elf.names import Function, Skipped
 
 Row = dict[str, Any]
@@ -118,6 +130,59 @@ def stacks(sample: StacksSample) -> Row:
         "lost": sample.lost,
         "ended": sample.ended or None,
     } | cost(sample.cost)
+
+
+def values(sample: ValuesSample) -> Row:
+    """What a function was called with since the start, most often first, of an interval or a summary."""
+    from tui.collectors.decoding import by_frequency  # not on the way to a count
+
+    return {
+        "elapsed_ns": int(sample.elapsed * 1e9),
+        **_function(sample.function),
+        "values": [
+            {"args": _named(zip(sample.names, row.values, strict=True)), "count": row.calls}
+            for row in by_frequency(sample.rows)
+        ],
+        "calls": sample.calls,
+        "unmatched": sample.unmatched,
+        "lost": sample.lost,
+        "ended": sample.ended or None,
+    } | cost(sample.cost)
+
+
+def event(event: Event) -> Row:
+    """A call; what isn't known of it is null. Several results are an object by their names."""
+    results = _named(event.results)
+    return {
+        "time_ns": event.start_ns,
+        "pid": event.pid,
+        "tid": event.tid,
+        "comm": event.comm,
+        "goroutine": event.goroutine or None,
+        "function": event.function.name,
+        "module": event.function.module,
+        "args": _named(event.arguments),
+        "return": results if len(results) > 1 else next(iter(results.values()), None),
+        "duration_ns": event.duration_ns,
+    }
+
+
+def events(sample: EventsSample) -> Row:
+    """What became of the calls since the start."""
+    return {
+        "elapsed_ns": int(sample.elapsed * 1e9),
+        "events": sample.seen,
+        "dropped": sample.dropped,
+        "unmatched": sample.unmatched,
+        "lost": sample.lost,
+        "calls": sample.calls,
+        "ended": sample.ended or None,
+    } | cost(sample.cost)
+
+
+def _named(pairs: Iterable[tuple[str, Read]]) -> Row:
+    """Values by name; JSON has no word for what isn't finite, so that is text."""
+    return {name: str(read) if isinstance(read, float) and not math.isfinite(read) else read for name, read in pairs}
 
 
 def _function(function: Function) -> Row:

@@ -1,8 +1,7 @@
 /*
  * Times per function: calls, returns, a histogram, total and self time; right under recursion, threads and goroutines.
  *
- * A call is a frame, found again at its return by who runs (a thread; in Go a goroutine, which may change threads), how
- * deep the stack is, and the function. In Go the depth is the distance from the stack's upper end, since stacks move.
+ * A call is a frame, found again at its return by its place (place.h).
  * The frames of one runner are linked to their parents, so that a return can subtract what other probed functions took
  * meanwhile. Frames that are deeper than a new one, or were entered since, have been left without a return (longjmp,
  * exceptions, panics): they are counted as left and lose their place among the parents, but stay to be found, because a
@@ -17,14 +16,9 @@
  * control  two cells: whose turn it is, and whether it counts (frames are kept before that, too); and whether the tops
  *          of threads stay for their next calls, which saves a tenth: the reader takes out those of ended ones
  * frames   calls under way;  tops  the innermost call of each runner
- *
- * A hit's cookie is the function's index and what the hit is (the flags below).
  */
 #include <bpfscope.h>
-
-#define GO 0x100000000ULL	/* a function of Go: the runner is a goroutine */
-#define RETURN 0x200000000ULL	/* a return: at a RET, or where URETPROBE is set, a return probe */
-#define URETPROBE 0x400000000ULL	/* an entry whose return is a return probe; or such a return */
+#include <place.h>
 
 #define BUCKETS 312		/* eight to each power of two: the middle of one is at most 1/16 off */
 #define MOST_LEFT 16		/* frames without a return that one hit takes out */
@@ -35,10 +29,6 @@ struct row {
 	u64 calls, returns, left, strays, full, nested, total, self, children, spent, longest, shortest, overhead;
 	u64 called, returned, unused;	/* in groups */
 	u64 buckets[BUCKETS];
-};
-
-struct place {
-	u64 runner, depth, function;
 };
 
 struct member {
@@ -123,24 +113,13 @@ int latency(struct pt_regs *ctx)
 	if (cookie & RETURN)
 		now = bpf_ktime_get_ns();	/* as early as can be; at an entry it is as late as can be */
 	u64 thread = bpf_get_current_pid_tgid();
-	struct place place = { .runner = thread, .depth = ctx->sp, .function = (u32)cookie };
 	u32 zero = 0, one = 1, function = cookie;
 
 	if (tgid && thread >> 32 != tgid)
 		return 0;
 	u64 *cell = control.lookup(&zero), *keep = control.lookup(&one);
 	RUNNING(counted, cell);
-	if ((cookie & (RETURN | URETPROBE)) == (RETURN | URETPROBE))
-		place.depth -= 8;	/* the return address has been taken off */
-	if (cookie & GO) {
-		u64 high = 0;
-
-		bpf_probe_read_user(&high, sizeof high, (void *)ctx->r14 + 8);	/* g.stack.hi */
-		place.runner = ctx->r14 ^ (thread >> 32) << 42;
-		place.depth = high - place.depth;
-	} else {
-		place.depth = (1ULL << 47) - place.depth;
-	}
+	struct place place = place_of(ctx, thread, cookie);
 
 	struct row *base = stats.lookup(&function);
 	if (!base)

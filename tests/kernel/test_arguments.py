@@ -1,0 +1,86 @@
+"""What debug information says of calls, read from real ones: programs tell what they were called with, and gave.
+
+tests/targets/truth.h has the form in which they do.
+"""
+
+import os
+from collections import Counter
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+
+from tests.kernel.conftest import Start
+from tests.kernel.probing import resolve
+from tests.targets.truth import function_of
+from tui.bpf.plans import VALUES
+from tui.collectors import signatures
+from tui.collectors.reading import Wanted
+from tui.collectors.samples import Read
+from tui.collectors.values import ValuesProbe
+from tui.elf import functions
+
+pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="values are read on x86-64 only")
+Row = tuple[dict[str, Any], dict[str, Any], int]  # arguments, results, calls
+NIL = {"nil": False, "not nil": True}  # as the targets tell it of errors
+
+
+@pytest.mark.parametrize("program", ["arguments", "arguments-optimised", "arguments-cc", "arguments-go"])
+def test_every_value_of_every_call(start: Start, program: str) -> None:
+    earlier = told(start(program))  # its addresses are others
+    process = start(program)
+    target = resolve(process.pid)
+    listed = functions.read(target.modules[0])
+    found = {name: function_of(listed, name) for name in earlier}
+    known = signatures.read(target, list(found.values()))
+    with ExitStack() as stack:
+        probes: list[tuple[str, tuple[str, ...], ValuesProbe]] = []
+        for name, rows in earlier.items():
+            for names in portions(rows):
+                signature = known[found[name]]
+                probe = ValuesProbe(target, found[name], signature, Wanted(names))
+                stack.enter_context(probe).add()
+                probes.append((name, names, probe))
+        truth = told(process)
+        for name, names, probe in probes:
+            sample = probe.read()
+            read = Counter[tuple[Read, ...]]()
+            for values, calls in sample.rows:
+                read[tuple(NIL.get(value, value) if isinstance(value, str) else value for value in values)] += calls
+            assert read == expected(truth[name], names), (name, names)
+            assert (sample.calls, sample.unmatched, sample.lost) == (101, 0, 0)
+
+
+def told(process: Any) -> dict[str, list[Row]]:  # noqa: ANN401 - a Running whose truth has rows
+    truth: dict[str, list[Row]] = process.work()
+    return truth
+
+
+def portions(rows: list[Row]) -> list[tuple[str, ...]]:
+    """The names of what is told, as many at a time as can be read at the entry and at the return."""
+    arguments, results = ([name for name in side if name != "unreadable"] for side in rows[0][:2])
+    most = max(len(arguments), len(results))
+    return [(*arguments[at : at + VALUES], *results[at : at + VALUES]) for at in range(0, most, VALUES)]
+
+
+def expected(rows: list[Row], names: tuple[str, ...]) -> Counter[tuple[Read, ...]]:
+    counts = Counter[tuple[Read, ...]]()
+    for arguments, results, calls in rows:
+        values = arguments | results
+        counts[tuple(values[name] for name in names)] += calls
+    return counts
+
+
+def test_registers_without_debug_information(start: Start) -> None:
+    process = start("arguments-plain")
+    target = resolve(process.pid)
+    function = function_of(functions.read(target.modules[0]), "integers")
+    signature = signatures.read(target, [function])[function]
+    named = ("di:int8", "si:uint8", "dx:int16", "cx:uint16", "r8:int32", "arg5:uint32", "return:int64")
+    with ValuesProbe(target, function, signature, Wanted(named)) as probe:
+        attached = probe.add()
+        truth = told(process)["integers"]
+        read = Counter({row.values: row.calls for row in probe.read().rows})
+    assert read == expected(truth, ("a", "b", "c", "d", "e", "f", "return"))
+    assert [each.reason for each in attached.inexact] == ["no debug information: raw registers"]
+    assert signatures.described(signature).parameters == ()

@@ -1,0 +1,70 @@
+"""Calls under way, as the programs keep them that see entries and returns: include/place.h.
+
+The cookies of their hooks, and frames of threads that have ended, which nothing else takes out.
+"""
+
+import os
+import struct
+from collections.abc import Iterator, Sequence
+from typing import Final, NamedTuple
+
+from tui.bpf import kernel
+from tui.bpf.attachment import Hook
+
+_GO, _RETURN, _URETPROBE = 1 << 32, 1 << 33, 1 << 34  # what a cookie says beside the index
+_ORDINAL: Final = 40  # bits above: which of a function's returns
+_PLACE: Final = struct.Struct("=3Q")  # struct place: runner, depth, function
+MOST_SWEPT: Final = 20_000  # frames that are looked at
+
+
+class Timed(NamedTuple):
+    """A function to be timed: a file, as the kernel will open it, and offsets in it."""
+
+    file: str
+    entry: int
+    returns: tuple[int, ...] | None = ()  # where it returns; none: by a return probe; None: only entries are seen
+    go: bool = False
+
+
+def hooks(places: Sequence[Timed]) -> tuple[list[Hook], list[Hook], list[Hook]]:
+    """Returns at their places first, since one that can't be probed spoils its function; return probes last.
+
+    A return probe takes effect for calls that begin after it, and each of those then has a frame.
+    """
+    returns, entries, probes = [], [], []
+    for index, place in enumerate(places):
+        cookie = index | (_GO if place.go else 0)
+        for ordinal, offset in enumerate(place.returns or ()):
+            returns.append(Hook(place.file, offset, cookie | _RETURN | ordinal << _ORDINAL))
+        by_probe = place.returns == ()
+        entries.append(Hook(place.file, place.entry, cookie | (_URETPROBE if by_probe else 0)))
+        if by_probe:
+            probes.append(Hook(place.file, place.entry, cookie | _RETURN | _URETPROBE, by_return_probe=True))
+    return returns, entries, probes
+
+
+class Ended(dict[int, bool]):
+    """Whether a thread of a process has ended, by the number that the kernel gives it; looked up once."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__()
+        self._pid = pid
+
+    def __missing__(self, runner: int) -> bool:
+        self[runner] = not os.path.exists(f"/proc/{self._pid}/task/{runner & 0xFFFFFFFF}")
+        return self[runner]
+
+
+def left_by(ended: Ended, frames: int, size: int, places: Sequence[Timed]) -> Iterator[tuple[int, bytes]]:
+    """Takes the frames (values of `size` bytes) of threads that have ended out of the map: functions' indexes, values.
+
+    Not those of Go: a goroutine's end can't be told.
+    """
+    for key in set(kernel.map_keys(frames, _PLACE.size, MOST_SWEPT)):
+        runner, _, index = _PLACE.unpack(key)
+        if places[index].go or not ended[runner]:
+            continue
+        value = kernel.map_lookup(frames, key, size)
+        if value is not None:
+            kernel.map_delete(frames, key)
+            yield index, value

@@ -1,0 +1,65 @@
+"""Reading a ring buffer of the kernel's (BPF_MAP_TYPE_RINGBUF, 5.8) in place, without a system call.
+
+Memory is laid out as kernel/bpf/ringbuf.c has it: a page with the reader's position, which is ours to write; a page
+with the writers' position; and the data, mapped twice in a row, so that a record that wraps lies in one piece. A record
+is a length (bit 31: still being written, bit 30: discarded) and a page number, 4 bytes each, then the bytes, padded to
+8. Positions only grow. On x86-64 loads and stores of one thread are seen in their order, as the kernel's need to be.
+"""
+
+import mmap
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Final
+
+from tui.owner import Owner
+
+_BUSY: Final = 1 << 31
+_DISCARDED: Final = 1 << 30
+_HEADER: Final = 8
+
+
+class Ring(Owner):
+    """Owns the memory of one ring buffer; there must be no other reader."""
+
+    def __init__(self, fd: int, size: int) -> None:
+        """`size`: bytes of its data, a power of two of at least a page. Raises OSError."""
+        self._size = size
+        self._owned = ExitStack()
+        try:
+            self._read = self._map(fd, mmap.PAGESIZE, 0, mmap.PROT_READ | mmap.PROT_WRITE).cast("Q")
+            whole = self._map(fd, mmap.PAGESIZE + 2 * size, mmap.PAGESIZE, mmap.PROT_READ)
+            self._written = whole[: mmap.PAGESIZE].cast("Q")
+            self._data = whole[mmap.PAGESIZE :]
+            self._lengths = self._data.cast("I")
+        except BaseException:
+            self.close()
+            raise
+        for view in (whole, self._read, self._written, self._data, self._lengths):
+            self._owned.callback(view.release)
+
+    def records(self, most: int) -> Iterator[bytes]:
+        """What has been written since the last time, at most so many; each makes room as it comes out."""
+        position, end = self._read[0], self._written[0]
+        while position < end and most:
+            at = position & (self._size - 1)
+            length = self._lengths[at >> 2]
+            if length & _BUSY:
+                return
+            size = length & ~_DISCARDED
+            record = bytes(self._data[at + _HEADER : at + _HEADER + size])
+            position += -(-(size + _HEADER) // 8) * 8
+            self._read[0] = position
+            if not length & _DISCARDED:
+                yield record
+                most -= 1
+
+    def close(self) -> None:
+        """Unmaps it; a second time is harmless."""
+        self._owned.close()
+
+    def _map(self, fd: int, length: int, offset: int, protection: int) -> memoryview:
+        mapping = mmap.mmap(fd, length, mmap.MAP_SHARED, protection, offset=offset)
+        self._owned.callback(mapping.close)
+        view = memoryview(mapping)
+        self._owned.callback(view.release)
+        return view

@@ -1,0 +1,179 @@
+"""What probes share that read the values of calls: choosing places, plans, attaching; the base of two of them."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+from tui.bpf.counting import Place
+from tui.bpf.events import Events
+from tui.bpf.features import Method, attach_method
+from tui.bpf.frames import Timed
+from tui.collectors import calibration, reading, returns
+from tui.collectors.budget import FEW, HeldBack, too_dear
+from tui.collectors.files import Chosen, Files, nothing_attached
+from tui.collectors.probe import ended
+from tui.collectors.reading import Reads, Wanted
+from tui.collectors.samples import Attached
+from tui.collectors.target import Target, Watch
+from tui.elf.names import Function, Skipped
+from tui.elf.values import Signature
+from tui.errors import UsageError
+from tui.owner import Owner
+
+_SWEEP_SECONDS: Final = 1.0  # between looks for calls of threads that have ended
+
+
+class Member(NamedTuple):
+    """A function whose calls are read."""
+
+    function: Function
+    place: Timed
+    reads: Reads
+    emulated: bool  # its entry
+    notes: tuple[str, ...]  # what isn't quite right, or isn't read
+
+    def costs(self, costs: calibration.Costs) -> tuple[int, int]:
+        """Nanoseconds that a hit of its entry takes, and a whole call."""
+        hit = costs.hit(emulated=self.emulated)
+        if self.place.returns is None:
+            return hit, hit
+        return hit, costs.call(emulated=self.emulated, return_probe=not self.place.returns).cost
+
+
+class CallsProbe(Owner):
+    """Reads calls of functions of one target. Leaving it detaches everything."""
+
+    def __init__(self, target: Target, wanted: Wanted, *, every_return: bool, return_probes: bool) -> None:
+        """Nothing is attached yet. `every_return`: returns are seen wherever they can be, not only where they must.
+
+        Raises TargetError, NotPermitted, NotSupported.
+        """
+        self._method: Method = attach_method()
+        self._target, self._wanted = target, wanted
+        self._every_return, self._return_probes = every_return, return_probes
+        self._files = Files(target)
+        self._events: Events | None = None
+        self._members: list[Member] = []  # by the records' indexes, those that are refused included
+        self._indexes: dict[Function, int] = {}  # of what is attached
+        self._started = self._swept = 0.0
+        self.held_back = HeldBack()
+        self.watch = Watch(target.pid) if target.pid is not None else None
+
+    @property
+    def functions(self) -> tuple[Function, ...]:
+        """What is read, also what is suspended."""
+        return tuple(self._indexes)
+
+    @property
+    def reads(self) -> dict[Function, Reads]:
+        """What is read of each function's calls."""
+        return {function: self._members[index].reads for function, index in self._indexes.items()}
+
+    def spent(self) -> list[int]:
+        """Nanoseconds that the target has lost to each function's probes."""
+        if self._events is None:
+            return []
+        calls, back = self._events.hits()
+        known = calibration.known()
+        costs = [(index, *self._members[index].costs(known)) for index in self._indexes.values()]
+        return [calls[index] * hit + back[index] * (call - hit) for index, hit, call in costs]
+
+    def suspend(self, functions: Sequence[Function]) -> None:
+        """Takes these out of the target; what was seen of them stays."""
+        if self._events:
+            self._events.attachment.suspend(self._at(functions))
+
+    def resume(self, functions: Sequence[Function]) -> None:
+        """Puts these back."""
+        if self._events:
+            self._events.attachment.resume(self._at(functions))
+
+    def _at(self, functions: Sequence[Function]) -> list[int]:
+        return [self._indexes[function] for function in functions if function in self._indexes]
+
+    def close(self) -> None:
+        """Detaches everything; a second time is harmless."""
+        if self._events:
+            self._events.close()
+            self._events = None
+        self._files.close()
+        if self.watch:
+            self.watch.close()
+            self.watch = None
+
+    def _attach(
+        self, signatures: Mapping[Function, Signature], limit: float | None = None, *, ring: int = 0, rows: int = 0
+    ) -> Attached:
+        """Attaches once; of many functions, those that clearly exceed the budget `limit` (percent) are held back."""
+        skipped = self._choose(signatures)
+        costs = calibration.costs()
+        off: list[int] = []
+        if limit is not None and len(self._members) > FEW:
+            places = [Place(each.place.file, each.place.entry) for each in self._members]
+            taken = [each.costs(costs)[1] for each in self._members]
+            off, percent = too_dear(places, taken, self._target.pid, self._method, limit)
+            self.held_back = HeldBack(tuple(self._members[index].function for index in off), percent)
+        self._events = Events(
+            [each.place for each in self._members],
+            [each.reads.plan for each in self._members],
+            self._target.pid,
+            self._method,
+            ring=ring,
+            rows=rows,
+            off=off,
+        )
+        rejected = self._events.attachment.rejected
+        skipped += [Skipped(self._members[index].function, reason) for index, reason in rejected.items()]
+        self._indexes = {each.function: at for at, each in enumerate(self._members) if at not in rejected}
+        if not self._indexes:
+            raise nothing_attached(skipped)
+        self._started = time.monotonic()
+        attached = [self._members[index] for index in self._indexes.values()]
+        inexact = tuple(Skipped(each.function, note) for each in attached for note in each.notes)
+        return Attached(self.functions, tuple(skipped), inexact)
+
+    def _choose(self, signatures: Mapping[Function, Signature]) -> list[Skipped]:
+        """Finds out what to attach; returns what can't be. Raises where that is everything."""
+        needed = self._every_return or any(reading.needs_returns(self._wanted, each) for each in signatures.values())
+        chosen, skipped = self._files.choose(list(signatures), returns=needed)
+        wrong: UsageError | None = None
+        for each in chosen:
+            try:
+                member = self._member(each, signatures[each.function])
+            except UsageError as error:
+                wrong, member = wrong or error, str(error)
+            if isinstance(member, Member):
+                self._members.append(member)
+            else:
+                skipped.append(Skipped(each.function, member))
+        if not self._members:
+            raise wrong or nothing_attached(skipped)
+        return skipped
+
+    def _member(self, chosen: Chosen, signature: Signature) -> Member | str:
+        """What to attach, or why nothing. Raises UsageError where what is wanted isn't there."""
+        if reason := returns.no_function(chosen):
+            return reason
+        unseen = returns.unseen(chosen, return_probes=self._return_probes)
+        wanted = self._wanted._replace(results=not unseen) if self._every_return else self._wanted
+        needed = reading.needs_returns(wanted, signature)
+        if unseen and needed:
+            return unseen
+        seen = needed or (self._every_return and not unseen)
+        reads = reading.choose(wanted, signature, returns=seen)
+        path = self._files.path(chosen.function.module)
+        place = returns.place(path, chosen, seen=seen, return_probes=self._return_probes)
+        note = returns.note(chosen, return_probes=self._return_probes) if seen else chosen.site.note
+        notes = (note, f"without durations: {unseen}" if self._every_return and unseen else "", signature.note)
+        return Member(chosen.function, place, reads, chosen.site.emulated, (*filter(None, notes), *reads.unread))
+
+    def _swept_events(self, said: str) -> Events | None:
+        """What is attached, after a look for calls of threads that have ended, if it is time for one."""
+        now = time.monotonic()
+        if self._events and (said or now - self._swept > _SWEEP_SECONDS):
+            self._events.sweep()
+            self._swept = now
+        return self._events
+
+    def _ended(self) -> str:
+        return ended(self.watch, self._method)

@@ -1,0 +1,138 @@
+"""`bpfscope trace TARGET PATTERN…`: each call as it ends: when it began, in which thread, how long it took, with what.
+
+Where it can't be seen when a function returns, calls are printed as they begin, without a duration. A text is read up
+to 63 bytes; … says that there was more. ? is what could not be read. Calls wait for being printed in a buffer of 4 MiB;
+how many found no room there is said at the end.
+"""
+
+import argparse
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Final, TextIO
+
+from tui import text
+from tui.collectors import live, signatures
+from tui.collectors import target as targets
+from tui.collectors.budget import Guard
+from tui.collectors.events import EventsProbe
+from tui.collectors.samples import Attached, Event, EventsSample
+from tui.commands import reading, running, selection
+from tui.commands.reading import Words
+from tui.errors import BpfscopeError
+from tui.export import chrome, rows
+from tui.text import sanitise
+
+Samples = Iterator[tuple[EventsSample, bool]]
+
+_INTERVAL: Final = 0.05  # seconds between looks for events
+_ROOM: Final = 45  # cells of a line of 80 for the call itself
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `trace`."""
+    selection.add_arguments(parser, "+")
+    reading.add_arguments(parser)
+    parser.add_argument("--chrome", metavar="FILE", help="write a trace that Perfetto and chrome://tracing load, too")
+    running.add_duration(parser)
+    running.add_budget(parser)
+    running.add_bpftrace(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints until the time is up, the target ends or somebody stops it; the summary is always printed."""
+    wanted = reading.wanted(arguments, results=True)
+    target = targets.resolve(arguments.target)
+    functions = selection.pick_functions(target, arguments.module, arguments.patterns)
+    if arguments.bpftrace:
+        return running.show_bpftrace("events", target, functions, as_json=arguments.json)
+    known = {function: signatures.described(each) for function, each in signatures.read(target, functions).items()}
+    with ExitStack() as stack:
+        stop = stack.enter_context(live.stop_signals())
+        probe = stack.enter_context(EventsProbe(target, wanted, return_probes=arguments.return_probes))
+        trace = None
+        if arguments.chrome:
+            trace = chrome.Trace(stack.enter_context(_created(arguments.chrome)), time.monotonic_ns())
+            stack.callback(trace.finish)
+        attached = probe.add(functions, known, arguments.budget)
+        guard = Guard(probe, target.pid, arguments.budget, probe.held_back)
+        samples = live.samples(probe, stop, _INTERVAL, arguments.duration, guard)
+        if trace:
+            samples = _written(samples, trace)
+        lines = _json(attached, samples) if arguments.json else _text(attached, samples, _Calls(attached, probe))
+        for some in lines:
+            sys.stdout.write(some)
+            sys.stdout.flush()
+    return 0
+
+
+def _created(path: str) -> TextIO:
+    try:
+        return open(path, "w", encoding="utf-8")
+    except OSError as error:
+        raise BpfscopeError(f"cannot write {sanitise(path)}: {error.strerror}; give --chrome another file") from None
+
+
+def _written(samples: Samples, trace: chrome.Trace) -> Samples:
+    """The samples, once their events are in the file."""
+    for sample, last in samples:
+        trace.write(sample.events)
+        yield sample, last
+
+
+def _json(attached: Attached, samples: Samples) -> Iterator[str]:
+    about = running.about(attached)
+    yield rows.line({"kind": "attached"} | about)
+    for sample, last in samples:
+        yield "".join(rows.line({"kind": "event"} | rows.event(event)) for event in sample.events)
+        if last:
+            yield rows.line({"kind": "summary"} | about | rows.events(sample))
+
+
+def _text(attached: Attached, samples: Samples, calls: "_Calls") -> Iterator[str]:
+    running.narrate_attached("tracing", attached)
+    suspensions = running.Suspensions()
+    for sample, last in samples:
+        suspensions.narrate(sample.cost)
+        yield "".join(map(calls.line, sample.events))
+        if last:
+            _narrate_end(sample)
+
+
+def _narrate_end(sample: EventsSample) -> None:
+    if sample.ended:
+        running.narrate(f"the target {sample.ended}")
+    said = (
+        (sample.dropped, "dropped: the buffer was full"),
+        (sample.unmatched, "unmatched"),
+        (sample.lost, "lost"),
+    )
+    notes = "".join(f", {number:,} {what}" for number, what in said if number)
+    running.narrate(f"{sample.seen:,} of {text.plural(sample.calls, 'call')} in {sample.elapsed:.1f} s{notes}")
+
+
+class _Calls:
+    """Writes events as lines: the time of day, the thread, how long it took, and the call."""
+
+    def __init__(self, attached: Attached, probe: EventsProbe) -> None:
+        self._labels = dict(zip(attached.attached, running.labels(attached.attached), strict=True))
+        self._words = {function: Words((*reads.parameters, *reads.results)) for function, reads in probe.reads.items()}
+        self._since = time.time_ns() - time.monotonic_ns()  # of the clock on the wall
+
+    def line(self, event: Event) -> str:
+        """Of 80 cells, where long texts can be cut so far."""
+        seconds, ns = divmod(event.start_ns + self._since, 1_000_000_000)
+        clock = time.strftime("%H:%M:%S", time.localtime(seconds))
+        took = "–" if event.duration_ns is None else text.duration(event.duration_ns)
+        call = self._call(event, short=False)
+        if len(call) > _ROOM:
+            call = self._call(event, short=True)
+        return f"{clock}.{ns // 1000:06} {event.tid:>7} {took:>7}  {call}\n"
+
+    def _call(self, event: Event, *, short: bool) -> str:
+        words = self._words[event.function]
+        given = words.named(event.arguments, short=short)
+        results = ", ".join(words.value(name, read, short=short) for name, read in event.results)
+        gave = f"({results})" if len(event.results) > 1 else results
+        return f"{self._labels[event.function]}({given}){gave and ' = '}{gave}"
