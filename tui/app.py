@@ -25,13 +25,15 @@ from tui.screens.palette import Actions, Palette
 from tui.screens.probe import ProbeScreen
 from tui.screens.processes import ProcessesScreen
 from tui.screens.session import Attaching, Running, Session
+from tui.screens.stacks import StacksScreen
 from tui.screens.target import Target
 from tui.screens.views import Views
 from tui.widgets.terminal import Terminal
 from tui.widgets.theme import THEME
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
-VIEWS: dict[str, type[AttachedScreen[Any]]] = {screen.VIEW: screen for screen in (ProbeScreen, LatencyScreen)}
+SCREENS = (ProbeScreen, LatencyScreen, StacksScreen)
+VIEWS: dict[str, type[AttachedScreen[Any]]] = {screen.VIEW: screen for screen in SCREENS}
 
 
 class Bpfscope(App[None]):

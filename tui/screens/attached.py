@@ -24,7 +24,7 @@ from tui.widgets.actions import Action
 from tui.widgets.lines import Phrase
 
 if TYPE_CHECKING:
-    from tui.elf.names import Skipped
+    from tui.elf.names import Function, Skipped
 
 STOPPING = "stopping: what is attached already is detached again …"
 LEAVE = "esc leads back to the functions, and once more to the processes"
@@ -94,6 +94,11 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
     def focus_content(self) -> None:
         """Give the keys to what has them first."""
         self.table().focus()
+
+    def under(self) -> "Function | None":
+        """The function under the cursor."""
+        row = self.table().row
+        return row.function if row else None
 
     # Attaching and reading
 
@@ -260,6 +265,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
     def action_view(self, name: str) -> None:
         """Look at these functions in another way; what is measured goes on."""
         if name != self.VIEW:
+            self.views.chosen = self.under() or self.views.chosen
             self.console.open_view(name, self.views)
 
     def action_skipped(self) -> None:
