@@ -15,9 +15,11 @@ from textual.binding import Binding, BindingType
 from tui import cache, text
 from tui.collectors.sources import Sources
 from tui.errors import BpfscopeError
+from tui.screens.arguments import ArgumentsScreen
 from tui.screens.attached import AttachedScreen
 from tui.screens.base import ConsoleScreen
 from tui.screens.confirm import ConfirmScreen
+from tui.screens.events import EventsScreen
 from tui.screens.functions import FunctionsScreen
 from tui.screens.help import HelpScreen
 from tui.screens.latency import LatencyScreen
@@ -32,7 +34,7 @@ from tui.widgets.terminal import Terminal
 from tui.widgets.theme import THEME
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
-SCREENS = (ProbeScreen, LatencyScreen, StacksScreen)
+SCREENS = (ProbeScreen, LatencyScreen, StacksScreen, ArgumentsScreen, EventsScreen)
 VIEWS: dict[str, type[AttachedScreen[Any]]] = {screen.VIEW: screen for screen in SCREENS}
 
 

@@ -200,10 +200,14 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
 
     # Lines
 
+    @property
+    def subject(self) -> str:
+        """What is probed."""
+        return text.plural(len(self.asked) if self.failure else self.count, "function")
+
     def show_state(self) -> None:
         """The lines around the content."""
-        what = text.plural(len(self.asked) if self.failure else self.count, "function")
-        left: list[Phrase] = [((f"{self.target.title} ▸ ", "dim"), (what, "title"))]
+        left: list[Phrase] = [((f"{self.target.title} ▸ ", "dim"), (self.subject, "title"))]
         self.put_lines((left, [self.views.tabs(self.VIEW), *self.clock()]), self._state(), self._state_right())
 
     def clock(self) -> list[Phrase]:

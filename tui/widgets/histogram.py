@@ -1,6 +1,6 @@
-"""A histogram of durations, and a heat map of them over time."""
+"""A histogram, of durations unless its labels say something else, and a heat map of durations over time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from textual.strip import Strip
@@ -9,7 +9,7 @@ from textual.widget import Widget
 from tui import text
 from tui.widgets.pieces import Piece, fit, paint, palette
 
-_LABEL: Final = 7  # cells of a duration
+_LABEL: Final = 7  # cells of a duration, or of whatever a bar begins with
 _LEVELS: Final = " ·░▒▓█"
 
 
@@ -20,13 +20,15 @@ class Histogram(Widget):
     Histogram { height: 1fr; width: 1fr; background: $background; }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+    def __init__(self, label: Callable[[int], str] = text.duration, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        """`label` says where a bar begins, in at most 7 cells."""
         super().__init__(id=id)
+        self._label = label
         self._title = ""
         self._bars: Sequence[tuple[int, int, int]] = ()
 
     def show(self, title: str, bars: Sequence[tuple[int, int, int]]) -> None:
-        """Show these: from, up to but without (ns), calls."""
+        """Show these: from, up to but without (ns, or what the labels are made of), calls."""
         if (title, bars) != (self._title, self._bars):
             self._title, self._bars = title, bars
             self.refresh()
@@ -39,7 +41,7 @@ class Histogram(Widget):
         room = max(1, width - _LABEL - numbers - 4)
         lines: list[tuple[Piece, ...]] = [fit(((f" {self._title}", "head"),), width)]
         for low, _, count in shown:
-            label = (f"{text.duration(low):>{_LABEL}} ", "dim")
+            label = (f"{self._label(low):>{_LABEL}} ", "dim")
             bar = text.bar(count / most, room).ljust(room)
             lines.append((label, ("▏", "faint"), (bar, "graph"), (f" {text.count(count):>{numbers}}", "")))
         return lines

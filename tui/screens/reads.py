@@ -1,0 +1,16 @@
+"""Values of calls as people read them. Pure: knows no widget."""
+
+import json
+
+from tui.collectors.samples import Read
+
+UNREADABLE = "unreadable"
+
+
+def spelt(value: Read) -> str:
+    """As in 3, -1, 0.5, true, "text", unreadable: no two kinds of values look alike."""
+    if value is None:
+        return UNREADABLE
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
