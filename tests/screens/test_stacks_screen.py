@@ -91,7 +91,7 @@ async def test_walking(sources: FakeSources) -> None:
         await pilot.press("down")
         assert names(screen) == ["runtime.main"]
         await pilot.press("j")
-        assert detail(screen) == "main.main  fibonacci · 700 calls · 70.0 % of all · 100.0 % of the frame above"
+        assert detail(screen) == "main.main  fibonacci · 700 calls · 70.0 % of all · 100.0 % of parent"
         await pilot.press("left")
         assert names(screen) == ["main.serve", "main.[/]"]  # too narrow: gathered beside main.handle
         await pilot.press("left")
@@ -99,7 +99,7 @@ async def test_walking(sources: FakeSources) -> None:
         await pilot.press("left")
         assert names(screen) == ["main.serve", "main.handle"]
         await pilot.press("right", "right", "right", "left", "down", "down", "down")
-        assert detail(screen).endswith("100 calls · 10.0 % of all · 14.3 % of the frame above · 100 end here")
+        assert detail(screen).endswith("100 calls · 10.0 % of all · 14.3 % of parent · 100 end here")
         await pilot.press("k", "up")
         assert names(screen) == [*MAIN]
         await pilot.press("home", "end")

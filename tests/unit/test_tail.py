@@ -30,7 +30,7 @@ def test_what_was_dropped_stands_where_it_was() -> None:
 def test_old_ones_are_forgotten_and_counted() -> None:
     tail = Tail()
     tail.take(events_sample(1, *[event(0.5)] * (KEPT - 1), dropped=3))
-    assert (len(tail.rows), tail.forgotten) == (KEPT, 0)
+    assert (len(tail.rows), tail.kept, tail.forgotten) == (KEPT, KEPT - 1, 0)
     tail.take(events_sample(2, *[event(1.5)] * (KEPT + 10)))
     assert (len(tail.rows), tail.forgotten, tail.total) == (KEPT, KEPT - 1 + 10, 2 * KEPT + 10)
     assert len(tail.since(5)) == KEPT
@@ -46,7 +46,6 @@ def test_a_call_in_words() -> None:
     assert thread(one) == "2697"
     assert thread(event(1, goroutine=0xC000006380)) == "g c000006380"
     assert "n=3" in words(TailRow(0, 1.0, one))
-    assert words(TailRow(0, 1.0, None, 12)) == "12 dropped"
 
 
 def test_moments() -> None:
@@ -75,3 +74,11 @@ def test_results_are_seen_where_there_is_no_room_for_all_arguments() -> None:
     assert cell(row, 400) == call(event(1, *((f"argument{at}", at) for at in range(9)), of=long, gave=-1))
     much = TailRow(0, 1.0, event(1, ("n", 1), of=RECURSIVE, gave="x" * 200))
     assert cell(much, 300).startswith("main.fibonacciRecursive(n=1) = ")
+
+
+def test_what_is_cut_says_so_wherever_the_cut_falls() -> None:
+    row = TailRow(0, 1.0, event(1, ("first", 1), ("second", 2), of=LOOP, gave=3))
+    whole = "main.fibonacciLoop(first=1, second=2) = 3"
+    for width in range(24, len(whole)):
+        assert "…) = 3" in cell(row, width)
+    assert cell(row, len(whole)) == whole

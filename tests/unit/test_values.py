@@ -110,4 +110,4 @@ def test_numbers_are_never_cut() -> None:
     found = values.rows(sample("depth ポインタ", (1, (1, "x" * 99)), (1, (140737488347136, "y"))), (0, 1))
     assert values.widths(names, found) == (15, 0)
     assert values.widths(names[1:], values.rows(sample("ポインタ", (1, (1,))), (0,))) == (cell_len("ポインタ") + 2,)
-    assert values.limits(names, found) == {"value0": 15, "value1": values.LONG}
+    assert values.limits((15, 0), found) == {"value1": values.LONG}

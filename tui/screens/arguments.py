@@ -155,7 +155,7 @@ class ArgumentsScreen(AttachedScreen[ValuesSample]):
                 self.table().show(())  # the rows that are there have other values
             self._columns = tuple(names), cells
             self.table().use(values.columns(names, cells), {})
-        for key, most in values.limits(names, found).items():
+        for key, most in values.limits(cells, found).items():
             self.table().limit(key, most)
 
     def _empty(self) -> str:
@@ -171,7 +171,7 @@ class ArgumentsScreen(AttachedScreen[ValuesSample]):
         pieces: list[Piece] = []
         for place, name in enumerate(names):
             here = place == self.place
-            if here and length(pieces) + len(name) + 10 > self.size.width:
+            if here and length([*pieces, (name, "")]) + 10 > self.size.width:
                 pieces = [("… ", "dim")]
             pieces += [("  ", ""), (f"◂ {name} ▸", "title") if here else (name, "dim")]
         return tuple(pieces[1:] if pieces and not pieces[0][0].strip() else pieces)

@@ -32,7 +32,7 @@ def _call(row: TailRow, width: int) -> Cell:
         tail = (*tail, (" = ", "dim"), (results(row.event), ""))
     room = width - min(length(tail), width // 2)
     head = _head(row.event, room)
-    return (*(fit(tuple(head), room) if length(head) > room else head), *tail)
+    return (*(_cut(head, room) if length(head) > room else head), *tail)
 
 
 def _head(event: Event, room: int) -> list[Piece]:
@@ -42,6 +42,12 @@ def _head(event: Event, room: int) -> list[Piece]:
         said += [(f", {name}=" if said else f"{name}=", "dim"), (spelt(value), "")]
     most = max(LEAST, room - 1 - length(said), 2 * room // 3)
     return [(cut_middle(event.function.name, most), ""), ("(", "dim"), *said]
+
+
+def _cut(head: list[Piece], room: int) -> tuple[Piece, ...]:
+    """What fits of it, with a sign that it was cut wherever the cut falls."""
+    kept = fit(tuple(head), room - 1)
+    return kept if kept[-1][0].endswith("…") else (*kept, ("…", "dim"))
 
 
 def _duration(row: TailRow, _: int) -> Cell:
@@ -58,5 +64,5 @@ COLUMNS: tuple[Column[TailRow], ...] = (
     Column("time", "TIME", 11, lambda row, _: ((moment(row.at), "dim"),), lambda row: row.number, right=True, narrow=9),
     Column("thread", "THREAD", 20, _thread, priority=1, narrow=12),
     Column("call", "CALL", 28, _call, flexible=True),
-    Column("duration", "DURATION", 10, _duration, _took, descending=True, right=True, narrow=8),
+    Column("duration", "DURATION", 10, _duration, _took, descending=True, right=True),
 )

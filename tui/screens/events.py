@@ -1,7 +1,7 @@
 """Each call as it happens: a tail that follows, stands still while one looks through it, and can be searched."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from operator import attrgetter
 from typing import ClassVar, Final
 
@@ -17,7 +17,7 @@ from tui.screens.base import CURSOR, CUT, FASTER, REVERSE, SLOWER, SORT, SORTED,
 from tui.screens.event_columns import COLUMNS, moment
 from tui.screens.pace import Pace
 from tui.screens.session import Attaching
-from tui.screens.tail import KEPT, Tail, TailRow, call, words
+from tui.screens.tail import Tail, TailRow, call, words
 from tui.screens.views import Views
 from tui.widgets.actions import Action
 from tui.widgets.columns import Sort
@@ -59,7 +59,7 @@ class EventsScreen(AttachedScreen[EventsSample]):
         self.tail = Tail()
         self.pace = Pace()
         self._wanted = ""  # what the rows below were filtered by
-        self._rows: deque[TailRow] = deque(maxlen=KEPT)
+        self._rows: deque[TailRow] = deque()
         self._looked = 0  # rows of the tail that went through the filter
         self._passed = self._shown = 0  # of these: how many passed, and were there when the table was filled
 
@@ -128,11 +128,14 @@ class EventsScreen(AttachedScreen[EventsSample]):
         if anew:
             self._wanted, self._looked, self._passed = self.prompt.wanted, 0, 0
             self._rows.clear()
-        fresh = self.tail.since(self._looked)
+        passed: Sequence[TailRow] = self.tail.since(self._looked)
         self._looked = self.tail.total
-        passed = self.leaves(Haystack(fresh, words).matching) if self._wanted else fresh
+        if self._wanted:
+            passed = self.leaves(Haystack([row for row in passed if row.event], words).matching)
         self._rows.extend(passed)
         self._passed += len(passed)
+        while self._rows and self._rows[0].number < self._looked - len(self.tail.rows):
+            self._rows.popleft()
         return anew
 
     def on_table_moved(self) -> None:
@@ -144,11 +147,11 @@ class EventsScreen(AttachedScreen[EventsSample]):
         self.show_state()
 
     def on_table_sorted(self) -> None:
-        """In another order."""
+        """In another order: from its beginning, or following again."""
         self.paused = False
         self.filtered()
-        if self.chronological:
-            self.table().action_end()
+        self.table().move_to(len(self._rows) - 1 if self.chronological else 0)
+        self.table().release()
 
     def action_pause(self) -> None:
         """Freeze the tail, or follow it; in another order: stop painting, or go on."""
@@ -174,7 +177,7 @@ class EventsScreen(AttachedScreen[EventsSample]):
         if sample.dropped:
             phrases.append((f"dropped {sample.dropped:,}", "bad"))
         if self._wanted:
-            phrases.append((counted(len(self._rows), len(self.tail.rows), "event"), "strong"))
+            phrases.append((counted(len(self._rows), self.tail.kept, "event"), "strong"))
         else:
             phrases.append((text.plural(sample.seen, "event"), ""))
         if sample.unmatched:

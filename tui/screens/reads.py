@@ -1,7 +1,5 @@
 """Values of calls as people read them. Pure: knows no widget."""
 
-import json
-
 from tui.collectors.samples import Read
 
 UNREADABLE = "unreadable"
@@ -13,4 +11,7 @@ def spelt(value: Read) -> str:
         return UNREADABLE
     if isinstance(value, bool):
         return "true" if value else "false"
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, str) else str(value)
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return str(value)

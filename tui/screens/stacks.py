@@ -199,7 +199,7 @@ def spelt(spine: Sequence[Node], *, inverted: bool) -> tuple[str, str]:
     if len(spine) > 1:
         notes.append(f"{100 * node.calls / top.calls:.1f} % of all")
     if len(spine) > 2:
-        notes.append(f"{100 * node.calls / spine[-2].calls:.1f} % of the frame above")
+        notes.append(f"{100 * node.calls / spine[-2].calls:.1f} % of parent")
     if len(spine) > 1 and (own := node.own):
         notes.append(f"{own:,} {'begin' if inverted else 'end'} here")
     return node.frame[0], " · ".join(filter(None, notes))

@@ -31,6 +31,7 @@ class Tail:
     def __init__(self) -> None:
         self.rows: deque[TailRow] = deque()
         self.total = 0  # rows that there were
+        self.kept = 0  # events among those that are there
         self.forgotten = 0  # events that aren't kept any more
         self._dropped = 0
 
@@ -47,8 +48,10 @@ class Tail:
     def _add(self, row: TailRow) -> None:
         self.rows.append(row)
         self.total += 1
-        if len(self.rows) > KEPT:
-            self.forgotten += self.rows.popleft().event is not None
+        self.kept += row.event is not None
+        if len(self.rows) > KEPT and self.rows.popleft().event is not None:
+            self.kept -= 1
+            self.forgotten += 1
 
     def since(self, number: int) -> list[TailRow]:
         """The rows from this one on, as far as they are kept."""
@@ -74,5 +77,5 @@ def thread(event: Event) -> str:
 def words(row: TailRow) -> str:
     """By what a row can be found."""
     if row.event is None:
-        return f"{row.dropped} dropped"
+        return ""
     return f"{call(row.event)}\n{row.event.function.raw_name}\n{thread(row.event)} {row.event.comm}"

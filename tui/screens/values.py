@@ -13,7 +13,7 @@ from tui import text
 from tui.collectors.samples import Read, ValuesSample
 from tui.screens.reads import UNREADABLE, spelt
 from tui.widgets.columns import Column
-from tui.widgets.pieces import Cell
+from tui.widgets.pieces import Cell, length
 
 LONG = 64  # cells of a value, beyond which the others are worth more
 WIDE = 32  # cells of the longest bar
@@ -116,9 +116,9 @@ FIGURES: tuple[Column[ValueRow], ...] = (
 def widths(names: Sequence[str], found: Sequence[ValueRow]) -> tuple[int, ...]:
     """Cells of those values that are all numbers, which are never cut; 0 for the others."""
     return tuple(
-        max([cell_len(name) + 2, *(len(row.spelt[at]) for row in found)])
-        if all(is_number(row.values[at]) or row.values[at] is None for row in found)
-        else 0
+        0
+        if any(isinstance(row.values[at], str | bool) for row in found)
+        else max([cell_len(name) + 2, *(len(row.spelt[at]) for row in found)])
         for at, name in enumerate(names)
     )
 
@@ -128,10 +128,13 @@ def columns(names: Sequence[str], cells: Sequence[int]) -> tuple[Column[ValueRow
     return (*(_value(at, name, cells[at]) for at, name in enumerate(names)), *FIGURES)
 
 
-def limits(names: Sequence[str], found: Sequence[ValueRow]) -> dict[str, int]:
-    """How many cells the values can use."""
-    longest = (max((cell_len(row.spelt[at]) for row in found), default=0) for at in range(len(names)))
-    return {f"value{at}": min(LONG, cells) for at, cells in enumerate(longest)}
+def limits(cells: Sequence[int], found: Sequence[ValueRow]) -> dict[str, int]:
+    """How many cells the other values can use."""
+    return {
+        f"value{at}": min(LONG, max((length([(row.spelt[at], "")]) for row in found), default=0))
+        for at, number in enumerate(cells)
+        if not number
+    }
 
 
 def _value(at: int, name: str, number: int) -> Column[ValueRow]:

@@ -198,7 +198,7 @@ class Flame(ScrollView, can_focus=True):
 
     def _line(self, y: int) -> tuple[Piece, ...]:
         """What line y shows, in exactly the widget's cells."""
-        width, row = self._width, y + round(self.scroll_y)
+        width, row = self.size.width, y + round(self.scroll_y)
         if not self._rows:
             lines = ["", *wrap(self.empty, max(8, width - 4))]
             return fit((("  ", ""), (lines[y] if y < len(lines) else "", "dim")), width)
@@ -212,7 +212,8 @@ class Flame(ScrollView, can_focus=True):
     def _block(self, block: Block, row: int, odd: int) -> tuple[Piece, ...]:
         """A block's edge, its name and, where there is room, its share: in exactly its cells."""
         here = self._is_under_cursor(block, row)
-        found = any(node.frame in self._matched for node in block.nodes) and row == len(block.path) + block.gathered
+        own = row == len(block.path) + block.gathered  # not a line below gathered frames
+        found = own and not self._matched.isdisjoint(node.frame for node in block.nodes)
         plain = "frame-here" if here else "frame-rest" if block.gathered else f"frame{0 if found else odd}"
         role = "frame-found" if found and not here else plain
         if block.gathered and block.width == 1:
@@ -231,8 +232,7 @@ class Flame(ScrollView, can_focus=True):
         if not block.gathered:
             return block.path == self.cursor
         above = len(block.path)
-        inside = self.cursor[:above] == block.path
-        return inside and any(node.frame == self.cursor[above] for node in block.nodes)
+        return self.cursor[:above] == block.path and any(node.frame == self.cursor[above] for node in block.nodes)
 
     def render_line(self, y: int) -> Strip:
         """One line of frames."""
