@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import attaching, console, hits, launch, machine, peers, programs, symbols, table
+from bench import against, attaching, console, hits, launch, machine, peers, programs, symbols, table
 from bench.measure import Bench, say
 from bench.table import Row
 from tui.errors import BpfscopeError
@@ -22,7 +22,9 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "exit": launch.exits,
     "attach": attaching.rows,
     "hit": hits.rows,
+    "call": against.rows,
     "console": console.rows,
+    "timing": console.timing_rows,
     "symbols": symbols.rows,
 }
 

@@ -36,7 +36,7 @@ def _row(bench: Bench, target: programs.Running, program: Place, kind: str) -> R
 
     def cost() -> float:
         """The least of some measurements: what else the machine does only adds."""
-        return min(_measured(target, letter, calls) for _ in range(slices))
+        return min(measured(target, letter, calls) for _ in range(slices))
 
     def ours() -> float:
         with Batch([place], target.pid, method):
@@ -65,7 +65,8 @@ def _pair(first: Callable[[], float], second: Callable[[], float], number: int) 
     return first(), second()
 
 
-def _measured(target: programs.Running, letter: str, calls: int) -> float:
+def measured(target: programs.Running, letter: str, calls: int) -> float:
+    """Nanoseconds of CPU time that one of so many calls takes."""
     target.tell(f"{letter} {calls}")
     return float(target.line() or "nan")
 

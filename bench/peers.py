@@ -53,6 +53,19 @@ def brief_count(pid: int, program: Path, pattern: str) -> dict[str, Command]:
     }
 
 
+def one_latency(program: Path, function: str) -> Command:
+    """What makes bpftrace time one function, saying something every 0.1 s once it is attached."""
+    return [
+        BPFTRACE,
+        "-e",
+        (
+            f"uprobe:{program}:{function} {{ @start[tid] = nsecs; }}"
+            f" uretprobe:{program}:{function} /@start[tid]/ {{ @ = hist(nsecs - @start[tid]); delete(@start[tid]); }}"
+            ' interval:ms:100 { printf("x\\n"); }'
+        ),
+    ]
+
+
 def one_count(program: Path, function: str) -> Command:
     """What makes bpftrace count at one place, saying something every 0.1 s once it is attached."""
     return [BPFTRACE, "-e", f'uprobe:{program}:{function} {{ @ = count(); }} interval:ms:100 {{ printf("x\\n"); }}']

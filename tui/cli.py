@@ -155,7 +155,10 @@ def _demo(words: Sequence[str]) -> int:
 
 
 def _add_console_options(parser: argparse.ArgumentParser) -> None:
+    from tui.commands.running import add_budget
+
     parser.add_argument("--low-bandwidth", action="store_true", help="draw at most five times a second, for slow lines")
+    add_budget(parser)
 
 
 def _require_terminal() -> None:
@@ -174,7 +177,7 @@ def _open(pid: int | None, arguments: argparse.Namespace, hint: str = "") -> int
     from tui.app import Bpfscope
     from tui.collectors.console import LiveSources
 
-    console = Bpfscope(LiveSources(), pid, hint)
+    console = Bpfscope(LiveSources(arguments.budget), pid, hint)
     console.run()
     _discard_output()  # the console has said all it had to; a terminal that doesn't read would hold us up
     return console.return_code or 0

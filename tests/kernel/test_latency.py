@@ -10,6 +10,7 @@ from tests.kernel.conftest import Start
 from tests.kernel.probing import Command, pick, resolve
 from tests.targets.running import Running
 from tui.bpf.features import Method
+from tui.bpf.timing import By
 from tui.collectors import histogram
 from tui.collectors.latency import LatencyProbe
 from tui.collectors.samples import Attached, Latency
@@ -71,6 +72,49 @@ def test_goroutines_whose_stacks_grow_and_that_change_threads(start: Start) -> N
         assert found["main.descend"].children == 20_000
         both = found["main.descend"].self_ns + found["main.outermost"].self_ns
         assert both == found["main.outermost"].total_ns
+
+
+@pytest.mark.parametrize("by", [By.PROCESS, By.THREAD, By.COMM])
+def test_groups_add_up(start: Start, by: By) -> None:
+    process = start("timing")
+    target = resolve(process.pid)
+    with LatencyProbe(target, by=by) as probe:
+        probe.add(pick(target, "threaded", "many"))
+        process.work()
+        sample = probe.read()
+        spent = sum(probe.spent())
+    rows = list(zip(sample.functions, sample.groups, sample.latencies, strict=True))
+    threaded = [(group, one) for function, group, one in rows if function.name == "threaded"]
+    many = [(group, one) for function, group, one in rows if function.name == "many"]
+    assert sum(one.calls for _, one in threaded) == sum(one.returns for _, one in threaded) == 6464
+    whole(many[0][1], 499)
+    assert spent > 0
+    if by is By.THREAD:
+        assert len(threaded) == 64
+        assert {one.calls for _, one in threaded} == {101}
+        assert many[0][0] == f"{process.pid} timing"
+    elif by is By.PROCESS:
+        assert [group for group, _ in threaded] == [f"{process.pid} timing"]
+    else:
+        assert [group for group, _ in threaded] == ["timing"]
+
+
+def test_what_probes_take_is_subtracted(start: Start) -> None:
+    process = start("timing")
+    with timed(process, "spin", "outer") as (probe, _):
+        process.work()
+        found = latencies(probe)
+    outer, spin = found["outer"], found["spin"]
+    assert outer.floor_ns <= outer.min_ns
+    assert 0 < outer.probe_ns < FLOOR * 10
+    assert outer.net_ns == outer.self_ns - outer.probe_ns
+    assert not spin.doubtful
+    process = start("fibonacci")
+    with timed(process, "main.fibonacciRecursive") as (probe, _):
+        process.work()
+        recursive = latencies(probe)["main.fibonacciRecursive"]
+    assert recursive.doubtful
+    assert recursive.net_ns < recursive.self_ns / 2
 
 
 def test_a_known_distribution(start: Start, method: Method) -> None:

@@ -127,6 +127,7 @@ class FakeProbing:
     functions: tuple[Function, ...]
     calls: dict[str, int] = field(default_factory=dict)
     closed: int = 0
+    undone: int = 0
     intervals: list[float] = field(default_factory=list)
     added: list[tuple[Function, ...]] = field(default_factory=list)
     removed: list[tuple[Function, ...]] = field(default_factory=list)
@@ -161,6 +162,10 @@ class FakeProbing:
             yield sample
             if sample.ended:
                 return
+
+    async def undo(self) -> None:
+        """Count the undoings."""
+        self.undone += 1
 
     async def close(self) -> None:
         """Count the closings."""
@@ -211,6 +216,7 @@ class FakeReadings(Generic[Reading]):
 
     functions: tuple[Function, ...]
     closed: int = 0
+    undone: int = 0
     intervals: list[float] = field(default_factory=list)
     _queue: "asyncio.Queue[Reading]" = field(default_factory=asyncio.Queue)
 
@@ -226,6 +232,10 @@ class FakeReadings(Generic[Reading]):
             yield sample
             if sample.ended:
                 return
+
+    async def undo(self) -> None:
+        """Count the undoings."""
+        self.undone += 1
 
     async def close(self) -> None:
         """Count the closings."""
@@ -255,6 +265,7 @@ class FakeSources:
         self.holds: dict[str, asyncio.Event] = {}  # method, or module's name → what it waits for
         self.probings: list[FakeProbing] = []
         self.timings: list[FakeTiming] = []
+        self.by: list[str] = []  # of the timings
         self.stackings: list[FakeReadings[StacksSample]] = []
         self.valuations: list[FakeReadings[ValuesSample]] = []
         self.with_results: list[bool] = []  # of the valuations
@@ -312,9 +323,10 @@ class FakeSources:
         return self.probing, attached
 
     async def latency(
-        self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
+        self, pid: int, modules: Sequence[Module], functions: Sequence[Function], by: str
     ) -> tuple[FakeTiming, Attached]:
-        """Time everything but what is to be skipped."""
+        """Time everything but what is to be skipped; how calls are told apart is noted."""
+        self.by.append(by)
         attached = await self._attach("latency", functions)
         self.timings.append(FakeTiming(attached.attached))
         return self.timings[-1], attached

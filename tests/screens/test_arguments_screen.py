@@ -106,7 +106,8 @@ async def test_figures(sources: FakeSources) -> None:
     async with Bpfscope(sources, 2696).run_test(size=SIZE) as pilot:
         await given(pilot, sources, sample(1, NAMES, *SOME))
         screen = await given(pilot, sources, sample(3, NAMES, *SOME, (50, (7, "", True)), lost=3, unmatched=2))
-        assert state(screen).startswith("26 calls/s · lost 3 · 4 values · 153 calls · 2 unmatched")
+        assert state(screen).startswith("lost 3 · 26 calls/s · costs")
+        assert "4 values · 153 calls · 2 unmatched" in state(screen)
         assert context(screen).startswith("fibonacci 2696 ▸ main.fibonacciCache (1 of 3) · c Calls")
         await given(pilot, sources, sample(9, NAMES, *SOME, ended="exited 1"))
         assert state(screen).startswith("fibonacci 2696 exited 1 after 00:09; the numbers stay · 3 values · 100 calls")

@@ -56,11 +56,11 @@ async def test_the_tail_follows(sources: FakeSources) -> None:
             "µs",
         ]
         assert lines[2].split()[1:] == ["00:00.500", "2697", "fibonacci", "main.fibonacciLoop()", "–"]
-        assert state(screen) == "0 events/s · 2 events · live ● · every 1 s"
+        assert state(screen) == "0 events/s · costs 0.0 % of its time (no budget) · 2 events · live ● · every 1 s"
         await seen(pilot, sources, 2, *some(50, 1), seen=52)
         assert under(screen).event == some(50, 1)[-1]
         assert "(n=49) = 2401" in painted(screen)[-1]
-        assert state(screen).startswith("50 events/s · 52 events")
+        assert state(screen).startswith("50 events/s · costs 0.0 % of its time (no budget) · 52 events")
         assert detail(screen) == (
             "main.fibonacciRecursive(n=49) = 2401  began 00:01.048997 · took 3,100 ns · "
             "fibonacci, thread 2697 of process 2696 · fibonacci"
@@ -117,7 +117,8 @@ async def test_what_was_dropped_is_said(sources: FakeSources) -> None:
     async with Bpfscope(sources, 2696).run_test(size=SIZE) as pilot:
         await seen(pilot, sources, 1, event(0.5))
         screen = await seen(pilot, sources, 2, event(1.5), seen=2, dropped=1_234, lost=5, unmatched=6)
-        assert state(screen).startswith("1.0 events/s · lost 5 · dropped 1,234 · 2 events · 6 unmatched")
+        assert state(screen).startswith("lost 5 · 1.0 events/s · dropped 1,234 · costs")
+        assert "2 events · 6 unmatched" in state(screen)
         assert painted(screen)[3].split() == ["▌", "00:02.000", "──", "1,234", "dropped", "about", "here", "──"]
         await type_filter(pilot, "main.")
         assert "2 events" in state(screen)

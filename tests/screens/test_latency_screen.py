@@ -7,8 +7,10 @@ import pytest
 from textual.pilot import Pilot
 
 from tests.screens.fakes import FakeSources, timed
-from tests.screens.steps import at, context, functions, painted, probe, state, type_filter, until
+from tests.screens.steps import at, context, detail, functions, keys, painted, probe, state, type_filter, until
 from tui.app import Bpfscope
+from tui.collectors.samples import Cost, LatencySample
+from tui.elf.names import Skipped
 from tui.errors import BpfscopeError
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.functions import FunctionsScreen
@@ -52,7 +54,7 @@ async def test_figures(sources: FakeSources) -> None:
         assert "10 calls/s" in state(screen)
         timing.tick(3, timed(*[10 * US] * 60), slow, lost=7, ended="exited 0")
         await until(pilot, lambda: screen.ended)
-        assert state(screen).startswith("exited 0 after 00:03; the numbers stay · lost 7")
+        assert state(screen).startswith("fibonacci 2696 exited 0 after 00:03; the numbers stay · lost 7")
         assert screen.console._attached() == 0
         await pilot.press("escape")
         below = await at(pilot, FunctionsScreen)
@@ -60,7 +62,7 @@ async def test_figures(sources: FakeSources) -> None:
         assert timing.closed == 1
 
 
-async def test_above_a_running_count(sources: FakeSources) -> None:
+async def test_beside_a_running_count(sources: FakeSources) -> None:
     async with Bpfscope(sources, 2696).run_test() as pilot:
         screen, probing = await probe(pilot, sources)
         probing.tick(1, {})
@@ -73,10 +75,41 @@ async def test_above_a_running_count(sources: FakeSources) -> None:
         await at(pilot, ConfirmScreen)
         await pilot.press("escape")
         await at(pilot, LatencyScreen)
-        await pilot.press("escape")
+        await pilot.press("l")
+        assert len(sources.timings) == 1
+        await pilot.press("c")
         assert await at(pilot, ProbeScreen) is screen
-        assert sources.timings[-1].closed == 1
-        assert probing.closed == 0
+        probing.tick(2, {"main.fibonacciLoop": 5})
+        await until(pilot, lambda: screen.calls.total == 5)
+        await pilot.press("l")
+        assert await at(pilot, LatencyScreen) is above
+        await pilot.press("escape")
+        await at(pilot, FunctionsScreen)
+        assert sources.timings[-1].closed == probing.closed == 1
+        await pilot.press("l")
+        assert await at(pilot, LatencyScreen) is not above
+
+
+async def test_functions_that_were_added_meanwhile(sources: FakeSources) -> None:
+    async with Bpfscope(sources, 2696).run_test() as pilot:
+        screen = await latency(pilot, sources)
+        await pilot.press("c")
+        calls = await at(pilot, ProbeScreen)
+        await until(pilot, lambda: sources.probings and not calls.busy)
+        sources.probing.tick(1, {})
+        await until(pilot, lambda: calls.sample is not None)
+        await pilot.press("a")
+        await functions(pilot)
+        await type_filter(pilot, "main.main")
+        await pilot.press("enter")
+        await at(pilot, ProbeScreen)
+        await until(pilot, lambda: sources.probing.added and not calls.busy)
+        await pilot.press("l")
+        other = await at(pilot, LatencyScreen)
+        assert other is not screen
+        await until(pilot, lambda: len(sources.timings) == 2 and not other.busy)
+        assert len(sources.timings[-1].functions) == 4
+        await until(pilot, lambda: sources.timings[0].closed == 1)
 
 
 async def test_nothing_can_be_timed(sources: FakeSources) -> None:
@@ -107,7 +140,78 @@ async def test_pause_rate_filter(sources: FakeSources) -> None:
         await until(pilot, lambda: timing.intervals == [1.0, 2.0])
         await type_filter(pilot, "Loop")
         assert "1 of 3 functions" in state(screen)
-        assert "latency" in context(screen)
+        assert "l Latency" in context(screen)
+
+
+async def test_reset_subtracts_what_was(sources: FakeSources) -> None:
+    async with Bpfscope(sources, 2696).run_test(size=(160, 40)) as pilot:
+        screen = await latency(pilot, sources)
+        timing = sources.timings[-1]
+        timing.tick(5, timed(*[2 * MS] * 7, unmatched=3))
+        await until(pilot, lambda: screen.latencies.total("calls") == 7)
+        await pilot.press("r")
+        assert "0 calls" in state(screen)
+        assert "since reset 00:00" in context(screen)
+        timing.tick(9, timed(*[2 * MS] * 7, *[10 * US] * 2, unmatched=3))
+        await until(pilot, lambda: screen.latencies.total("calls") == 2)
+        assert "unmatched" not in state(screen)
+        assert "since reset 00:04" in context(screen)
+        (row,) = (row for row in screen.latencies.rows() if row.latency.calls)
+        assert (row.latency.min_ns, row.latency.max_ns) == (10 * US, 10_240)
+        assert row.latency.total_ns == 20 * US
+        exported = screen.document()
+        assert exported["since_reset"]
+        assert exported["elapsed_ns"] == 4_000_000_000
+        assert sum(function["calls"] for function in exported["functions"]) == 2
+
+
+async def test_groups_in_turn(sources: FakeSources) -> None:
+    async with Bpfscope(sources, 2696).run_test(size=(160, 40)) as pilot:
+        screen = await latency(pilot, sources)
+        first = sources.timings[-1]
+        first.tick(1, timed(5 * US))
+        await until(pilot, lambda: screen.latencies.sample is not None)
+        await pilot.press("b")
+        await until(pilot, lambda: len(sources.timings) == 2 and not screen.busy)
+        assert (first.closed, sources.by) == (1, ["function", "process"])
+        second = sources.timings[-1]
+        function = second.functions[0]
+        sample = LatencySample(
+            1001, 1, (function, function), (timed(5 * US), timed(9 * US, 9 * US)), 0, groups=("811 postgres", "[/]")
+        )
+        second.give(sample)
+        await until(pilot, lambda: len(screen.latencies.rows()) == 2 and "postgres" in "".join(painted(screen)))
+        assert "by process (b)" in state(screen)
+        assert "[/]" in painted(screen)[1]
+        await pilot.press("escape")
+        await at(pilot, FunctionsScreen)
+        assert second.closed == 1
+
+
+async def test_what_the_budget_took_off(sources: FakeSources) -> None:
+    async with Bpfscope(sources, 2696).run_test(size=(160, 40)) as pilot:
+        screen = await latency(pilot, sources)
+        timing = sources.timings[-1]
+        reason = "the probes took 31 % of the target's time, and the budget is 10 %"
+        cost = Cost(4.0, 10.0, (Skipped(timing.functions[0], reason),))
+        timing.give(LatencySample(1001, 1, timing.functions, (timed(5 * US),) * 3, 0, cost=cost))
+        await until(pilot, lambda: screen.sample is not None and screen.suspended)
+        assert "costs 4.0 % of its time (budget 10 %) · 1 taken off (u)" in state(screen)
+        assert "u put back" in keys(screen)
+        assert reason in detail(screen)
+        await pilot.press("u")
+        await until(pilot, lambda: timing.undone == 1)
+        timing.give(LatencySample(1002, 2, timing.functions, (timed(5 * US),) * 3, 0, cost=Cost(33.0)))
+        await until(pilot, lambda: "no budget" in state(screen))
+        assert "u put back" not in keys(screen)
+
+
+def test_what_is_shorter_than_the_probe_is_marked() -> None:
+    histogram = Histogram()
+    histogram._bars, histogram._floor = [(256, 512, 8), (512, 1024, 4)], 700
+    low, high = ("".join(piece for piece, _ in line) for line in histogram.lines(30, 5)[1:])
+    assert ("░" in low, "█" in low) == (True, False)
+    assert ("░" in high, "█" in high) == (False, True)
 
 
 async def test_quitting_detaches(sources: FakeSources) -> None:
@@ -153,7 +257,7 @@ def test_the_heat_map_shows_few_calls_beside_many() -> None:
 def test_the_heat_map_forgets() -> None:
     from tests.screens.fakes import LOOP, FakeTiming
 
-    latencies, key = Latencies(), (LOOP.module, LOOP.address)
+    latencies, key = Latencies(), (LOOP.module, LOOP.address, "")
     timing = FakeTiming((LOOP,))
     for second in range(COLUMNS + 20):
         timing.tick(second, timed(*[10] * (second // 2)))

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
+from textual.widgets import Static
 
 from tests.screens.fakes import CACHE, HOSTILE, LOOP, MODULES, RECURSIVE, FakeSources, function
 from tests.screens.steps import (
@@ -25,8 +26,10 @@ from tui.app import Bpfscope
 from tui.collectors.samples import CountsSample
 from tui.elf.names import Skipped
 from tui.screens.attached import STOPPING
+from tui.screens.bpftrace import BpftraceScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.functions import FunctionsScreen
+from tui.screens.latency import LatencyScreen
 from tui.screens.probe import ProbeScreen
 from tui.screens.skipped import SkippedScreen
 
@@ -43,8 +46,29 @@ async def test_counts_rates_and_shares(sources: FakeSources) -> None:
         assert cells[0][1:4] == ["main.fibonacciLoop", "240", "150"]
         assert cells[1][:3] == ["main.fibonacciCache", "60", "50"]
         assert "80.0 %" in painted(screen)[1]
-        assert state(screen) == "200 calls/s · 300 calls · live ● · every 1 s"
-        assert context(screen) == "fibonacci 2696 ▸ 3 functions · 00:01"
+        assert state(screen) == "200 calls/s · costs 0.0 % of its time (no budget) · 300 calls · live ● · every 1 s"
+        assert context(screen) == (
+            "fibonacci 2696 ▸ 3 functions · c Calls  l Latency  f Flame  g Arguments  v Events · 00:01"
+        )
+
+
+async def test_the_nearest_bpftrace_program(sources: FakeSources) -> None:
+    async with Bpfscope(sources, 2696).run_test(size=SIZE) as pilot:
+        screen, probing = await probe(pilot, sources)
+        await ticks(pilot, screen, probing, FIRST)
+        await pilot.press("w")
+        shown = await at(pilot, BpftraceScreen)
+        program = str(shown.query_one("#program", Static).render())
+        assert program.startswith("bpftrace -p 2696 -e '")
+        assert program.count("uprobe:/home/eva/fibonacci:") == 3
+        assert len(shown.query(".wrong")) == 1
+        await pilot.press("escape", "l")
+        await at(pilot, LatencyScreen)
+        await pilot.press("w")
+        shown = await at(pilot, BpftraceScreen)
+        assert "DON'T RUN IT" in str(shown.query(".wrong").first(Static).render())
+        await pilot.press("w")
+        await at(pilot, LatencyScreen)
 
 
 async def test_attaching_is_said(sources: FakeSources) -> None:
@@ -67,7 +91,7 @@ async def test_an_attach_error_is_shown_and_esc_leads_back(sources: FakeSources)
         screen = await at(pilot, ProbeScreen)
         await until(pilot, lambda: screen.failure)
         assert str(screen.query_one("#failure").render()) == "probing needs CAP_BPF: run bpfscope as root [/]"
-        assert keys(screen) == "esc back  ? help  q quit"
+        assert keys(screen) == "esc back  w as bpftrace  ? help  q quit"
         await pilot.press("escape")
         await at(pilot, FunctionsScreen)
 

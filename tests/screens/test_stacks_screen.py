@@ -78,7 +78,7 @@ async def test_a_line_per_depth(sources: FakeSources) -> None:
         assert "main.handle" in lines[2]
         assert "main.fibonacciRecursive" in lines[3]
         assert lines[4].strip() == "▏main…sive"
-        assert state(screen).startswith("0 calls/s · 1,000 calls · 5 stacks")
+        assert state(screen).startswith("0 calls/s · costs 0.0 % of its time (no budget) · 1,000 calls · 5 stacks")
         assert "f Flame" in context(screen)
         sources.stackings[-1].give(sample(3, stack(700, *MAIN, leaf(RECURSIVE)), *SOME[1:]))
         await until(pilot, lambda: "50 calls/s" in state(screen))
@@ -202,7 +202,7 @@ async def test_no_call_yet_and_the_end(sources: FakeSources) -> None:
         assert not screen.prompt.is_open
         sources.stackings[-1].give(sample(9, *SOME, lost=3, ended="exited 0"))
         await until(pilot, lambda: screen.ended and len(screen.flame.plain[0].split()) > 1)
-        assert state(screen).startswith("fibonacci 2696 exited 0 after 00:09; the numbers stay · 1,003 calls · lost 3")
+        assert state(screen).startswith("fibonacci 2696 exited 0 after 00:09; the numbers stay · lost 3 · 1,003 calls")
         await pilot.press("down", "enter", "escape", "escape")
         below = await at(pilot, FunctionsScreen)
         assert "exited 0" in below.over

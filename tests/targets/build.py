@@ -40,8 +40,8 @@ class Recipe(NamedTuple):
     after: tuple[str, ...] = ()
 
 
-def _c(source: str, *flags: str, compiler: list[str] = CC) -> Recipe:
-    return Recipe((source, "target.h"), lambda out, _: [[*compiler, HERE / source, "-o", out, *flags]])
+def _c(source: str, *flags: str, compiler: list[str] = CC, header: str = "target.h") -> Recipe:
+    return Recipe((source, header), lambda out, _: [[*compiler, HERE / source, "-o", out, *flags]])
 
 
 def _library(out: Path, _: Path) -> list[Command]:
@@ -95,10 +95,16 @@ RECIPES = {
     "changed": _c("changed.c", "-pthread"),
     "symbols": _c("symbols.c"),
     "realtime": _c("realtime.c", "-pthread"),
+    "arguments": _c("arguments.c", header="truth.h"),
+    "arguments-optimised": _c("arguments.c", "-O2", "-gdwarf-4", "-gz", header="truth.h"),
+    "arguments-plain": _c("arguments.c", "-O0", "-g0", header="truth.h"),
+    "arguments-cc": _c("arguments.cc", compiler=CXX, header="truth.h"),
     "odd-names": Recipe(("odd_names.c", "target.h", "build.py"), _odd_names),
     "thousand": Recipe(("thousand.c", "thousand.py", "target.h"), _thousand),
     "fibonacci": _go("fibonacci.go"),
     "goroutines": _go("goroutines.go"),
+    "load": _go("load.go"),
+    "arguments-go": _go("arguments.go"),
     "plain_count.json": Recipe(("../kernel/plain_count.c", "../../tui/bpf/include/bpfscope.h"), _plain_count),
 }
 

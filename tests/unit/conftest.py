@@ -4,6 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.targets.fixtures import targets
+
+__all__ = ["own_cache", "targets"]
+
 
 @pytest.fixture(autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:

@@ -96,6 +96,9 @@ def test_the_exported_document() -> None:
         "skipped": [{"module": "fibonacci", "function": RECURSIVE.name, "reason": "why"}],
         "lost": 2,
         "ended": None,
+        "cost_percent": 0.0,
+        "budget_percent": None,
+        "suspended": [],
     }
 
 

@@ -31,6 +31,13 @@ class FakeProbe:
 
     watch = None
 
+    @property
+    def functions(self) -> tuple[Function, ...]:
+        return self._functions
+
+    def spent(self) -> list[int]:
+        return [0] * len(self._functions)
+
     def __init__(self, target: Target) -> None:
         self._functions: tuple[Function, ...] = ()
         self._skipped: tuple[Skipped, ...] = ()

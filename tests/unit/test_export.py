@@ -47,6 +47,9 @@ def test_counts() -> None:
         ],
         "lost": 7,
         "ended": None,
+        "cost_percent": 0.0,
+        "budget_percent": None,
+        "suspended": [],
     }
     assert rows.counts(sample._replace(ended="exited 0"))["ended"] == "exited 0"
 

@@ -48,3 +48,7 @@ def test_counting_imports_nothing_slow() -> None:
 def test_listing_symbols_imports_no_kernel_part_that_is_slow() -> None:
     found = imported_by("import tui.cli, tui.commands.symbols")
     assert not {"asyncio", "psutil", "elftools", "dataclasses", "inspect"} & found
+
+
+def test_signatures_leave_debug_information_to_their_child() -> None:
+    assert not {"elftools", "subprocess"} & imported_by("import tui.elf.signatures")

@@ -6,7 +6,8 @@ member, so functions are taken off by attaching the others to a program of the n
 Hits that pass between the two at that moment count for neither: their calls become unmatched ones.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
 from tui.bpf import kernel
@@ -37,42 +38,53 @@ class Hook(NamedTuple):
 class Attachment(Owner):
     """Owns a program's links. `rejected` has the functions that can't be attached, by index, with reasons."""
 
-    def __init__(self, loaded: Loaded, program: str, pid: int | None, method: Method) -> None:
+    def __init__(
+        self,
+        loaded: Loaded,
+        program: str,
+        pid: int | None,
+        method: Method,
+        constants: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         """Nothing is attached yet; `loaded`, which stays the caller's, has the program and the map `control`."""
         self.rejected: dict[int, str] = {}
         self._loaded, self._name, self._pid, self._method = loaded, program, pid, method
+        self._constants = constants
         self._control = loaded.mapped("control", writable=True)
         self._hooks: list[Hook] = []
+        self._off: set[int] = set()  # functions that were taken off
         self._programs: list[int] = []
         self._links = Links()
         self._generation = 0
         self._by_kernel = method is Method.MULTI and not main_thread_ended(pid)
 
-    def attach(self, *groups: Iterable[Hook]) -> None:
+    def attach(self, *groups: Iterable[Hook], off: Collection[int] = ()) -> None:
         """Attaches one group after the other, and then lets the program count from one instant on.
 
+        `off` are functions that are held back until they are resumed.
         What can't be attached of a group is left out of the next: name first what a function can't do without.
         Raises NotPermitted, NotSupported, TargetError.
         """
         self._generation += 1
         self._control[0] = self._generation << 1
+        self._off = set(off)
         program = self._program()
         for group in groups:
             hooks = [hook for hook in group if hook.function not in self.rejected]
-            self._hooks += hooks
-            for rejected in self._attach(self._links, program, hooks):
+            on = [hook for hook in hooks if hook.function not in self._off]
+            for rejected in self._attach(self._links, program, on):
                 self.rejected[rejected.site.cookie & _FUNCTION] = rejected.reason
+            self._hooks += hooks
+        self._hooks = [hook for hook in self._hooks if hook.function not in self.rejected]
         self._control[0] |= 1
 
-    def detach(self, functions: Collection[int]) -> None:
+    def suspend(self, functions: Collection[int]) -> None:
         """Takes functions off, by their indexes. Raises as `attach` does; then everything is as it was."""
-        gone = [hook for hook in self._hooks if hook.function in functions]
-        kept = [hook for hook in self._hooks if hook.function not in functions]
-        if self._method is Method.PERF_EVENT:
-            self._links.detach([hook.cookie for hook in gone])
-        elif gone:
-            self._replace(kept)
-        self._hooks = kept
+        self._change(self._off | set(functions))
+
+    def resume(self, functions: Collection[int]) -> None:
+        """Puts functions back that were taken off. Raises as `attach` does; then everything is as it was."""
+        self._change(self._off - set(functions))
 
     def misses(self) -> int:
         """Hits that the kernel kept from the program."""
@@ -82,12 +94,22 @@ class Attachment(Owner):
         """Detaches everything; a second time is harmless."""
         self._links.close()
 
+    def _change(self, off: set[int]) -> None:
+        gone = [hook for hook in self._hooks if hook.function in off - self._off]
+        back = [hook for hook in self._hooks if hook.function in self._off - off]
+        if self._method is Method.PERF_EVENT:
+            self._attach(self._links, self._programs[-1], back)
+            self._links.detach([hook.cookie for hook in gone])
+        elif gone or back:
+            self._replace([hook for hook in self._hooks if hook.function not in off])
+        self._off = off
+
     def _replace(self, kept: Sequence[Hook]) -> None:
         self._generation += 1
         links = Links()
         try:
             if kept:
-                self._attach(links, self._program(), [hook for hook in kept if hook.function not in self.rejected])
+                self._attach(links, self._program(), kept)
         except BaseException:
             links.close()
             self._generation -= 1
@@ -111,7 +133,7 @@ class Attachment(Owner):
 
     def _program(self) -> int:
         multi = self._method is not Method.PERF_EVENT
-        constants = {"tgid": self._tgid(), "generation": self._generation}
+        constants = {**self._constants, "tgid": self._tgid(), "generation": self._generation}
         program = self._loaded.program(self._name, kernel.ATTACH_UPROBE_MULTI if multi else 0, constants)
         self._programs.append(program)
         return program

@@ -74,7 +74,7 @@ def run_child(source: str, key: str) -> str:
     import subprocess
 
     name = os.path.basename(source)
-    command = [sys.executable, "-m", "tui.bpf.compile_child", source, key]
+    command = [sys.executable, "-P", "-m", "tui.bpf.compile_child", source, key]
     environment = os.environ | {"PYTHONPATH": os.path.dirname(os.path.dirname(HERE)), "PYTHONWARNINGS": "ignore"}
     try:
         done = subprocess.run(

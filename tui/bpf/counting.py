@@ -67,17 +67,31 @@ class Batch(Owner):
 
     def detach(self, indexes: Collection[int]) -> None:
         """Takes places off; the others count on without losing a call."""
-        self._live -= set(indexes)
         if self._method is Method.PERF_EVENT:
+            self._live -= set(indexes)
             self._links.detach(indexes)
-            return
+        else:
+            self._change(self._live - set(indexes))
+
+    def attach(self, indexes: Collection[int]) -> None:
+        """Puts places back that were taken off; the others count on without losing a call."""
+        back = set(indexes) - self._live - set(self.rejected)
+        if self._method is Method.PERF_EVENT:
+            self._live |= back
+            for index in back:
+                place = self._places[index]
+                self._attach(self._links, self._programs[-1], place.file, [Site(place.offset, index)])
+        else:
+            self._change(self._live | back)
+
+    def _change(self, live: set[int]) -> None:
         self._forget_handed()
-        before, self._links = self._links, Links()
+        (before, self._links), (old, self._live) = (self._links, Links()), (self._live, live)
         try:
             self._attach_next()
         except BaseException:
             self._links.close()
-            self._links = before
+            self._links, self._live = before, old
             raise
         self._control[0] = self._generation << 1 | 1  # from here on the new one counts, and tells the old one so
         self._let_hits_finish()

@@ -1,7 +1,7 @@
 """Timing calls at many places at once: entries, returns, and the rows in which the kernel adds them up.
 
     with Timing([Timed("/usr/bin/node", 4096)], pid=811, method=attach_method()) as timing:
-        timing.rejected, timing.row(0)
+        timing.attachment.rejected, timing.rows()
 
 Counting starts everywhere at one instant, when all is attached; calls that are under way then are not counted.
 """
@@ -10,6 +10,8 @@ import os
 import struct
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
+from enum import IntEnum
+from operator import add
 from typing import Final, NamedTuple
 
 from tui.bpf import compiler, kernel
@@ -26,12 +28,15 @@ _ROW: Final = FIGURES + BUCKETS
 _GO, _RETURN, _URETPROBE = 1 << 32, 1 << 33, 1 << 34  # what a cookie says beside the index
 _ORDINAL: Final = 40  # bits above: which of a function's returns
 _PLACE: Final = struct.Struct("=3Q")  # struct place: runner, depth, function
-_FRAME: Final = struct.Struct("=3Q3I3I")  # struct frame; of the last three: whether it was counted, and left
-_LEFT: Final = 2  # Row.left
+_FRAME: Final = struct.Struct("=6Q3I3I")  # struct frame; of the last three: whether it was counted, and left
+_MEMBER: Final = struct.Struct("=Q16s")  # struct member: function, name
+_GROUPS: Final = 1_024  # rows of groups
+_OVERHEAD: Final = 12  # a row's cell that the kernel only reads
+_CALLED: Final = 13  # and those of calls, and returns, that are in groups
 _MOST_SWEPT: Final = 20_000  # frames that are looked at
 _FRAMES: Final = (65_536, 2_048)  # calls under way: at least, and per CPU
 _RUNNERS: Final = (16_384, 1_024)  # threads and goroutines that are in one: the same
-_FRAME_BYTES, _RUNNER_BYTES = 128, 80  # of kernel memory, with what a hash keeps beside each
+_FRAME_BYTES, _RUNNER_BYTES, _GROUP_BYTES = 160, 88, 2_720  # of kernel memory, with what a hash keeps beside each
 
 
 class Timed(NamedTuple):
@@ -55,68 +60,110 @@ class Row(NamedTuple):
     total: int
     own: int  # of the total, what no other probed function took
     children: int  # calls of other probed functions
+    spent: int  # what these calls' own probes took besides
     longest: int
     shortest: int
 
 
-def memory(functions: int, cpus: int) -> int:
-    """Bytes of kernel memory that timing so many functions takes."""
-    return functions * _ROW * 8 + _room(_FRAMES, cpus) * _FRAME_BYTES + _room(_RUNNERS, cpus) * _RUNNER_BYTES
+class By(IntEnum):
+    """What calls are told apart by, besides their function."""
+
+    FUNCTION = 0
+    PROCESS = 1
+    THREAD = 2
+    COMM = 3  # the thread's name
 
 
 def _room(needed: tuple[int, int], cpus: int) -> int:
     return max(needed[0], needed[1] * cpus)
 
 
+def memory(functions: int, by: By = By.FUNCTION) -> int:
+    """Bytes of kernel memory that timing so many functions takes on this machine."""
+    cpus = possible_cpus()
+    under_way = _room(_FRAMES, cpus) * _FRAME_BYTES + _room(_RUNNERS, cpus) * _RUNNER_BYTES
+    return functions * _ROW * 8 + under_way + (_GROUPS * _GROUP_BYTES if by else 0)
+
+
 class Timing(Owner):
     """Owns everything that times one set of functions; leaving it detaches."""
 
-    def __init__(self, places: Sequence[Timed], pid: int | None, method: Method) -> None:
-        """Attaches all that can be; `rejected` has the rest, by index. Raises what `objects` and `links` raise."""
+    def __init__(
+        self,
+        places: Sequence[Timed],
+        pid: int | None,
+        method: Method,
+        overheads: Sequence[int] = (),
+        by: By = By.FUNCTION,
+        off: Collection[int] = (),
+    ) -> None:
+        """Attaches all that can be; `attachment` has the rest. Raises what `objects` and `links` raise.
+
+        `overheads`: what each one's probes take of its caller's time per call, beyond its own duration (ns). `off` are
+        held back until they are resumed.
+        """
         if os.uname().machine != "x86_64":
             raise NotSupported("calls can be timed on x86-64 only, for now; they can be counted here")
         self._places, self._pid = places, pid
+        self._sweeps = pid is not None and sees_real_pids()
         self._swept = [0] * len(places)
         self._owned = ExitStack()
         cpus = possible_cpus()
         sizes = {"stats": max(1, len(places)), "frames": _room(_FRAMES, cpus), "tops": _room(_RUNNERS, cpus)}
+        self._runners = sizes["tops"]
+        sizes["groups"] = _GROUPS if by else 1
         try:
             self._loaded = self._owned.enter_context(Loaded(compiler.shipped("latency"), sizes))
-            self._cells = self._loaded.mapped("stats")
-            self._attachment = self._owned.enter_context(Attachment(self._loaded, "latency", pid, method))
-            self._attachment.attach(*self._hooks())
+            self._cells = self._loaded.mapped("stats", writable=True)
+            self._control = self._loaded.mapped("control", writable=True)
+            for index, overhead in enumerate(overheads):
+                self._cells[index * _ROW + _OVERHEAD] = overhead
+            self._attachment = self._owned.enter_context(
+                Attachment(self._loaded, "latency", pid, method, {"by": int(by)})
+            )
+            self._attachment.attach(*self._hooks(), off=off)
         except BaseException:
             self.close()
             raise
 
     @property
-    def rejected(self) -> dict[int, str]:
-        """What can't be attached, by index, with reasons."""
-        return self._attachment.rejected
+    def attachment(self) -> Attachment:
+        """What takes functions off and puts them back, by their indexes."""
+        return self._attachment
 
-    def detach(self, indexes: Collection[int]) -> None:
-        """Takes functions off; the others go on, and the figures of these stay as they are."""
-        self._attachment.detach(indexes)
+    def rows(self) -> list[tuple[Row, Sequence[int]]]:
+        """Each function's figures now, and its histogram: calls per bucket, decoded when they are looked at."""
+        size = len(self._places) * _ROW
+        snapshot = memoryview(self._cells[:size].tobytes()).cast("Q")
+        return [
+            _row(snapshot[at : at + _ROW], swept) for at, swept in zip(range(0, size, _ROW), self._swept, strict=True)
+        ]
 
-    def row(self, index: int) -> Row:
-        """A function's figures now."""
-        at = index * _ROW
-        figures = self._cells[at : at + len(Row._fields)].tolist()
-        shortest = ~figures[-1] & ((1 << 64) - 1) if figures[-1] else 0
-        figures[_LEFT] += self._swept[index]
-        return Row._make([*figures[:-1], shortest])
+    def hits(self) -> tuple[list[int], list[int]]:
+        """Calls and returns of each function now, also those in groups."""
+        calls, returns, called, returned = (self._cells[at::_ROW].tolist() for at in (0, 1, _CALLED, _CALLED + 1))
+        return list(map(add, calls, called)), list(map(add, returns, returned))
 
-    def buckets(self, index: int) -> list[int]:
-        """Its histogram now: calls per bucket."""
-        at = index * _ROW + FIGURES
-        return self._cells[at : at + BUCKETS].tolist()
+    def groups(self) -> list[tuple[int, bytes, Row, Sequence[int]]]:
+        """Per function and group, the function's index, the group's number or name (16 bytes), figures and buckets.
+
+        A number is a process's id, or that and the thread's in its lower half; what isn't in a group is in `row`.
+        """
+        found = []
+        fd = self._loaded.map("groups")
+        for key in sorted(set(kernel.map_keys(fd, _MEMBER.size, _GROUPS))):
+            value = kernel.map_lookup(fd, key, _ROW * 8)
+            if value is not None:
+                index, name = _MEMBER.unpack(key)
+                found.append((index, name, *_row(memoryview(value).cast("Q"), 0)))
+        return found
 
     def sweep(self) -> None:
         """Takes out the calls of threads that have ended, which never return; they count as left from then on.
 
         Only where threads can be told by their numbers: of one process, seen from outside of containers, not in Go.
         """
-        if self._pid is None or not sees_real_pids():
+        if self._pid is None or not self._sweeps:
             return
         frames, tops = self._loaded.map("frames"), self._loaded.map("tops")
         keys = set(kernel.map_keys(frames, _PLACE.size, _MOST_SWEPT))
@@ -131,9 +178,10 @@ class Timing(Owner):
                 kernel.map_delete(frames, key)
                 *_, counted, left, _ = _FRAME.unpack(value)
                 self._swept[index] += counted and not left
-        for runner in runners:
-            if runner >> 32 == self._pid and ended[runner]:  # in Go it is no thread
-                kernel.map_delete(tops, struct.pack("=Q", runner))
+        gone = [runner for runner in runners if runner >> 32 == self._pid and ended[runner]]  # in Go it is no thread
+        for runner in gone:
+            kernel.map_delete(tops, struct.pack("=Q", runner))
+        self._control[1] = len(runners) - len(gone) < self._runners // 4
 
     def misses(self) -> int:
         """Hits that the kernel kept from the program."""
@@ -157,6 +205,12 @@ class Timing(Owner):
             if not place.returns:
                 probes.append(Hook(place.file, place.entry, cookie | _RETURN | _URETPROBE, by_return_probe=True))
         return returns, entries, probes
+
+
+def _row(cells: "memoryview[int]", swept: int) -> tuple[Row, Sequence[int]]:
+    calls, returns, left, *others, shortest = cells[: len(Row._fields)].tolist()
+    shortest = ~shortest & ((1 << 64) - 1) if shortest else 0
+    return Row._make((calls, returns, left + swept, *others, shortest)), cells[FIGURES:]
 
 
 class _Ended(dict[int, bool]):

@@ -3,11 +3,14 @@
 import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
-from tui.collectors import processes
+from tui.bpf.timing import By
+from tui.collectors import budget, live, processes
+from tui.collectors.budget import Guard
 from tui.collectors.latency import LatencyProbe
-from tui.collectors.live import Probe, Reading_co
+from tui.collectors.live import Reading_co
 from tui.collectors.probe import CountingProbe
 from tui.collectors.samples import Attached, CountsSample, LatencySample, ProcessesSample
 from tui.collectors.target import Target
@@ -28,7 +31,7 @@ async def _in_thread(work: Callable[..., Result], *arguments: object) -> Result:
         raise BpfscopeError(f"the system refuses: {where}{error.strerror}") from None
 
 
-class Closable(Probe[Reading_co], Protocol[Reading_co]):
+class Running(live.Probe[Reading_co], budget.Probe, Protocol[Reading_co]):
     """A probe that has something attached."""
 
     def close(self) -> None:
@@ -36,12 +39,13 @@ class Closable(Probe[Reading_co], Protocol[Reading_co]):
 
 
 class Live(Generic[Reading_co]):
-    """A running probe (`sources.Readings`). Attaching, detaching and reading take turns."""
+    """A running probe (`sources.Readings`). Attaching, detaching and reading take turns; its budget is kept."""
 
-    def __init__(self, probe: Closable[Reading_co]) -> None:
-        self._running = probe
+    def __init__(self, probe: Running[Reading_co], guard: Guard) -> None:
+        self._running, self.guard = probe, guard
         self._turn = asyncio.Lock()
         self._closed = False
+        self._guarding = asyncio.create_task(self._keep_budget())
 
     async def readings(self, interval: float) -> AsyncIterator[Reading_co]:
         """A sample at once and then one every `interval` seconds; ends after the sample that has `ended` set."""
@@ -51,25 +55,39 @@ class Live(Generic[Reading_co]):
             async with self._turn:
                 if self._closed:
                     return
-                sample = self._running.read()
+                sample = self._running.read()._replace(cost=self.guard.cost)
             yield sample
             if sample.ended:
                 return
             due = max(due + interval, loop.time())
             await asyncio.sleep(due - loop.time())
 
+    async def undo(self) -> None:
+        """Put back what the budget took off, and keep none from now on. Raises BpfscopeError."""
+        async with self._turn:
+            await _in_thread(self.guard.undo)
+
     async def close(self) -> None:
         """Detach everything."""
         async with self._turn:
             self._closed = True
+            self._guarding.cancel()  # it doesn't take anything off now: it would have the turn
             await _in_thread(self._running.close)
+
+    async def _keep_budget(self) -> None:
+        while True:
+            await asyncio.sleep(self.guard.pause())
+            async with self._turn:
+                if dear := self.guard.look():
+                    with suppress(BpfscopeError):  # the target has ended, which the next reading says
+                        await _in_thread(self.guard.suspend, dear)
 
 
 class LiveProbing(Live[CountsSample]):
     """A running probe that counts (`sources.Probing`)."""
 
-    def __init__(self, probe: CountingProbe) -> None:
-        super().__init__(probe)
+    def __init__(self, probe: CountingProbe, guard: Guard) -> None:
+        super().__init__(probe, guard)
         self._probe = probe
 
     async def add(self, functions: Sequence[Function]) -> Attached:
@@ -86,7 +104,9 @@ class LiveProbing(Live[CountsSample]):
 class LiveSources:
     """Everything for real (`sources.Sources`)."""
 
-    def __init__(self) -> None:
+    def __init__(self, limit: float | None = budget.DEFAULT) -> None:
+        """`limit`: the budget of each probe, in percent of its target's time; None for none."""
+        self._limit = limit
         system = os.uname()
         release = ".".join(system.release.split("-")[0].split(".")[:2])
         user = "root" if os.geteuid() == 0 else f"uid {os.geteuid()}"
@@ -116,20 +136,20 @@ class LiveSources:
         except BaseException:
             probe.close()
             raise
-        return LiveProbing(probe), attached
+        return LiveProbing(probe, Guard(probe, pid, self._limit)), attached
 
     async def latency(
-        self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
+        self, pid: int, modules: Sequence[Module], functions: Sequence[Function], by: str
     ) -> tuple[Live[LatencySample], Attached]:
         """Time these functions of the process. Raises BpfscopeError when none could be attached."""
         _refuse_itself(pid)
-        probe = await _in_thread(LatencyProbe, Target(pid, "", tuple(modules)))
+        probe = await _in_thread(lambda: LatencyProbe(Target(pid, "", tuple(modules)), by=By[by.upper()]))
         try:
-            attached = await _in_thread(probe.add, functions)
+            attached = await _in_thread(probe.add, functions, self._limit)
         except BaseException:
             probe.close()
             raise
-        return Live(probe), attached
+        return Live(probe, Guard(probe, pid, self._limit, probe.held_back)), attached
 
 
 def _refuse_itself(pid: int) -> None:

@@ -42,10 +42,15 @@ def filled(buckets: Sequence[int]) -> list[tuple[int, int, int]]:
     return [(*bounds, count) for bounds, count in zip(BOUNDS, buckets, strict=True) if count]
 
 
-def by_power(buckets: Sequence[int]) -> tuple[int, ...]:
-    """Calls by the number of bits of their nanoseconds: [3] has those of 4 to 7 ns."""
-    small = (buckets[0], buckets[1], buckets[2] + buckets[3], sum(buckets[4:8]))
-    return (*small, *(sum(buckets[at : at + 8]) for at in range(8, len(buckets), 8)))
+def by_power(buckets: Sequence[int], most: int = BOUNDS[-1][1]) -> tuple[int, ...]:
+    """Calls by the number of bits of their nanoseconds: [3] has those of 4 to 7 ns.
+
+    `most`: no call took longer (ns), so that longer ones needn't be looked for.
+    """
+    there = list(buckets[: 8 * max(1, most.bit_length() - 2)])
+    sums = [there[0], there[1], there[2] + there[3], sum(there[4:8])]
+    sums += [sum(there[at : at + 8]) for at in range(8, len(there), 8)]
+    return (*sums, *(0,) * (4 + (len(buckets) - 8) // 8 - len(sums)))
 
 
 def powers(buckets: Sequence[int]) -> list[tuple[int, int, int]]:

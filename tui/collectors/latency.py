@@ -9,10 +9,13 @@ load or link in can't be known. So return probes are only used where somebody as
 import re
 import time
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
+from tui.bpf.counting import Place
 from tui.bpf.features import Method, attach_method
-from tui.bpf.timing import Timed, Timing
+from tui.bpf.timing import By, Row, Timed, Timing
+from tui.collectors import calibration
+from tui.collectors.budget import FEW, HeldBack, too_dear
 from tui.collectors.files import Chosen, Files, nothing_attached
 from tui.collectors.probe import ended
 from tui.collectors.samples import Attached, Latency, LatencySample
@@ -20,6 +23,7 @@ from tui.collectors.target import Target, Watch
 from tui.elf.names import Function, Skipped
 from tui.errors import BpfscopeError
 from tui.owner import Owner
+from tui.text import sanitise
 
 _COLD: Final = re.compile(r"\.cold(?:\.\d+)?$")
 _SWEEP_SECONDS: Final = 1.0  # between looks for calls of threads that have ended
@@ -27,29 +31,55 @@ MOST: Final = 2_000  # functions: each has 2.6 KB in the kernel, read every seco
 _MOST_RETURNS: Final = 256  # of a function
 
 
+class _Timed(NamedTuple):
+    """A function, and how it is timed."""
+
+    function: Function
+    place: Timed
+    emulated: bool  # its entry
+    note: str
+
+
+class _Cost(NamedTuple):
+    """Of a function's probes, in nanoseconds."""
+
+    hit: int  # at entry
+    call: int  # a call with its return
+    floor: int
+
+
 class LatencyProbe(Owner):
     """Times functions of one target. Leaving it detaches everything."""
 
-    def __init__(self, target: Target, *, return_probes: bool = False) -> None:
-        """Nothing is attached yet. Raises TargetError, NotPermitted, NotSupported."""
-        self._return_probes = return_probes
+    def __init__(self, target: Target, *, return_probes: bool = False, by: By = By.FUNCTION) -> None:
+        """Nothing is attached yet. `by`: what calls are told apart by, besides their function.
+
+        Raises TargetError, NotPermitted, NotSupported.
+        """
+        self._return_probes, self._by = return_probes, by
+        self._names = GroupNames(by)
         self._method: Method = attach_method()
         self._target = target
         self._files = Files(target)
         self._timing: Timing | None = None
         self._functions: tuple[Function, ...] = ()
-        self._indexes: tuple[int, ...] = ()
+        self._indexes: dict[Function, int] = {}  # into `_timing`
+        self._costs: list[_Cost] = []  # of the functions
+        self.held_back = HeldBack()
         self._started = self._swept = 0.0
         self.watch = Watch(target.pid) if target.pid is not None else None
 
-    def add(self, functions: Sequence[Function]) -> Attached:
-        """Times these, once. Raises BpfscopeError where not one could be attached."""
+    def add(self, functions: Sequence[Function], limit: float | None = None) -> Attached:
+        """Times these, once. Raises BpfscopeError where not one could be attached.
+
+        Of many, those that would clearly exceed the budget `limit` (percent) are in `held_back`, and not put on.
+        """
         if len(functions) > MOST:
             raise BpfscopeError(
                 f"at most {MOST:,} functions can be timed at once, not {len(functions):,}: count first, then time few"
             )
         chosen, skipped = self._files.choose(list(dict.fromkeys(functions)), returns=True)
-        timed: list[tuple[Function, Timed, str]] = []
+        timed: list[_Timed] = []
         for each in chosen:
             if reason := _untimable(each, return_probes=self._return_probes):
                 skipped.append(Skipped(each.function, reason))
@@ -57,19 +87,55 @@ class LatencyProbe(Owner):
             returns = () if self._return_probes else each.returns.offsets
             place = Timed(self._files.path(each.function.module), each.site.offset, returns, each.go)
             note = f"some calls may count as unmatched: {each.returns.note}" if returns and each.returns.note else ""
-            timed.append((each.function, place, note or each.site.note))
+            timed.append(_Timed(each.function, place, each.site.emulated, note or each.site.note))
         if not timed:
             raise nothing_attached(skipped)
-        self._timing = Timing([place for _, place, _ in timed], self._target.pid, self._method)
-        rejected = self._timing.rejected
-        skipped += [Skipped(timed[index][0], reason) for index, reason in rejected.items()]
-        self._indexes = tuple(index for index in range(len(timed)) if index not in rejected)
-        self._functions = tuple(timed[index][0] for index in self._indexes)
+        costs = calibration.costs()
+        calls = [costs.call(emulated=each.emulated, return_probe=not each.place.returns) for each in timed]
+        overheads = [max(0, call.cost - call.floor) for call in calls]
+        off: list[int] = []
+        if limit is not None and len(timed) > FEW:
+            places = [Place(each.place.file, each.place.entry) for each in timed]
+            off, percent = too_dear(places, [call.cost for call in calls], self._target.pid, self._method, limit)
+            self.held_back = HeldBack(tuple(timed[index].function for index in off), percent)
+        self._timing = Timing([each.place for each in timed], self._target.pid, self._method, overheads, self._by, off)
+        rejected = self._timing.attachment.rejected
+        skipped += [Skipped(timed[index].function, reason) for index, reason in rejected.items()]
+        self._indexes = {each.function: index for index, each in enumerate(timed) if index not in rejected}
+        self._functions = tuple(self._indexes)
+        self._costs = [_Cost(costs.hit(emulated=timed[at].emulated), *calls[at]) for at in self._indexes.values()]
         self._started = time.monotonic()
         if not self._functions:
             raise nothing_attached(skipped)
-        inexact = tuple(Skipped(function, note) for function, _, note in timed if note and function in self._functions)
+        inexact = tuple(
+            Skipped(each.function, each.note) for each in timed if each.note and each.function in self._indexes
+        )
         return Attached(self._functions, tuple(skipped), inexact)
+
+    @property
+    def functions(self) -> tuple[Function, ...]:
+        """What is timed, also what is suspended."""
+        return self._functions
+
+    def spent(self) -> list[int]:
+        """Nanoseconds that the target has lost to each function's probes."""
+        if self._timing is None:
+            return []
+        calls, returns = self._timing.hits()
+        return [
+            calls[at] * cost.hit + returns[at] * (cost.call - cost.hit)
+            for at, cost in zip(self._indexes.values(), self._costs, strict=True)
+        ]
+
+    def suspend(self, functions: Sequence[Function]) -> None:
+        """Takes these out of the target; their figures stay."""
+        if self._timing:
+            self._timing.attachment.suspend([self._indexes[function] for function in functions])
+
+    def resume(self, functions: Sequence[Function]) -> None:
+        """Puts these back."""
+        if self._timing:
+            self._timing.attachment.resume([self._indexes[function] for function in functions])
 
     def read(self) -> LatencySample:
         """The figures now."""
@@ -79,15 +145,27 @@ class LatencyProbe(Owner):
         if timing and (said or now - self._swept > _SWEEP_SECONDS):
             timing.sweep()
             self._swept = now
-        latencies = tuple(_latency(timing, index) for index in self._indexes) if timing else ()
-        return LatencySample(
-            now,
-            now - self._started,
-            self._functions,
-            latencies,
-            timing.misses() if timing else 0,
-            said,
-        )
+        sample = LatencySample(now, now - self._started, (), (), timing.misses() if timing else 0, said)
+        return self._filled(sample, timing) if timing else sample
+
+    def _filled(self, sample: LatencySample, timing: Timing) -> LatencySample:
+        """The sample with a figure for each function, or for each group of calls and what isn't in one."""
+        figures = timing.rows()
+        rows = [
+            (function, "", _latency(*figures[at], cost))
+            for (function, at), cost in zip(self._indexes.items(), self._costs, strict=True)
+        ]
+        if self._by:
+            of = {at: (one, cost) for (one, at), cost in zip(self._indexes.items(), self._costs, strict=True)}
+            rows = [row for row in rows if row[2].calls or row[2].unmatched]
+            rows += [
+                (of[at][0], self._names[name], _latency(row, buckets, of[at][1]))
+                for at, name, row, buckets in timing.groups()
+            ]
+        functions, groups, latencies = zip(*rows, strict=True) if rows else ((), (), ())
+        if functions == self._functions:
+            functions = self._functions  # the same object, which others recognise
+        return sample._replace(functions=functions, latencies=latencies, groups=groups if self._by else ())
 
     def close(self) -> None:
         """Detaches everything; a second time is harmless."""
@@ -116,8 +194,34 @@ def _untimable(chosen: Chosen, *, return_probes: bool) -> str:
     return ""
 
 
-def _latency(timing: Timing, index: int) -> Latency:
-    row = timing.row(index)
+class GroupNames(dict[bytes, str]):
+    """What a group is called, by the 16 bytes that the kernel tells it by; looked up once."""
+
+    def __init__(self, by: By) -> None:
+        super().__init__()
+        self._by = by
+
+    def __missing__(self, name: bytes) -> str:
+        if self._by is By.COMM:
+            label = sanitise(name.partition(b"\0")[0].decode("utf-8", "surrogateescape"))
+        else:
+            number = int.from_bytes(name[:8], "little")
+            pid, tid = (number, number) if self._by is By.PROCESS else (number >> 32, number & 0xFFFFFFFF)
+            label = f"{tid} {thread_name(pid, tid)}".strip()
+        self[name] = label
+        return label
+
+
+def thread_name(pid: int, tid: int) -> str:
+    """As /proc has it; empty where there is no such thread any more."""
+    try:
+        with open(f"/proc/{pid}/task/{tid}/comm", "rb") as file:
+            return sanitise(file.read().rstrip(b"\n").decode("utf-8", "surrogateescape"))
+    except OSError:
+        return ""
+
+
+def _latency(row: Row, buckets: Sequence[int], cost: _Cost) -> Latency:
     untimed = row.full + row.nested
     unmatched = row.left + max(0, row.strays - row.full)
     in_flight = max(0, row.calls - row.returns - row.left - untimed)
@@ -132,5 +236,7 @@ def _latency(timing: Timing, index: int) -> Latency:
         row.total,
         row.own,
         row.children,
-        tuple(timing.buckets(index)),
+        buckets,
+        cost.floor,
+        row.spent + row.returns * cost.floor,
     )

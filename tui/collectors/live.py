@@ -3,14 +3,17 @@
 Without asyncio, whose import takes longer than attaching; the console has the same in `console.py`.
 """
 
+import math
 import os
 import select
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from typing import Protocol, Self, TypeVar
 
+from tui.collectors.budget import Guard
+from tui.collectors.samples import Cost
 from tui.collectors.target import Watch
 
 
@@ -38,6 +41,9 @@ class Sample(Protocol):
     def ended(self) -> str:
         """Why the target can't be called any more."""
 
+    def _replace(self, *, cost: Cost) -> Self:
+        """The reading, with what it cost."""
+
 
 Reading_co = TypeVar("Reading_co", bound=Sample, covariant=True)
 
@@ -52,26 +58,39 @@ class Probe(Protocol[Reading_co]):
 
 
 def samples(
-    probe: Probe[Reading_co], stop: int, interval: float, duration: float | None
+    probe: Probe[Reading_co], stop: int, interval: float, duration: float | None, guard: Guard | None = None
 ) -> Iterator[tuple[Reading_co, bool]]:
     """A sample every `interval` seconds, and a last one, marked so, after `duration`, when `stop` is readable, or when
-    the target ends.
+    the target ends. Meanwhile the guard keeps the budget.
     """
     poll = select.poll()
     poll.register(stop, select.POLLIN)
     if probe.watch:
         poll.register(probe.watch, select.POLLIN)
     start = time.monotonic()
+    end = math.inf if duration is None else start + duration
     tick = 1
     while True:
-        due = start + tick * interval
-        last = duration is not None and start + duration <= due
-        if last and duration is not None:
-            due = start + duration
-        stopped = bool(poll.poll(max(0.0, due - time.monotonic()) * 1000))
+        due = min(start + tick * interval, end)
+        stopped = _wait(poll, due, guard)
         sample = probe.read()
-        last = last or stopped or bool(sample.ended)
+        if guard is not None:
+            sample = sample._replace(cost=guard.cost)
+        last = stopped or due == end or bool(sample.ended)
         yield sample, last
         if last:
             return
         tick = max(tick + 1, int((time.monotonic() - start) / interval) + 1)  # a slow reader skips, never lags
+
+
+def _wait(poll: select.poll, due: float, guard: Guard | None) -> bool:
+    """Until then, or until there is something to stop for, which is true then."""
+    while guard is not None:
+        look = time.monotonic() + guard.pause()
+        if look >= due:
+            break
+        if poll.poll((look - time.monotonic()) * 1000):
+            return True
+        if dear := guard.look():
+            guard.suspend(dear)
+    return bool(poll.poll(max(0.0, due - time.monotonic()) * 1000))

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from tui.bpf.counting import Batch, Place, main_thread_ended
 from tui.bpf.features import Method, attach_method
+from tui.collectors import calibration
 from tui.collectors.files import Files, nothing_attached
 from tui.collectors.samples import Attached, CountsSample
 from tui.collectors.target import Target, Watch
@@ -18,6 +19,7 @@ class _Member(NamedTuple):
 
     batch: Batch
     cell: int
+    cost: int  # nanoseconds per call
 
 
 class CountingProbe(Owner):
@@ -49,11 +51,12 @@ class CountingProbe(Owner):
         places = [Place(self._files.path(each.function.module), each.site.offset) for each in chosen]
         batch = Batch(places, self._target.pid, self._method)
         self._batches.append(batch)
-        for index, (function, *_) in enumerate(chosen):
+        costs = calibration.known()
+        for index, (function, site, *_) in enumerate(chosen):
             if index in batch.rejected:
                 skipped.append(Skipped(function, batch.rejected[index]))
             else:
-                self._members[function] = _Member(batch, index)
+                self._members[function] = _Member(batch, index, costs.hit(emulated=site.emulated))
         self._started = self._started or time.monotonic()
         self._functions = tuple(self._members)
         attached = tuple(each.function for each in chosen if each.function in self._members)
@@ -64,11 +67,9 @@ class CountingProbe(Owner):
 
     def remove(self, functions: Sequence[Function]) -> None:
         """Detaches these; the counts of the others go on unbroken."""
-        by_batch: dict[Batch, list[int]] = {}
+        by_batch = self._by_batch(functions)
         for function in functions:
-            member = self._members.pop(function, None)
-            if member:
-                by_batch.setdefault(member.batch, []).append(member.cell)
+            self._members.pop(function, None)
         self._functions = tuple(self._members)
         for batch, indexes in by_batch.items():
             if any(member.batch is batch for member in self._members.values()):
@@ -76,6 +77,33 @@ class CountingProbe(Owner):
             else:
                 self._batches.remove(batch)
                 batch.close()
+
+    @property
+    def functions(self) -> tuple[Function, ...]:
+        """What is probed, also what is suspended."""
+        return self._functions
+
+    def spent(self) -> list[int]:
+        """Nanoseconds that the target has lost to each function's probe."""
+        calls = {batch: batch.calls() for batch in self._batches}
+        return [calls[batch][cell] * cost for batch, cell, cost in self._members.values()]
+
+    def suspend(self, functions: Sequence[Function]) -> None:
+        """Takes these out of the target; their counts stay."""
+        for batch, cells in self._by_batch(functions).items():
+            batch.detach(cells)
+
+    def resume(self, functions: Sequence[Function]) -> None:
+        """Puts these back; they count on from where they were."""
+        for batch, cells in self._by_batch(functions).items():
+            batch.attach(cells)
+
+    def _by_batch(self, functions: Sequence[Function]) -> dict[Batch, list[int]]:
+        by_batch: dict[Batch, list[int]] = {}
+        for function in functions:
+            if member := self._members.get(function):
+                by_batch.setdefault(member.batch, []).append(member.cell)
+        return by_batch
 
     def read(self) -> CountsSample:
         """The counts now; no system call but the clock's, the target's and one per batch for what was lost."""
@@ -85,7 +113,7 @@ class CountingProbe(Owner):
             now,
             now - self._started,
             self._functions,
-            tuple(calls[batch][cell] for batch, cell in self._members.values()),
+            tuple(calls[batch][cell] for batch, cell, _ in self._members.values()),
             sum(batch.misses() for batch in self._batches),
             ended(self.watch, self._method),
         )

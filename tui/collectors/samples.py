@@ -1,5 +1,6 @@
 """What collectors yield: immutable readings. Totals only; who shows them computes rates from two samples."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from tui.elf.names import Function, Skipped
@@ -38,6 +39,14 @@ class Attached(NamedTuple):
     inexact: tuple[Skipped, ...] = ()  # attached; the reason says what is counted besides calls
 
 
+class Cost(NamedTuple):
+    """What a probe costs its target."""
+
+    percent: float = 0.0  # of the CPU time that the target used in the last second, probes included; predicted
+    limit: float | None = None  # the budget, in percent; None: there is none
+    suspended: tuple[Skipped, ...] = ()  # functions that were taken off because of it
+
+
 class Latency(NamedTuple):
     """What is known of one function's calls; times in nanoseconds. Without a return there are no times: all are 0."""
 
@@ -51,7 +60,19 @@ class Latency(NamedTuple):
     total_ns: int
     self_ns: int  # of the total, what no other probed function took
     children: int  # calls of other probed functions
-    buckets: tuple[int, ...]  # calls by duration; `tui.collectors.histogram` knows the bounds
+    buckets: Sequence[int]  # calls by duration; `tui.collectors.histogram` knows the bounds
+    floor_ns: int = 0  # how long a call seems to take at least, by what its probes take
+    probe_ns: int = 0  # of the function's own time, what probes took: its own, and those of what it called
+
+    @property
+    def net_ns(self) -> int:
+        """The function's own time, without what probes took of it."""
+        return max(0, self.self_ns - self.probe_ns)
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether probes took most of the function's own time: the rest is hardly more than an estimate's error."""
+        return 2 * self.probe_ns > self.self_ns
 
 
 class LatencySample(NamedTuple):
@@ -59,10 +80,12 @@ class LatencySample(NamedTuple):
 
     time: float  # seconds, monotonic
     elapsed: float  # seconds since everything was attached
-    functions: tuple[Function, ...]
+    functions: tuple[Function, ...]  # one for each of the latencies: with groups, a function comes several times
     latencies: tuple[Latency, ...]
     lost: int  # hits that the kernel did not hand to our program
     ended: str = ""
+    cost: Cost = Cost()
+    groups: tuple[str, ...] = ()  # whose calls each one's are: "811 postgres", a thread's name; "" for all others
 
 
 class Frame(NamedTuple):
@@ -90,6 +113,7 @@ class StacksSample(NamedTuple):
     calls: int  # of the probed functions; those that are in no stack were lost
     lost: int  # calls whose stack found no room, and hits that the kernel did not hand to our program
     ended: str = ""
+    cost: Cost = Cost()
 
 
 Read = int | float | bool | str | None  # a value of a call; None: it could not be read
@@ -122,6 +146,7 @@ class EventsSample(NamedTuple):
     unmatched: int  # since the start: calls whose return wasn't seen, or the other way round
     lost: int  # since the start: hits that the kernel did not hand to our program, calls that found no room
     ended: str = ""
+    cost: Cost = Cost()
 
 
 class ValuesRow(NamedTuple):
@@ -143,6 +168,7 @@ class ValuesSample(NamedTuple):
     unmatched: int  # calls whose return wasn't seen, where results are read
     lost: int  # calls whose values found no room, and hits that the kernel did not hand to our program
     ended: str = ""
+    cost: Cost = Cost()
 
     @property
     def functions(self) -> tuple[Function, ...]:
@@ -159,3 +185,4 @@ class CountsSample(NamedTuple):
     calls: tuple[int, ...]
     lost: int  # hits that the kernel did not hand to our program
     ended: str = ""  # why the target can't be called any more: "exited 0"; empty while it runs
+    cost: Cost = Cost()

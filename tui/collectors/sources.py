@@ -5,6 +5,7 @@ from typing import Protocol, TypeVar
 
 from tui.collectors.samples import (
     Attached,
+    Cost,
     CountsSample,
     EventsSample,
     LatencySample,
@@ -36,6 +37,10 @@ class Sample(Protocol):
     def ended(self) -> str:
         """Why the target can't be called any more; empty while it can."""
 
+    @property
+    def cost(self) -> Cost:
+        """What the probes cost."""
+
 
 Reading = TypeVar("Reading", bound=Sample)
 Reading_co = TypeVar("Reading_co", bound=Sample, covariant=True)
@@ -46,6 +51,10 @@ class Readings(Protocol[Reading_co]):
 
     def readings(self, interval: float) -> AsyncIterator[Reading_co]:
         """A sample at once and then one every `interval` seconds; ends with `ended`, or when closed."""
+        ...
+
+    async def undo(self) -> None:
+        """Put back what the budget took off, and keep none from now on. Raises BpfscopeError."""
         ...
 
     async def close(self) -> None:
@@ -89,9 +98,12 @@ class Sources(Protocol):
         ...
 
     async def latency(
-        self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
+        self, pid: int, modules: Sequence[Module], functions: Sequence[Function], by: str
     ) -> tuple[Readings[LatencySample], Attached]:
-        """Time these functions of the process. Raises BpfscopeError when none could be attached."""
+        """Time these functions of the process. Raises BpfscopeError when none could be attached.
+
+        `by`: what calls are told apart by: "function" alone, or also "process", "thread" or "comm".
+        """
         ...
 
     async def stacks(

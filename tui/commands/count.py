@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from tui import text
 from tui.collectors import live
 from tui.collectors import target as targets
+from tui.collectors.budget import Guard
 from tui.collectors.probe import CountingProbe
 from tui.collectors.samples import Attached, CountsSample
 from tui.commands import running, selection
@@ -20,10 +21,13 @@ def run(arguments: argparse.Namespace) -> int:
     """Counts until the time is up, the target ends or somebody stops it; the summary is always printed."""
     target = targets.resolve(arguments.target)
     functions = selection.pick_functions(target, arguments.module, arguments.patterns)
+    if arguments.bpftrace:
+        return running.show_bpftrace("calls", target, functions, as_json=arguments.json)
     with live.stop_signals() as stop, CountingProbe(target) as probe:
         attached = probe.add(functions)
-        show = _json if arguments.json else _text
-        for line in show(attached, live.samples(probe, stop, arguments.interval, arguments.duration)):
+        guard = Guard(probe, target.pid, arguments.budget)
+        samples = live.samples(probe, stop, arguments.interval, arguments.duration, guard)
+        for line in (_json if arguments.json else _text)(attached, samples):
             sys.stdout.write(line)
             sys.stdout.flush()
     return 0
@@ -41,8 +45,9 @@ def _json(attached: Attached, samples: Iterator[tuple[CountsSample, bool]]) -> I
 def _text(attached: Attached, samples: Iterator[tuple[CountsSample, bool]]) -> Iterator[str]:
     running.narrate_attached("counting", attached)
     labels = running.labels(attached.attached)
-    before = None
+    before, suspensions = None, running.Suspensions()
     for sample, last in samples:
+        suspensions.narrate(sample.cost)
         yield from _summary(sample, labels) if last else _interval(sample, before, labels)
         before = sample
 

@@ -1,9 +1,9 @@
 """`bpfscope latency TARGET PATTERN…`: how long calls take; right under recursion, threads and goroutines.
 
 Percentiles come from a histogram with eight buckets to each power of two: what is printed is at most 1/16 off. Times
-are what the clock said between the hits at entry and return, of which the kernel itself takes under 1 µs, or some 10 µs
-where a function doesn't begin with an instruction that it emulates (`symbols --sites`). SELF is the time that no other
-timed function took.
+are what the clock said between the hits at entry and return, with what the probe itself takes of that: under 1 µs, or
+some 10 µs where a function doesn't begin with an instruction that the kernel emulates (it is measured once on each
+machine, and said where it matters). SELF is the time that no other timed function took, without what probes took of it.
 """
 
 import argparse
@@ -11,8 +11,10 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from tui import text
+from tui.bpf.timing import By, memory
 from tui.collectors import histogram, live
 from tui.collectors import target as targets
+from tui.collectors.budget import Guard
 from tui.collectors.latency import LatencyProbe
 from tui.collectors.samples import Attached, Latency, LatencySample
 from tui.commands import running, selection
@@ -20,6 +22,7 @@ from tui.commands.running import BUSIEST
 from tui.export import rows
 
 _BAR = 40  # cells of the longest bar
+Labelled = tuple[Latency, str]  # a row: figures, and whose they are
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " them, by exceptions, coroutines, signal stacks or seccomp filters; never in Go",
     )
     parser.add_argument(
+        "--by",
+        choices=("process", "thread", "comm"),
+        help="tell each function's processes, threads or their names apart",
+    )
+    parser.add_argument(
         "--histogram", action="store_true", help="print each function's histogram, by powers of two, at the end"
     )
 
@@ -40,9 +48,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Times until the time is up, the target ends or somebody stops it; the summary is always printed."""
     target = targets.resolve(arguments.target)
     functions = selection.pick_functions(target, arguments.module, arguments.patterns)
-    with live.stop_signals() as stop, LatencyProbe(target, return_probes=arguments.return_probes) as probe:
-        attached = probe.add(functions)
-        samples = live.samples(probe, stop, arguments.interval, arguments.duration)
+    if arguments.bpftrace:
+        return running.show_bpftrace("latency", target, functions, as_json=arguments.json)
+    by = By[(arguments.by or "function").upper()]
+    if not arguments.json:
+        running.narrate(f"the kernel keeps {text.size(memory(len(functions), by))} for this")
+    with live.stop_signals() as stop, LatencyProbe(target, return_probes=arguments.return_probes, by=by) as probe:
+        attached = probe.add(functions, arguments.budget)
+        guard = Guard(probe, target.pid, arguments.budget, probe.held_back)
+        samples = live.samples(probe, stop, arguments.interval, arguments.duration, guard)
         lines = _json(attached, samples) if arguments.json else _text(attached, samples, histograms=arguments.histogram)
         for line in lines:
             sys.stdout.write(line)
@@ -60,19 +74,25 @@ def _json(attached: Attached, samples: Iterator[tuple[LatencySample, bool]]) -> 
 
 def _text(attached: Attached, samples: Iterator[tuple[LatencySample, bool]], *, histograms: bool) -> Iterator[str]:
     running.narrate_attached("timing", attached)
-    labels = running.labels(attached.attached)
+    labels = dict(zip(attached.attached, running.labels(attached.attached), strict=True))
+    suspensions = running.Suspensions()
     for sample, last in samples:
+        suspensions.narrate(sample.cost)
         if last and sample.ended:
             running.narrate(f"the target {sample.ended}")
-        yield from _table(sample, labels, everything=last)
+        groups = sample.groups or ("",) * len(sample.functions)
+        rows = [
+            (figures, f"{labels[function]}  {group}".rstrip())
+            for function, group, figures in zip(sample.functions, groups, sample.latencies, strict=True)
+        ]
+        yield from _table(sample, rows, everything=last)
         if last and histograms:
-            yield from _histograms(sample, labels)
+            yield from _histograms(rows)
 
 
-def _table(sample: LatencySample, labels: Sequence[str], *, everything: bool) -> Iterator[str]:
+def _table(sample: LatencySample, rows: Sequence[Labelled], *, everything: bool) -> Iterator[str]:
     """Since the start, the functions that took longest first."""
-    called = [(figures, label) for figures, label in zip(sample.latencies, labels, strict=True) if figures.calls]
-    called.sort(key=lambda row: (-row[0].self_ns, row[1]))
+    called = sorted((row for row in rows if row[0].calls), key=lambda row: (-row[0].net_ns, row[1]))
     titles = ("CALLS", "MIN", "P50", "P90", "P99", "MAX", "TOTAL", "SELF")
     yield f"{titles[0]:>13}" + "".join(f"{title:>9}" for title in titles[1:]) + "  FUNCTION\n"
     for figures, label in called if everything else called[:BUSIEST]:
@@ -81,10 +101,13 @@ def _table(sample: LatencySample, labels: Sequence[str], *, everything: bool) ->
         )
     if not everything and len(called) > BUSIEST:
         yield f"{'':>13} … and {len(called) - BUSIEST} more\n"
-    if everything and len(called) < len(labels):
-        yield f"{'0':>13}{'':>63}  {text.plural(len(labels) - len(called), 'other function')}\n"
-    calls = sum(figures.calls for figures in sample.latencies)
-    yield f"{calls:>13,}{'':>63}  in {sample.elapsed:.1f} s, lost {sample.lost:,}\n"
+    if everything and len(called) < len(rows):
+        yield f"{'0':>13}{'':>63}  {text.plural(len(rows) - len(called), 'other function')}\n"
+    calls = sum(figures.calls for figures, _ in called)
+    cost = f", costs {sample.cost.percent:.1f} % of the target's time" if not everything else ""
+    yield f"{calls:>13,}{'':>63}  in {sample.elapsed:.1f} s, lost {sample.lost:,}{cost}\n"
+    if everything and any(figures.doubtful and figures.returns for figures, _ in called):
+        yield f"{'~':>13} mostly the probes' own time: what is left after subtracting it is uncertain\n"
     if not everything:
         yield "\n"
 
@@ -93,8 +116,8 @@ def _cells(figures: Latency) -> list[str]:
     if not figures.returns:
         return ["–"] * 7
     middle = histogram.percentiles(figures.buckets, (0.5, 0.9, 0.99), figures.min_ns, figures.max_ns)
-    numbers = (figures.min_ns, *middle, figures.max_ns, figures.total_ns, figures.self_ns)
-    return list(map(text.duration, numbers))
+    numbers = (figures.min_ns, *middle, figures.max_ns, figures.total_ns)
+    return [*map(text.duration, numbers), ("~" if figures.doubtful else "") + text.duration(figures.net_ns)]
 
 
 def _rest(figures: Latency) -> str:
@@ -104,12 +127,14 @@ def _rest(figures: Latency) -> str:
         (figures.unmatched, "unmatched"),
         (figures.untimed, "not timed"),
     )
-    notes = ", ".join(f"{number:,} {what}" for number, what in said if number)
-    return f"  ({notes})" if notes else ""
+    notes = [f"{number:,} {what}" for number, what in said if number]
+    if figures.returns and figures.min_ns < 2 * figures.floor_ns:
+        notes.append(f"{text.duration(figures.floor_ns)} of each are the probe's")
+    return f"  ({', '.join(notes)})" if notes else ""
 
 
-def _histograms(sample: LatencySample, labels: Sequence[str]) -> Iterator[str]:
-    for figures, label in zip(sample.latencies, labels, strict=True):
+def _histograms(rows: Sequence[Labelled]) -> Iterator[str]:
+    for figures, label in rows:
         bars = histogram.powers(figures.buckets)
         if not bars:
             continue
@@ -117,4 +142,5 @@ def _histograms(sample: LatencySample, labels: Sequence[str]) -> Iterator[str]:
         yield f"\n{label}\n"
         for low, high, count in bars:
             bounds = f"{text.duration(low)} – {text.duration(high)}"
-            yield f"{bounds:>19} {count:>13,} {text.bar(count / most, _BAR)}\n"
+            own = "  the probe's own" if high <= figures.floor_ns else ""
+            yield f"{bounds:>19} {count:>13,} {text.bar(count / most, _BAR)}{own}\n"

@@ -6,9 +6,12 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 
-from tui.collectors.samples import Attached
+from tui import text
+from tui.collectors import budget
+from tui.collectors.samples import Attached, Cost
+from tui.collectors.target import Target
 from tui.commands import selection
-from tui.commands.numbers import seconds
+from tui.commands.numbers import percent, seconds
 from tui.elf.names import Function, Skipped
 from tui.export import rows
 
@@ -24,6 +27,56 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-i", metavar="S", dest="interval", type=seconds, default=1.0, help="print every S seconds (default 1)"
     )
+    add_budget(parser)
+    parser.add_argument(
+        "--bpftrace",
+        action="store_true",
+        help="attach nothing: print the nearest bpftrace program, and what is wrong in it",
+    )
+
+
+def show_bpftrace(view: str, target: Target, functions: Sequence[Function], *, as_json: bool) -> int:
+    """What --bpftrace asks for, of a view as `export.bpftrace` knows them."""
+    from tui.elf import languages
+    from tui.export.bpftrace import program
+
+    paths = {module.name: module.path for module in target.modules}
+    go = languages.of_file(target.modules[0].file) == "go"
+    found = program(view, target.pid, [(function, paths[function.module]) for function in functions], go=go)
+    if as_json:
+        sys.stdout.write(rows.line({"kind": "bpftrace", "program": found.text, "wrong": found.wrong}))
+    else:
+        sys.stdout.write(found.text + "\n")
+        for sentence in found.wrong:
+            narrate(f"wrong in it: {sentence}")
+    return 0
+
+
+def add_budget(parser: argparse.ArgumentParser) -> None:
+    """--budget: also the console has it."""
+    parser.add_argument(
+        "--budget",
+        metavar="PERCENT",
+        type=percent,
+        default=budget.DEFAULT,
+        help="of the target's CPU time that probes may take: beyond, the dearest are taken off; or 'off'"
+        f" (default {budget.DEFAULT:g})",
+    )
+
+
+class Suspensions:
+    """Says, once, of each function that it was taken off."""
+
+    def __init__(self) -> None:
+        self._said = 0
+
+    def narrate(self, cost: Cost) -> None:
+        """What is new."""
+        fresh = cost.suspended[self._said :]
+        self._said = len(cost.suspended)
+        if fresh:
+            narrate(f"taken off: {text.plural(len(fresh), 'function')}: {fresh[0].reason}; --budget off leaves them on")
+            _narrate_each("taken off:", tuple(row._replace(reason="its numbers stop here") for row in fresh))
 
 
 def about(attached: Attached) -> rows.Row:

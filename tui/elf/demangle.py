@@ -9,12 +9,11 @@ up, the raw names stay. Feeding while the symbol table is still being read keeps
 """
 
 import os
-import select
-import signal
 import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
+from tui.elf.child import Child
 from tui.owner import Owner
 from tui.text import sanitise
 
@@ -26,45 +25,15 @@ _CHILD: Final = os.path.join(os.path.dirname(__file__), "demangle_child.py")
 
 
 class _Part:
-    """Names given to one child, which leaves its results in an anonymous file."""
+    """Names given to one child."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.names = names
-        source = os.memfd_create("names")
-        try:
-            self.result = os.memfd_create("readable")
-        except OSError:
-            os.close(source)
-            raise
-        try:
-            _write(source, "\n".join(names).encode("utf-8", "replace"))
-            actions = [
-                (os.POSIX_SPAWN_DUP2, source, 0),
-                (os.POSIX_SPAWN_DUP2, self.result, 1),
-                (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
-            ]
-            command = [sys.executable, "-I", "-S", _CHILD]
-            self.pid = os.posix_spawn(sys.executable, command, {}, file_actions=actions)
-            self.ended = os.pidfd_open(self.pid)
-        except OSError:
-            os.close(self.result)
-            raise
-        finally:
-            os.close(source)
-
-    def close(self) -> None:
-        """Ends the child if it is still at work."""
-        signal.pidfd_send_signal(self.ended, signal.SIGKILL)
-        os.waitid(os.P_PIDFD, self.ended, os.WEXITED)
-        os.close(self.ended)
-        os.close(self.result)
+        self.child = Child([sys.executable, "-I", "-S", _CHILD], "\n".join(names).encode("utf-8", "replace"))
 
     def read(self) -> list[str]:
         """A name for each: readable where the child got that far within its time."""
-        poll = select.poll()
-        poll.register(self.ended, select.POLLIN)
-        poll.poll(_SECONDS * 1000)
-        data = os.pread(self.result, os.fstat(self.result).st_size, 0)
+        data = self.child.result(_SECONDS)
         lines = data.decode("utf-8", "replace").split("\n")[:-1]
         if data.translate(None, _PRINTABLE):
             lines = [sanitise(line) for line in lines]
@@ -95,9 +64,4 @@ class Demangler(Owner):
     def close(self) -> None:
         """Ends the children that are still at work."""
         while self._parts:
-            self._parts.pop().close()
-
-
-def _write(fd: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(fd, data) :]
+            self._parts.pop().child.close()

@@ -50,6 +50,7 @@ class Section(NamedTuple):
     offset: int
     size: int
     link: int
+    flags: int = 0
 
 
 class ElfFile(Owner):
@@ -129,6 +130,10 @@ class ElfFile(Owner):
             found = [a + shift if low <= a < high else was for a, was in zip(addresses, found, strict=True)]
         return found
 
+    def fileno(self) -> int:
+        """The descriptor, which stays this object's."""
+        return self._fd
+
     def close(self) -> None:
         """Closes the file."""
         if self._fd >= 0:
@@ -170,8 +175,8 @@ class ElfFile(Owner):
         names_size = rows[names_index][5] if names_index < len(rows) else 0
         names = self.bytes_at(names_at, min(names_size, 1 << 24))
         return tuple(
-            Section(text_at(names, name, _LONGEST_SECTION_NAME), kind, address, start, size, link)
-            for name, kind, _, address, start, size, link in rows
+            Section(text_at(names, name, _LONGEST_SECTION_NAME), kind, address, start, size, link, flags)
+            for name, kind, flags, address, start, size, link in rows
         )
 
 

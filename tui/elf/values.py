@@ -22,7 +22,7 @@ class Kind(StrEnum):
     STRING = "string"  # an address and a length: of Go, Rust, C++
     SLICE = "slice"  # an address and a length: the length is what is shown
     ERROR = "error"  # an interface of Go: whether it is nil
-    FLOAT = "float"  # of 4 or 8 bytes, in memory
+    FLOAT = "float"  # of 4 or 8 bytes; in memory, or beside an integer in its register
     UNREADABLE = "unreadable"  # `Value.why` says why
 
 
@@ -30,11 +30,12 @@ class Fetch(NamedTuple):
     """A register's content; or, with offsets, what lies there: each but the last leads to the next address.
 
     Fetch("di") is RDI; Fetch("sp", (8,)) the 8 bytes above the return address; Fetch("di", (16, 0)) what the pointer at
-    RDI + 16 leads to.
+    RDI + 16 leads to; Fetch("di", shift=32) the upper half of RDI, where the second of two ints of a struct lies.
     """
 
     register: str  # as pt_regs has them, x86-64: "di", "si", "dx", "cx", "ax", "bx", "r8" … "r15", "bp", "sp"
     offsets: tuple[int, ...] = ()  # bytes; at most MOST_STEPS
+    shift: int = 0  # bits that a register's content is shifted right by; only without offsets
 
 
 class Value(NamedTuple):
@@ -55,3 +56,5 @@ class Signature(NamedTuple):
     parameters: tuple[Value, ...]
     results: tuple[Value, ...]
     note: str = ""  # why it may not be so: optimised, a clone, no debug information
+    fields: tuple[Value, ...] = ()  # what else can be asked for: "p->x" behind a pointer, "s.x" of a large struct
+    result_fields: tuple[Value, ...] = ()  # the same of results: "return->x"

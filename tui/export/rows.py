@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-from tui.collectors.samples import CountsSample, Latency, LatencySample, Process
+from tui.collectors.samples import Cost, CountsSample, Latency, LatencySample, Process
 from tui.elf.names import Function, Skipped
 
 Row = dict[str, Any]
@@ -52,20 +52,31 @@ def counts(sample: CountsSample) -> Row:
         "functions": functions,
         "lost": sample.lost,
         "ended": sample.ended or None,
+    } | cost(sample.cost)
+
+
+def cost(of: Cost) -> Row:
+    """What the probes cost, and what was taken off because of that."""
+    return {
+        "cost_percent": round(of.percent, 2),
+        "budget_percent": of.limit,
+        "suspended": skipped(of.suspended),
     }
 
 
 def latencies(sample: LatencySample) -> Row:
     """Durations since the start, of an interval or a summary."""
+    nothing: list[Row] = [{}] * len(sample.latencies)
+    groups = [{"group": group or None} for group in sample.groups] or nothing
     return {
         "elapsed_ns": int(sample.elapsed * 1e9),
         "functions": [
-            _function(function) | latency(figures)
-            for function, figures in zip(sample.functions, sample.latencies, strict=True)
+            _function(function) | group | latency(figures)
+            for function, group, figures in zip(sample.functions, groups, sample.latencies, strict=True)
         ],
         "lost": sample.lost,
         "ended": sample.ended or None,
-    }
+    } | cost(sample.cost)
 
 
 def latency(figures: Latency) -> Row:
@@ -84,6 +95,8 @@ def latency(figures: Latency) -> Row:
         "max_ns": figures.max_ns if known else None,
         "total_ns": figures.total_ns,
         "self_ns": figures.self_ns,
+        "probe_ns": figures.probe_ns,
+        "floor_ns": figures.floor_ns,
         "p50_ns": p50 if known else None,
         "p90_ns": p90 if known else None,
         "p99_ns": p99 if known else None,

@@ -12,12 +12,11 @@ from tui import text
 from tui.collectors.samples import ValuesSample
 from tui.collectors.sources import Readings
 from tui.elf.names import Function
-from tui.errors import BpfscopeError
 from tui.screens import values
 from tui.screens.attached import BACK, SKIPPED, AttachedScreen
 from tui.screens.base import CURSOR, CUT, FASTER, REVERSE, SLOWER, SORT, SORTED, counted, filter_by
 from tui.screens.pace import Pace
-from tui.screens.session import Attaching, Session
+from tui.screens.session import Attaching
 from tui.screens.target import function_key
 from tui.screens.values import ValueRow
 from tui.screens.views import Views
@@ -263,23 +262,12 @@ class ArgumentsScreen(AttachedScreen[ValuesSample]):
         self._begin_anew(self.function)
 
     def _begin_anew(self, function: Function) -> None:
-        """Detach, and attach to what is asked for now."""
-        self.workers.cancel_group(self, "samples")
-        if self.session is not None:
-            self.app.run_worker(self._close_old(self.session))
-        self.session = self.running = self.sample = None
+        """Attach to this one instead, or to the same in another way."""
         self.failure = self.gone = ""
-        self.skipped = ()
         self.pace = Pace()
         self.remove_class("-failed", "-numbers")
         self._choose(function)
         self.table().empty = self.busy
         self.table().show(())
         self.query_one("#places", Line).show([])
-        self.begin()
-
-    async def _close_old(self, session: Session[Readings[ValuesSample]]) -> None:
-        try:
-            await self.console.close_session(session)
-        except BpfscopeError as error:
-            self.say(str(error), bad=True)
+        self.reopen()

@@ -5,30 +5,43 @@ detaches all.
 """
 
 import asyncio
+import json
 from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from textual.message import Message
 from textual.widgets import Static
 
 from tui import text
+from tui.collectors.samples import Cost
 from tui.collectors.sources import Attached, Reading, Readings
+from tui.elf.names import Function
 from tui.errors import BpfscopeError, TargetError
+from tui.export.bpftrace import program
+from tui.export.rows import Row
+from tui.screens.bpftrace import BpftraceScreen
 from tui.screens.live import LiveScreen
 from tui.screens.session import Attaching, Session
 from tui.screens.skipped import SkippedScreen
 from tui.screens.target import function_key, sentence
 from tui.screens.views import ACTIONS as VIEW_ACTIONS
 from tui.screens.views import Views
+from tui.text import sanitise
 from tui.widgets.actions import Action
 from tui.widgets.lines import Phrase
 
 if TYPE_CHECKING:
-    from tui.elf.names import Function, Skipped
+    from tui.elf.names import Skipped
 
 STOPPING = "stopping: what is attached already is detached again …"
 LEAVE = "esc leads back to the functions, and once more to the processes"
 SKIPPED = Action("x", "x", "skipped", "skipped", "List the functions that could not be probed, with reasons", 6)
+UNDO = Action("u", "u", "put back", "undo", "Put back what the budget took off, and keep no budget any more", 3)
+EXPORT = Action("e", "e", "export", "export", "Write the numbers to a JSON file in the current folder", 6)
+RESET = Action("r", "r", "reset", "reset", "Count from here", 2)
+BPFTRACE = Action("w", "w", "as bpftrace", "bpftrace", "Show the nearest bpftrace program, and what is wrong in it", 9)
 BACK = Action("escape", "esc", "back", "back", "Clear the filter, or detach everything and go back", 0)
 
 
@@ -37,7 +50,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
 
     VIEW: ClassVar[str]
     DOING: ClassVar[str] = "probed"  # nothing is …
-    ALWAYS = (*VIEW_ACTIONS, *LiveScreen.ALWAYS)
+    ALWAYS = (UNDO, BPFTRACE, *VIEW_ACTIONS, *LiveScreen.ALWAYS)
 
     class Opened(Message):
         """Functions were attached."""
@@ -74,6 +87,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         self.failure = ""  # why nothing is attached
         self.gone = ""  # that the target wasn't there any more, in a sentence
         self.running: Readings[Reading] | None = None
+        self._suspended = 0  # functions that it was said of
 
     # What a view says of itself
 
@@ -91,11 +105,15 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         """What the state line says of the numbers."""
         return []
 
+    def document(self) -> Row:
+        """What an export says."""
+        raise NotImplementedError
+
     def focus_content(self) -> None:
         """Give the keys to what has them first."""
         self.table().focus()
 
-    def under(self) -> "Function | None":
+    def under(self) -> Function | None:
         """The function under the cursor."""
         row = self.table().row
         return row.function if row else None
@@ -122,6 +140,11 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
     def over(self) -> str:
         """That there is nothing left to probe, in a sentence."""
         return self.gone or (f"{self.target.title} {self.ended}" if self.ended else "")
+
+    @property
+    def suspended(self) -> dict[Function, str]:
+        """The functions that the budget took off, with the reason."""
+        return dict(self.sample.cost.suspended) if self.sample else {}
 
     @property
     def outdated(self) -> bool:
@@ -161,6 +184,22 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
             self.say(event.gone or event.reason, bad=True)
         self.done()
 
+    def reopen(self) -> None:
+        """Detach, and attach anew in another way."""
+        before, self.running, self.sample = self.session, None, None
+        self.workers.cancel_group(self, "samples")
+        self.attaching = len(self.asked)
+        self.work(f"attaching {text.plural(len(self.asked), 'function')} …")
+        self.run_worker(self._reopen(before), group="reopen")
+
+    async def _reopen(self, before: Session[Any] | None) -> None:
+        if before is not None:
+            with suppress(BpfscopeError):
+                await self.console.close_session(before)
+        self.skipped = ()
+        self.session = self.console.open_session(self.attach())
+        await self._open(self.session)
+
     def work(self, doing: str) -> None:
         """Say what is done, and take no orders meanwhile."""
         self.busy = doing
@@ -190,8 +229,17 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         """Show the reading, unless paused, or another view is looked at."""
         if self.ended:
             self.paused = False
-        if not self.paused and self.is_current:
-            self.show_latest()
+        if self.is_current:
+            self._say_what_was_taken_off()
+            if not self.paused:
+                self.show_latest()
+
+    def _say_what_was_taken_off(self) -> None:
+        taken = self.sample.cost.suspended if self.sample else ()
+        if len(taken) > self._suspended:
+            what = text.plural(len(taken) - self._suspended, "function")
+            self.say(f"{what} taken off: {taken[-1].reason}. u puts them back.", bad=True)
+        self._suspended = len(taken)
 
     def on_screen_resume(self) -> None:
         """What came meanwhile."""
@@ -227,13 +275,24 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
             short = self.ended if self.prompt.is_open else f"{self.target.title} {self.ended}"
             tail = "" if self.prompt.is_open else "; the numbers stay"
             phrases.append((f"{short} after {text.clock(sample.elapsed)}{tail}", "warn"))
-        figures = self.figures()
-        phrases += figures[:1]
         if sample.lost:
             phrases.append((f"lost {sample.lost:,}", "bad"))
-        phrases += figures[1:]
+        figures = self.figures()
+        phrases += [*figures[:1], *self._cost(sample.cost), *figures[1:]]
         if self.skipped:
             phrases.append((f"{len(self.skipped):,} skipped (x)", "warn"))
+        return phrases
+
+    def _cost(self, cost: Cost) -> list[Phrase]:
+        """What the probes cost the target, beside the budget."""
+        if self.ended:
+            return []
+        budget = f"budget {cost.limit:g} %" if cost.limit else "no budget"
+        share = cost.percent / cost.limit if cost.limit else 0.0
+        role = "good" if share < 0.5 else "warn" if share < 1 else "bad"
+        phrases: list[Phrase] = [(f"costs {cost.percent:.1f} % of its time ({budget})", role if cost.limit else "warn")]
+        if cost.suspended:
+            phrases.append((f"{len(cost.suspended):,} taken off (u)", "bad"))
         return phrases
 
     def _state_right(self) -> list[Phrase]:
@@ -248,12 +307,14 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         """What does something now."""
         if name == "back" or name.startswith("app.") or not name:
             return True
-        if name.startswith("view"):
+        if name.startswith("view") or name == "bpftrace":
             return bool(self.views.functions)
         if self.failure or self.busy or self.sample is None:
             return False
-        if name in ("pause", "faster", "slower"):
+        if name in ("pause", "faster", "slower", "reset"):
             return not self.ended
+        if name == "undo":
+            return not self.ended and bool(self.sample.cost.suspended)
         return name != "skipped" or bool(self.skipped)
 
     def actions(self) -> list[Action]:
@@ -271,6 +332,40 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         if name != self.VIEW:
             self.views.chosen = self.under() or self.views.chosen
             self.console.open_view(name, self.views)
+
+    def action_undo(self) -> None:
+        """Put back what the budget took off."""
+        if self.running is not None:
+            self.work("putting back …")
+            self.run_worker(self._undo(self.running))
+
+    async def _undo(self, running: Readings[Reading]) -> None:
+        try:
+            await running.undo()
+        except BpfscopeError as error:
+            self.post_message(self.Refused(error))
+        else:
+            self.done()
+
+    def action_export(self) -> None:
+        """Write the numbers to a file."""
+        self.run_worker(self._export(json.dumps(self.document(), ensure_ascii=False, indent=2) + "\n", "json"))
+
+    async def _export(self, content: str, ending: str) -> None:
+        path = Path.cwd() / f"bpfscope-{self.target.pid}-{datetime.now().astimezone():%Y%m%d-%H%M%S}.{ending}"
+        try:
+            await asyncio.to_thread(_write, path, content)
+        except OSError as error:
+            self.say(f"{sanitise(str(path))} can't be written: {(error.strerror or str(error)).lower()}", bad=True)
+        else:
+            self.say(f"written to {sanitise(str(path))}")
+
+    def action_bpftrace(self) -> None:
+        """Show the nearest bpftrace program."""
+        paths = {module.name: module.path for module in self.modules}
+        probed = [(function, paths[function.module]) for function in self.views.functions]
+        found = program(self.VIEW, self.target.pid, probed, go=self.target.language == "go")
+        self.app.push_screen(BpftraceScreen(f"{self.target.title} ▸ {self.NAME.lower()}", found))
 
     def action_skipped(self) -> None:
         """List what could not be probed."""
@@ -299,3 +394,8 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         if self.session is not None:
             with suppress(BpfscopeError):
                 await self.console.close_session(self.session)
+
+
+def _write(path: Path, content: str) -> None:
+    with path.open("x", encoding="utf-8") as file:
+        file.write(content)

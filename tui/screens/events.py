@@ -22,7 +22,8 @@ from tui.screens.views import Views
 from tui.widgets.actions import Action
 from tui.widgets.columns import Sort
 from tui.widgets.filter import Haystack
-from tui.widgets.lines import Detail, Phrase
+from tui.widgets.lines import SEPARATOR, Detail, Phrase
+from tui.widgets.pieces import Piece
 from tui.widgets.table import Table
 
 AS_THEY_CAME: Final = Sort("time", False)
@@ -165,17 +166,18 @@ class EventsScreen(AttachedScreen[EventsSample]):
     # Lines
 
     def figures(self) -> list[Phrase]:
-        """What the state line says of the numbers."""
+        """What the state line says of the numbers; what must be seen goes first, as one where nothing is typed."""
         sample = self.sample
         if sample is None:
             return []
-        phrases: list[Phrase] = []
+        first: list[Piece] = []
         if self.frozen:
-            phrases.append((f"frozen, {self.newer:,} newer", "warn"))
+            first.append((f"frozen, {self.newer:,} newer", "warn"))
         if not self.ended:
-            phrases.append((f"{text.rate(self.pace.per_second)} events/s", "strong"))
+            first.append((f"{text.rate(self.pace.per_second)} events/s", "strong"))
         if sample.dropped:
-            phrases.append((f"dropped {sample.dropped:,}", "bad"))
+            first.append((f"dropped {sample.dropped:,}", "bad"))
+        phrases: list[Phrase] = [*first] if self.prompt.is_open else [joined(first)]
         if self._wanted:
             phrases.append((counted(len(self._rows), self.tail.kept, "event"), "strong"))
         else:
@@ -202,6 +204,11 @@ class EventsScreen(AttachedScreen[EventsSample]):
             return super().actions()
         label = "follow" if self.frozen else "freeze" if self.chronological else "go on" if self.paused else "pause"
         return [action._replace(label=label) if action.name == "pause" else action for action in super().actions()]
+
+
+def joined(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
+    """As one phrase, of which nothing is left out."""
+    return tuple(part for piece in pieces for part in (SEPARATOR, piece))[1:]
 
 
 def spelt(row: TailRow | None) -> tuple[str, str]:

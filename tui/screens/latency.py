@@ -11,8 +11,9 @@ from textual.widgets import Static
 from tui import text
 from tui.collectors import histogram
 from tui.collectors.samples import LatencySample
-from tui.collectors.sources import Attached, Readings
-from tui.screens.attached import BACK, SKIPPED, AttachedScreen
+from tui.collectors.sources import Readings
+from tui.export.rows import Row
+from tui.screens.attached import BACK, EXPORT, RESET, SKIPPED, AttachedScreen
 from tui.screens.base import (
     CURSOR,
     CUT,
@@ -24,7 +25,7 @@ from tui.screens.base import (
     counted,
     filter_by,
 )
-from tui.screens.latencies import Latencies, LatencyRow, row_key
+from tui.screens.latencies import Latencies, LatencyRow, document, row_key
 from tui.screens.session import Attaching
 from tui.screens.views import Views
 from tui.widgets.actions import Action
@@ -32,8 +33,10 @@ from tui.widgets.columns import Column, Sort
 from tui.widgets.filter import Haystack
 from tui.widgets.histogram import HeatMap, Histogram
 from tui.widgets.lines import Detail, Phrase
+from tui.widgets.pieces import Cell, cut_middle
 from tui.widgets.table import Table
 
+BY = ("function", "process", "thread", "comm")
 SLIM, LOW = 100, 30  # cells of width, lines of height, below which there is room for less
 
 
@@ -41,11 +44,28 @@ def _words(row: LatencyRow) -> str:
     return "\n".join((row.function.name, row.function.raw_name, *row.function.aliases))
 
 
+def _name(row: LatencyRow) -> str:
+    return f"{row.function.name}  {row.group}" if row.group else row.function.name
+
+
+def _named(row: LatencyRow, width: int) -> Cell:
+    """The name, cut in the middle where there is no room; the group whole."""
+    group = _name(row)[len(row.function.name) :]
+    return ((cut_middle(row.function.name, max(1, width - cell_len(group))), ""), (group, "dim"))
+
+
+def _self(row: LatencyRow, _: int) -> Cell:
+    if not row.latency.returns:
+        return (("–", "dim"),)
+    shown = text.duration(row.latency.net_ns)
+    return ((f"~{shown}", "dim"),) if row.latency.doubtful else shown
+
+
 def _time(key: str, title: str, *, priority: int = 0) -> Column[LatencyRow]:
     """A column of durations."""
 
     def value(row: LatencyRow) -> int:
-        found: int = getattr(row, key) if key in LatencyRow._fields else getattr(row.latency, key)
+        found: int = getattr(row, key) if hasattr(row, key) else getattr(row.latency, key)
         return found
 
     return Column(
@@ -65,9 +85,8 @@ COLUMNS: tuple[Column[LatencyRow], ...] = (
         "function",
         "FUNCTION",
         20,
-        lambda row, _: row.function.name,
-        lambda row: row.function.name,
-        middle=True,
+        _named,
+        lambda row: (row.function.name, row.group),
         flexible=True,
     ),
     Column(
@@ -86,7 +105,16 @@ COLUMNS: tuple[Column[LatencyRow], ...] = (
     _time("p99", "P99"),
     _time("max_ns", "MAX", priority=1),
     _time("total_ns", "TOTAL", priority=3),
-    _time("self_ns", "SELF", priority=2),
+    Column(
+        "self_ns",
+        "SELF",
+        8,
+        _self,
+        lambda row: row.latency.net_ns,
+        descending=True,
+        right=True,
+        priority=2,
+    ),
     Column(
         "share",
         "SELF %",
@@ -116,6 +144,9 @@ class LatencyScreen(AttachedScreen[LatencySample]):
         Action("p", "p", "pause", "pause", "Stop painting, not timing; on return the numbers are current", 1),
         FASTER,
         SLOWER,
+        RESET,
+        Action("b", "b", "by", "by", "Tell processes, threads or their names apart, in turn; times begin anew", 7),
+        EXPORT,
         SKIPPED,
         BACK,
     )
@@ -123,7 +154,8 @@ class LatencyScreen(AttachedScreen[LatencySample]):
         CURSOR,
         SORTED,
         CUT,
-        ("SELF", "time that no other timed function took"),
+        ("SELF", "time that no other timed function took, nor a probe; ~ where that is uncertain"),
+        ("░ bars", "shorter than what the probe itself takes"),
         ("·░▒▓█", "few to many calls: time from left to right"),
         ("P50 …", "half of the calls took less; at most 1/16 off"),
     )
@@ -131,14 +163,16 @@ class LatencyScreen(AttachedScreen[LatencySample]):
     def __init__(self, views: Views) -> None:
         super().__init__(views)
         self.latencies = Latencies()
+        self._by = BY[0]
+        self._named: tuple[object, object] = ((), ())  # for what there is room
 
     def attach(self) -> Attaching[Readings[LatencySample]]:
         """Time them."""
-        return self.sources.latency(self.target.pid, self.modules, self.asked)
+        return self.sources.latency(self.target.pid, self.modules, self.asked, self._by)
 
     def content(self) -> Iterable[Widget]:
         """The table, the histogram, the last minute; or why there is none."""
-        table: Table[LatencyRow] = Table(COLUMNS, row_key, Sort("self_ns", True))
+        table: Table[LatencyRow] = Table(COLUMNS, row_key, Sort("self_ns", True), shade=self._shade)
         table.empty = self.busy
         with Horizontal(id="views"):
             with Vertical(id="left"):
@@ -147,10 +181,8 @@ class LatencyScreen(AttachedScreen[LatencySample]):
             yield Histogram(id="bars")
         yield Static(id="failure", markup=False)
 
-    def opened(self, attached: Attached) -> None:
-        """There is room for the longest name."""
-        longest = max((cell_len(function.name) for function in attached.attached), default=20)
-        self.table().limit("function", longest)
+    def _shade(self, row: LatencyRow) -> str:
+        return "dim" if row.function in self.suspended else ""
 
     def take(self, sample: LatencySample) -> None:
         """Note the figures."""
@@ -162,6 +194,9 @@ class LatencyScreen(AttachedScreen[LatencySample]):
         """Show what the filter leaves."""
         if self.sample is not None:
             rows: Sequence[LatencyRow] = self.latencies.rows()
+            if self._named != (self.sample.functions, self.sample.groups):
+                self._named = (self.sample.functions, self.sample.groups)
+                self.table().limit("function", max((cell_len(_name(row)) for row in rows), default=20))
             if self.prompt.wanted:
                 rows = self.leaves(Haystack(rows, _words).matching)
             self.table().empty = f"no function matches {self.prompt.wanted}; esc clears the filter"
@@ -175,7 +210,9 @@ class LatencyScreen(AttachedScreen[LatencySample]):
         if row is None:
             return
         self.query_one(Histogram).show(
-            f"{text.count(row.latency.returns)} calls since the start", histogram.powers(row.latency.buckets)
+            f"{text.count(row.latency.returns)} calls since the start",
+            histogram.powers(row.latency.buckets),
+            row.latency.floor_ns,
         )
         self.query_one(HeatMap).show(f"last {len(self.latencies.heat(row.key))} readings", self.latencies.heat(row.key))
 
@@ -184,6 +221,8 @@ class LatencyScreen(AttachedScreen[LatencySample]):
         phrases: list[Phrase] = []
         if self.prompt.wanted:
             phrases.append((counted(len(self.table().rows), self.count, "function"), "strong"))
+        if self._by != BY[0]:
+            phrases.append((f"by {self._by} (b)", "accent"))
         if not self.ended:
             phrases.append((f"{text.rate(self.latencies.per_second)} calls/s", "strong"))
         for name, what, role in (("untimed", "not timed", "warn"), ("unmatched", "unmatched", "warn")):
@@ -194,10 +233,40 @@ class LatencyScreen(AttachedScreen[LatencySample]):
             phrases.append((f"{in_flight:,} in flight", "dim"))
         return phrases
 
+    def _note(self, row: LatencyRow) -> str:
+        """What is to be said of a row."""
+        notes = [
+            row.group,
+            f"{row.function.module} · {row.function.address:x}",
+            f"the probe takes {text.duration(row.latency.floor_ns)} of each time" if row.latency.floor_ns else "",
+            self.suspended.get(row.function, ""),
+        ]
+        return " · ".join(filter(None, notes))
+
     def on_table_moved(self) -> None:
         """Spell the function's name out, and show its times."""
         row: LatencyRow | None = self.table().row
-        where = f"{row.function.module} · {row.function.address:x}" if row else ""
-        self.query_one(Detail).show(row.function.name if row else "", where)
+        self.query_one(Detail).show(row.function.name if row else "", self._note(row) if row else "")
         self._show_row()
         self.show_keys()
+
+    def clock(self) -> list[Phrase]:
+        """How long it has run, and since when the figures count."""
+        if self.sample is None or not self.latencies.was_reset:
+            return super().clock()
+        return [(f"since reset {text.clock(self.sample.elapsed - self.latencies.since)}", "dim"), *super().clock()]
+
+    def document(self) -> Row:
+        """What an export says."""
+        return document(self.target, self.latencies, self.skipped)
+
+    def action_reset(self) -> None:
+        """Time from here."""
+        self.latencies.reset()
+        self.filtered()
+
+    def action_by(self) -> None:
+        """Tell calls apart in another way, from now on."""
+        self._by = BY[(BY.index(self._by) + 1) % len(BY)]
+        self.latencies = Latencies()
+        self.reopen()

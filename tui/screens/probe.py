@@ -1,11 +1,6 @@
 """The third screen: calls per function, live, while a probe is attached."""
 
-import asyncio
-import json
 from collections.abc import Iterable, Sequence
-from datetime import datetime
-from pathlib import Path
-from typing import Any
 
 from textual.message import Message
 from textual.widget import Widget
@@ -16,7 +11,8 @@ from tui.collectors.samples import CountsSample
 from tui.collectors.sources import Attached, Probing, Readings
 from tui.elf.names import Function
 from tui.errors import BpfscopeError
-from tui.screens.attached import BACK, SKIPPED, AttachedScreen
+from tui.export.rows import Row
+from tui.screens.attached import BACK, EXPORT, RESET, SKIPPED, AttachedScreen
 from tui.screens.base import (
     CURSOR,
     CUT,
@@ -33,7 +29,6 @@ from tui.screens.call_columns import columns, limits
 from tui.screens.calls import CallRow, Calls, Key, document, row_key, words
 from tui.screens.target import function_key
 from tui.screens.views import Views
-from tui.text import sanitise
 from tui.widgets.actions import Action
 from tui.widgets.columns import Sort
 from tui.widgets.filter import Haystack
@@ -52,14 +47,14 @@ class ProbeScreen(AttachedScreen[CountsSample]):
         SORT,
         REVERSE,
         Action("p", "p", "pause", "pause", "Stop painting, not counting; on return the numbers are current", 1),
-        Action("r", "r", "reset", "reset", "Count from here", 2),
+        RESET,
         FASTER,
         SLOWER,
         Action("space", "space", "mark", "mark", "Mark the function, or unmark it", 8),
         Action("a", "a", "add", "add", "Choose more functions while the probe goes on", 3),
         Action("d,delete", "d", "remove", "remove", "Detach the marked functions, or the one under the cursor", 3),
         SKIPPED,
-        Action("e", "e", "export", "export", "Write the numbers to a JSON file in the current folder", 6),
+        EXPORT,
         BACK,
     )
     SIGNS = (CURSOR, MARKED, SORTED, CUT)
@@ -169,7 +164,7 @@ class ProbeScreen(AttachedScreen[CountsSample]):
         """What does something now."""
         if not super().can(name):
             return False
-        if name in ("add", "reset"):
+        if name == "add":
             return not self.ended
         return name not in ("remove", "mark") or (not self.ended and self.table().row is not None)
 
@@ -226,26 +221,11 @@ class ProbeScreen(AttachedScreen[CountsSample]):
         except BpfscopeError as error:
             self.post_message(self.Refused(error))
 
-    def action_export(self) -> None:
-        """Write the numbers to a file."""
-        self.run_worker(self._export(document(self.target, self.calls, self.skipped)))
-
-    async def _export(self, content: dict[str, Any]) -> None:
-        path = Path.cwd() / f"bpfscope-{self.target.pid}-{datetime.now().astimezone():%Y%m%d-%H%M%S}.json"
-        try:
-            await asyncio.to_thread(_write, path, content)
-        except OSError as error:
-            self.say(f"{sanitise(str(path))} can't be written: {(error.strerror or str(error)).lower()}", bad=True)
-        else:
-            self.say(f"written to {sanitise(str(path))}")
+    def document(self) -> Row:
+        """What an export says."""
+        return document(self.target, self.calls, self.skipped)
 
 
 def _spelt(function: Function) -> tuple[str, str]:
     """The function's whole name, and where it is."""
     return function.name, f"{function.module} · {function.address:x}"
-
-
-def _write(path: Path, content: dict[str, Any]) -> None:
-    with path.open("x", encoding="utf-8") as file:
-        json.dump(content, file, ensure_ascii=False, indent=2)
-        file.write("\n")

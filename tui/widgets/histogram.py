@@ -1,6 +1,7 @@
 """A histogram, of durations unless its labels say something else, and a heat map of durations over time."""
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from textual.strip import Strip
@@ -10,6 +11,7 @@ from tui import text
 from tui.widgets.pieces import Piece, fit, paint, palette
 
 _LABEL: Final = 7  # cells of a duration, or of whatever a bar begins with
+_BELOW: Final = "░"
 _LEVELS: Final = " ·░▒▓█"
 
 
@@ -26,11 +28,14 @@ class Histogram(Widget):
         self._label = label
         self._title = ""
         self._bars: Sequence[tuple[int, int, int]] = ()
+        self._floor = 0
+        self._painted = lru_cache(1)(self.lines)  # for each line of a painting, the same
 
-    def show(self, title: str, bars: Sequence[tuple[int, int, int]]) -> None:
-        """Show these: from, up to but without (ns, or what the labels are made of), calls."""
-        if (title, bars) != (self._title, self._bars):
-            self._title, self._bars = title, bars
+    def show(self, title: str, bars: Sequence[tuple[int, int, int]], floor: int = 0) -> None:
+        """Show these: from, up to but without (ns, or what the labels say), calls. A floor marks what lies below."""
+        if (title, bars, floor) != (self._title, self._bars, self._floor):
+            self._title, self._bars, self._floor = title, bars, floor
+            self._painted.cache_clear()
             self.refresh()
 
     def lines(self, width: int, height: int) -> list[tuple[Piece, ...]]:
@@ -40,15 +45,18 @@ class Histogram(Widget):
         numbers = max((len(text.count(count)) for _, _, count in shown), default=1)
         room = max(1, width - _LABEL - numbers - 4)
         lines: list[tuple[Piece, ...]] = [fit(((f" {self._title}", "head"),), width)]
-        for low, _, count in shown:
+        for low, high, count in shown:
             label = (f"{self._label(low):>{_LABEL}} ", "dim")
-            bar = text.bar(count / most, room).ljust(room)
+            bar = text.bar(count / most, room)
+            if self._floor and high <= self._floor:
+                bar = _BELOW * len(bar)
+            bar = bar.ljust(room)
             lines.append((label, ("▏", "faint"), (bar, "graph"), (f" {text.count(count):>{numbers}}", "")))
         return lines
 
     def render_line(self, y: int) -> Strip:
         """One bar."""
-        lines = self.lines(self.size.width, self.size.height)
+        lines = self._painted(self.size.width, self.size.height)
         return paint(lines[y] if y < len(lines) else (), self.size.width, palette(self.rich_style, self.app.theme))
 
 
@@ -71,11 +79,13 @@ class HeatMap(Widget):
         super().__init__(id=id)
         self._title = ""
         self._columns: Sequence[Sequence[int]] = ()
+        self._painted = lru_cache(1)(self.lines)  # for each line of a painting, the same
 
     def show(self, title: str, columns: Sequence[Sequence[int]]) -> None:
         """Show these columns, the last one on the right: calls by the number of bits of their nanoseconds."""
         if (title, columns) != (self._title, self._columns):
             self._title, self._columns = title, columns
+            self._painted.cache_clear()
             self.refresh()
 
     def lines(self, width: int, height: int) -> list[tuple[Piece, ...]]:
@@ -95,7 +105,7 @@ class HeatMap(Widget):
 
     def render_line(self, y: int) -> Strip:
         """One line of durations."""
-        lines = self.lines(self.size.width, self.size.height)
+        lines = self._painted(self.size.width, self.size.height)
         return paint(lines[y] if y < len(lines) else (), self.size.width, palette(self.rich_style, self.app.theme))
 
     @property

@@ -8,8 +8,14 @@
  * exceptions, panics): they are counted as left and lose their place among the parents, but stay to be found, because a
  * runner may have changed stacks (coroutines), and return all the same; then they aren't left any more.
  *
+ * What a call's own probes take of its parent's time, beyond what the call itself seems to take, is added up beside it:
+ * the reader, who has measured that, writes it into the function's row.
+ *
  * stats    a row per function, mapped by the reader; additions are atomic
- * control  one cell: whose turn it is, and whether it counts; frames are kept before that, too
+ * groups   with `by`, the rows of each function's processes (1), threads (2) or threads' names (3); what finds no room
+ *          there goes into `stats`. blank: such a row when it is new
+ * control  two cells: whose turn it is, and whether it counts (frames are kept before that, too); and whether the tops
+ *          of threads stay for their next calls, which saves a tenth: the reader takes out those of ended ones
  * frames   calls under way;  tops  the innermost call of each runner
  *
  * A hit's cookie is the function's index and what the hit is (the flags below).
@@ -26,7 +32,8 @@
 #define MOST_NESTED 64		/* MAX_URETPROBE_DEPTH: include/linux/uprobes.h, 5.15 to 6.18 */
 
 struct row {
-	u64 calls, returns, left, strays, full, nested, total, self, children, longest, shortest, spare[5];
+	u64 calls, returns, left, strays, full, nested, total, self, children, spent, longest, shortest, overhead;
+	u64 called, returned, unused;	/* in groups */
 	u64 buckets[BUCKETS];
 };
 
@@ -34,8 +41,12 @@ struct place {
 	u64 runner, depth, function;
 };
 
+struct member {
+	u64 function, name[2];	/* a process, a thread, or a thread's name */
+};
+
 struct frame {
-	u64 start, inner, depth;
+	u64 start, inner, depth, spent, name[2];
 	u32 function, children, nesting, counted, left, unused;
 };
 
@@ -45,7 +56,9 @@ struct top {
 };
 
 BPF_F_TABLE("array", u32, struct row, stats, 1, BPF_F_MMAPABLE);
-BPF_F_TABLE("array", u32, u64, control, 1, BPF_F_MMAPABLE);
+BPF_F_TABLE("hash", struct member, struct row, groups, 1, 0);
+BPF_F_TABLE("array", u32, struct row, blank, 1, 0);
+BPF_F_TABLE("array", u32, u64, control, 2, BPF_F_MMAPABLE);
 BPF_F_TABLE("hash", struct place, struct frame, frames, 1, 0);
 BPF_F_TABLE("hash", u64, struct top, tops, 1, 0);
 
@@ -87,17 +100,35 @@ static inline void raise(u64 *cell, u64 value)
 	}
 }
 
+/* Where a call is added up. */
+static inline struct row *row_of(u32 function, u64 *name, u64 by)
+{
+	if (by) {
+		struct member member = { .function = function, .name = { name[0], name[1] } };
+		struct row *row = groups.lookup(&member);
+
+		if (row)
+			return row;
+	}
+	return stats.lookup(&function);
+}
+
 int latency(struct pt_regs *ctx)
 {
-	u64 now = bpf_ktime_get_ns();
+	u64 now = 0;
 	CONSTANT(tgid, 0x7467696474676964);	/* only this process; 0: the link filters */
-	u64 thread = bpf_get_current_pid_tgid(), cookie = bpf_get_attach_cookie(ctx);
+	CONSTANT(by, 0x6279627962796279);	/* groups: 0 none, 1 processes, 2 threads, 3 names */
+	u64 cookie = bpf_get_attach_cookie(ctx);
+
+	if (cookie & RETURN)
+		now = bpf_ktime_get_ns();	/* as early as can be; at an entry it is as late as can be */
+	u64 thread = bpf_get_current_pid_tgid();
 	struct place place = { .runner = thread, .depth = ctx->sp, .function = (u32)cookie };
-	u32 zero = 0, function = cookie;
+	u32 zero = 0, one = 1, function = cookie;
 
 	if (tgid && thread >> 32 != tgid)
 		return 0;
-	u64 *cell = control.lookup(&zero);
+	u64 *cell = control.lookup(&zero), *keep = control.lookup(&one);
 	RUNNING(counted, cell);
 	if ((cookie & (RETURN | URETPROBE)) == (RETURN | URETPROBE))
 		place.depth -= 8;	/* the return address has been taken off */
@@ -111,8 +142,8 @@ int latency(struct pt_regs *ctx)
 		place.depth = (1ULL << 47) - place.depth;
 	}
 
-	struct row *row = stats.lookup(&function);
-	if (!row)
+	struct row *base = stats.lookup(&function);
+	if (!base)
 		return 0;
 	struct top *top = tops.lookup(&place.runner);
 	struct frame *frame = NULL;
@@ -121,7 +152,7 @@ int latency(struct pt_regs *ctx)
 		frame = frames.lookup(&place);
 		if (!frame) {
 			if (counted)
-				__sync_fetch_and_add(&row->strays, 1);
+				__sync_fetch_and_add(&base->strays, 1);
 			return 0;
 		}
 	}
@@ -145,24 +176,27 @@ int latency(struct pt_regs *ctx)
 			top->function = old->function;
 			top->nesting = old->nesting;
 			u32 other = gone.function, was_counted = old->counted;
-			struct row *of = stats.lookup(&other);
+			struct row *of = row_of(other, old->name, by);
 			if (of && was_counted)
 				__sync_fetch_and_add(&of->left, 1);
 		}
 	}
 
 	if (frame) {
-		u64 took = now - frame->start, inner = frame->inner;
+		u64 took = now - frame->start, inner = frame->inner, spent = frame->spent;
+		struct row *row = row_of(function, frame->name, by);
 		struct place parent = { .runner = place.runner, .depth = frame->depth, .function = frame->function };
 		u32 nesting = frame->nesting, children = frame->children;
 		u64 was_counted = frame->counted, was_left = frame->left;
 
+		if (!row)
+			return 0;
 		frames.delete(&place);
 		if (was_left) {
 			if (was_counted)
 				__sync_fetch_and_add(&row->left, -1);
 			parent.depth = 0;
-		} else if (!parent.depth) {
+		} else if (!parent.depth && (cookie & GO || !keep || !*keep)) {
 			tops.delete(&place.runner);
 		} else if (top) {
 			top->depth = parent.depth;
@@ -174,14 +208,18 @@ int latency(struct pt_regs *ctx)
 			if (outer) {
 				outer->inner += took;
 				outer->children++;
+				outer->spent += base->overhead;
 			}
 		}
 		if (!was_counted)
 			return 0;
 		__sync_fetch_and_add(&row->returns, 1);
+		if (by)
+			__sync_fetch_and_add(&base->returned, 1);
 		__sync_fetch_and_add(&row->total, took);
 		__sync_fetch_and_add(&row->self, inner < took ? took - inner : 0);
 		__sync_fetch_and_add(&row->children, children);
+		__sync_fetch_and_add(&row->spent, spent);
 		raise(&row->longest, took);
 		raise(&row->shortest, ~took);
 		u64 bucket = bucket_of(took);
@@ -190,38 +228,66 @@ int latency(struct pt_regs *ctx)
 		return 0;
 	}
 
-	/* One of the same function at the same depth, below a tail call, has been left too. */
-	frame = frames.lookup(&place);
-	if (frame && frame->counted && !frame->left)
-		__sync_fetch_and_add(&row->left, 1);
-
 	struct frame new = { .counted = counted };
+	struct row *row = base;
+	if (by) {
+		struct row *empty = blank.lookup(&zero);
+		struct member member = { .function = function };
+
+		if (by == 3)
+			bpf_get_current_comm(member.name, sizeof member.name);
+		else
+			member.name[0] = by == 1 ? thread >> 32 : thread;
+		new.name[0] = member.name[0];
+		new.name[1] = member.name[1];
+		if (empty && !groups.lookup(&member))
+			groups.insert(&member, empty);
+		row = row_of(function, new.name, by);
+		if (!row)
+			return 0;
+	}
+
 	if (top) {
 		new.depth = top->depth;
 		new.function = top->function;
 		new.nesting = top->nesting;
 	}
-	if (counted)
+	if (counted) {
 		__sync_fetch_and_add(&row->calls, 1);
+		if (by)
+			__sync_fetch_and_add(&base->called, 1);
+	}
 	struct top mine = { .depth = place.depth, .function = function, .nesting = new.nesting };
 	if (cookie & URETPROBE && ++mine.nesting > MOST_NESTED) {
 		if (counted)
 			__sync_fetch_and_add(&row->nested, 1);
 		return 0;	/* the kernel keeps no more: this return will not be seen */
 	}
-	if (tops.update(&place.runner, &mine)) {
+	if (top) {
+		*top = mine;
+	} else if (tops.update(&place.runner, &mine)) {
 		if (counted)
 			__sync_fetch_and_add(&row->full, 1);
 		return 0;
 	}
 	new.start = bpf_ktime_get_ns();
-	if (frames.update(&place, &new)) {
-		mine.depth = new.depth;
-		mine.function = new.function;
-		mine.nesting = new.nesting;
-		tops.update(&place.runner, &mine);
-		if (counted)
-			__sync_fetch_and_add(&row->full, 1);
+	if (!frames.insert(&place, &new))
+		return 0;
+
+	/* There is no room; or one of the same function at the same depth, below a tail call, has been left too. */
+	frame = frames.lookup(&place);
+	if (frame) {
+		struct row *of = row_of(function, frame->name, by);
+		if (of && frame->counted && !frame->left)
+			__sync_fetch_and_add(&of->left, 1);
+		*frame = new;
+		return 0;
 	}
+	mine.depth = new.depth;
+	mine.function = new.function;
+	mine.nesting = new.nesting;
+	tops.update(&place.runner, &mine);
+	if (counted)
+		__sync_fetch_and_add(&row->full, 1);
 	return 0;
 }

@@ -1,0 +1,57 @@
+"""The bpftrace programs: they are what bpftrace reads, whatever the names are."""
+
+import shlex
+import shutil
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.elf.names import Function
+from tui.export.bpftrace import program
+from tui.text import sanitise
+
+VIEWS = ("calls", "latency", "stacks", "arguments", "events")
+
+
+def function(name: str) -> Function:
+    return Function("libc.so.6", name, name, 1, 1, "symtab", 1)
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_each_view(view: str) -> None:
+    found = program(view, 811, [(function("malloc"), "/lib/libc.so.6")], go=False)
+    command, p, pid, e, script = shlex.split(found.text)
+    assert (command, p, pid, e) == ("bpftrace", "-p", "811", "-e")
+    assert 'uprobe:/lib/libc.so.6:"malloc" {' in script
+    assert ("uretprobe" in script) == (view in ("latency", "events"))
+    assert found.wrong
+
+
+@pytest.mark.parametrize("view", ["latency", "events"])
+def test_go_programs_would_end(view: str) -> None:
+    assert program(view, 1, [(function("main.main"), "/a")], go=True).wrong[0].startswith("DON'T RUN IT")
+
+
+def test_every_process_of_a_file() -> None:
+    assert "-p" not in shlex.split(program("calls", None, [(function("f"), "/a")], go=False).text)
+
+
+@given(st.text(min_size=1), st.sampled_from(VIEWS))
+def test_no_name_gets_out_of_its_quotes(name: str, view: str) -> None:
+    words = shlex.split(program(view, 1, [(function(sanitise(name)), "/a")], go=False).text)
+    assert len(words) == 5
+    outside = words[4].replace("\\\\", "").replace('\\"', "").split('"')[::2]  # what isn't in a string
+    assert not any("system" in part for part in outside)
+    assert len(words[4].replace("\\\\", "").replace('\\"', "").split('"')) % 2 == 1
+
+
+@pytest.mark.skipif(shutil.which("bpftrace") is None, reason="bpftrace isn't installed")
+@pytest.mark.parametrize("view", VIEWS)
+def test_bpftrace_reads_it(view: str) -> None:
+    probed = [(function(name), shutil.which("bash") or "/bin/bash") for name in ("main", 'a"b', "c\\d")]
+    script = shlex.split(program(view, None, probed, go=False).text)[-1]
+    done = subprocess.run(["bpftrace", "-d", "-e", script], capture_output=True, text=True, check=False)
+    assert "syntax error" not in done.stderr
+    assert "main" in done.stdout

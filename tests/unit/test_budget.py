@@ -1,0 +1,143 @@
+"""What is taken off when probes cost more than their budget, and when."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tui.collectors import budget
+from tui.collectors.budget import Guard, dearest
+from tui.elf.names import Function
+
+SECOND = 1_000_000_000
+
+
+def function(number: int) -> Function:
+    return Function("program", f"f{number}", f"f{number}", number, 1, "symtab", number)
+
+
+@dataclass
+class World:
+    """A target whose functions take a share of its time, and a clock that the test sets."""
+
+    shares: dict[Function, float]
+    now: float = 100.0
+    cpu: float = 0.0
+    spent_by: dict[Function, float] = field(default_factory=dict)
+    off: set[Function] = field(default_factory=set)
+
+    @property
+    def functions(self) -> Sequence[Function]:
+        return tuple(self.shares)
+
+    def spent(self) -> Sequence[int]:
+        return [int(self.spent_by.get(one, 0)) for one in self.shares]
+
+    def suspend(self, functions: Sequence[Function]) -> None:
+        self.off |= set(functions)
+
+    def resume(self, functions: Sequence[Function]) -> None:
+        self.off -= set(functions)
+
+    def run(self, guard: Guard, seconds: float) -> None:
+        """Time goes by, with looks when they are due; what is asked for is taken off."""
+        end = self.now + seconds
+        while self.now < end:
+            step = guard.pause()
+            self.now += step
+            self.cpu += step * SECOND
+            for one, share in self.shares.items():
+                if one not in self.off:
+                    self.spent_by[one] = self.spent_by.get(one, 0) + share * step * SECOND
+            if dear := guard.look():
+                guard.suspend(dear)
+
+
+@pytest.fixture
+def world(monkeypatch: pytest.MonkeyPatch) -> World:
+    made = World({})
+    monkeypatch.setattr("time.monotonic", lambda: made.now)
+    monkeypatch.setattr(budget, "cpu_time", lambda _: int(made.cpu))
+    return made
+
+
+def test_many_are_cut_at_once_the_dearest_first(world: World) -> None:
+    world.shares = {function(number): 0.0001 for number in range(100)}
+    world.shares |= {function(7): 0.3, function(8): 0.2}
+    guard = Guard(world, 1, 10.0)
+    world.run(guard, 0.3)
+    assert world.off == {function(7), function(8)}
+    (first, _) = guard.cost.suspended
+    assert first.function == function(7)
+    assert first.reason == "the probes took 51 % of the target's time, and the budget is 10 %"
+    world.run(guard, 5)
+    assert len(world.off) == 2
+    assert guard.cost.percent == pytest.approx(1.0, abs=0.2)
+
+
+def test_few_that_were_chosen_are_let_go_on_for_a_while(world: World) -> None:
+    world.shares = {function(1): 0.6, function(2): 0.01}
+    guard = Guard(world, 1, 10.0)
+    world.run(guard, 15)
+    assert not world.off
+    assert guard.cost.percent == pytest.approx(61, abs=1)
+    world.run(guard, 5)
+    assert world.off == {function(1)}
+
+
+def test_within_the_budget_nothing_happens(world: World) -> None:
+    world.shares = {function(number): 0.002 for number in range(48)}
+    guard = Guard(world, 1, 10.0)
+    world.run(guard, 60)
+    assert not world.off
+    assert guard.cost.percent == pytest.approx(9.6, abs=0.1)
+
+
+def test_without_a_budget_it_is_only_said(world: World) -> None:
+    world.shares = {function(number): 0.02 for number in range(40)}
+    guard = Guard(world, 1, None)
+    world.run(guard, 60)
+    assert not world.off
+    assert guard.cost.percent == pytest.approx(80, abs=1)
+    assert guard.cost.limit is None
+
+
+def test_undone(world: World) -> None:
+    world.shares = {function(number): 0.02 for number in range(40)}
+    guard = Guard(world, 1, 10.0)
+    world.run(guard, 1)
+    assert len(world.off) >= 36
+    guard.undo()
+    world.run(guard, 60)
+    assert not world.off
+    assert guard.cost.suspended == ()
+
+
+def test_functions_that_are_added(world: World) -> None:
+    world.shares = {function(number): 0.0 for number in range(40)}
+    guard = Guard(world, 1, 10.0)
+    world.run(guard, 1)
+    world.shares |= {function(50): 0.5}
+    world.spent_by[function(50)] = 50 * SECOND
+    world.run(guard, 1)
+    assert world.off == {function(50)}
+
+
+def test_the_clock_of_a_process() -> None:
+    before = budget.cpu_time(1)
+    assert 0 < before <= budget.cpu_time(1)
+    assert budget.cpu_time(99_999_999) == 0
+    assert budget.cpu_time(None) > 0
+
+
+@given(st.lists(st.integers(0, 10**9), max_size=50), st.integers(0, 10**10), st.floats(0.001, 1))
+def test_what_is_left_is_within_the_share(spent: list[int], cpu: int, share: float) -> None:
+    taken = dearest(spent, cpu, share)
+    left = sum(spent) - sum(spent[index] for index in taken)
+    own = max(cpu - sum(spent), 0.01 * cpu, 1)
+    assert left <= share * (own + left) * 1.000001
+    assert len(set(taken)) == len(taken)
+    for index in taken[:-1]:  # none in vain: with one less taken off, it would be too much
+        assert spent[index] >= spent[taken[-1]]
