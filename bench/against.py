@@ -12,7 +12,7 @@ from bench.hits import measured
 from bench.measure import Bench, say, shown
 from bench.table import Row, against, nanoseconds, ratio_of
 from tui.bpf.counting import Batch, Place
-from tui.bpf.features import attach_method
+from tui.bpf.features import Method, attach_method
 from tui.bpf.frames import Timed
 from tui.bpf.timing import Timing
 from tui.elf import functions, modules, patterns
@@ -45,7 +45,7 @@ def rows(bench: Bench) -> list[Row]:
                 target,
                 "timing by return probes: cost per call",
                 "p",
-                lambda: Timing([entry], target.pid, method),
+                lambda: _timing(entry, target.pid, method),
                 peers.one_latency(program, "with_push"),
                 _TIME,
             ),
@@ -93,6 +93,13 @@ def _beside(bench: Bench, command: peers.Command, cost: Callable[[], float]) -> 
         found = [cost()] if line else []
         running.end(signal.SIGINT)
     return found
+
+
+def _timing(entry: Timed, pid: int, method: Method) -> Timing:
+    """After its first sweep, which every reader begins with."""
+    timing = Timing([entry], pid, method)
+    timing.sweep()
+    return timing
 
 
 def _site(file: str, name: str) -> int:

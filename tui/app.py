@@ -15,9 +15,11 @@ from textual.binding import Binding, BindingType
 from tui import cache, text
 from tui.collectors.sources import Sources
 from tui.errors import BpfscopeError
+from tui.screens.arguments import ArgumentsScreen
 from tui.screens.attached import AttachedScreen
 from tui.screens.base import ConsoleScreen
 from tui.screens.confirm import ConfirmScreen
+from tui.screens.events import EventsScreen
 from tui.screens.functions import FunctionsScreen
 from tui.screens.help import HelpScreen
 from tui.screens.latency import LatencyScreen
@@ -25,13 +27,15 @@ from tui.screens.palette import Actions, Palette
 from tui.screens.probe import ProbeScreen
 from tui.screens.processes import ProcessesScreen
 from tui.screens.session import Attaching, Running, Session
+from tui.screens.stacks import StacksScreen
 from tui.screens.target import Target
 from tui.screens.views import Views
 from tui.widgets.terminal import Terminal
 from tui.widgets.theme import THEME
 
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
-VIEWS: dict[str, type[AttachedScreen[Any]]] = {screen.VIEW: screen for screen in (ProbeScreen, LatencyScreen)}
+SCREENS = (ProbeScreen, LatencyScreen, StacksScreen, ArgumentsScreen, EventsScreen)
+VIEWS: dict[str, type[AttachedScreen[Any]]] = {screen.VIEW: screen for screen in SCREENS}
 
 
 class Bpfscope(App[None]):

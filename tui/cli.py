@@ -24,6 +24,7 @@ COMMANDS = {
     "symbols": "list the functions of a process or file",
     "count": "count calls of functions, exactly, live",
     "latency": "time calls of functions: percentiles, histograms, self time",
+    "stacks": "count who calls functions, by stacks; flame graphs",
     "args": "count calls by what they are given and what they give",
     "trace": "print each call: arguments, result, duration",
     "doctor": "say what this kernel and this user can do",

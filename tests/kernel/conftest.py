@@ -60,6 +60,6 @@ def method(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> M
         pytest.skip("uprobe_multi links (Linux 6.6)")
     if chosen is Method.MULTI and _release() < (6, 10):
         pytest.skip("the process filter of uprobe_multi links (Linux 6.10)")
-    for module in ("probe", "latency", "calls"):
+    for module in ("probe", "latency", "stacks", "calls"):
         monkeypatch.setattr(f"tui.collectors.{module}.attach_method", lambda: chosen)
     return chosen

@@ -10,6 +10,7 @@ import pytest
 from tests.kernel.conftest import Start
 from tests.kernel.probing import Command, calls, counted, gone, link_ids, pick, program_ids, resolve, run, wait_until
 from tui.bpf.features import Method
+from tui.collectors.latency import LatencyProbe
 from tui.collectors.probe import CountingProbe
 from tui.errors import TargetError
 
@@ -63,6 +64,25 @@ def test_command_ends_when_its_target_executes_another(start: Start, targets: Pa
         summary = command.finish()
     assert counted(summary) == {"before": 997}
     assert summary["ended"] == f"executed {targets / 'plain-pie'}"
+
+
+def test_a_library_that_is_unloaded_and_loaded_again(start: Start, targets: Path, method: Method) -> None:
+    process = start("unloads", targets / "libunequal.so")
+    target = resolve(process.pid)
+    functions = pick(target, "outer", "inner", module="libunequal.so")
+    with CountingProbe(target) as counting, LatencyProbe(target) as timing:
+        counting.add(functions)
+        timing.add(functions)
+        for calls in (97, 89, 83):
+            process.send(str(calls))
+            assert process.truth() == {"wrong": 0}
+        assert counting.read().calls == (269, 269)
+        found = timing.read().latencies
+        assert [(one.calls, one.returns, one.unmatched) for one in found] == [(269, 269, 0)] * 2
+        assert not counting.read().ended
+    process.send("7")
+    assert process.truth() == {"wrong": 0}
+    assert process.end() == 0
 
 
 def test_command_ends_when_its_target_is_killed(start: Start) -> None:

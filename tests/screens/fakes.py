@@ -9,11 +9,13 @@ from tui.collectors.histogram import BUCKETS, bucket_bounds
 from tui.collectors.samples import (
     Attached,
     CountsSample,
+    Event,
     EventsSample,
     Latency,
     LatencySample,
     Process,
     ProcessesSample,
+    Read,
     StacksSample,
     ValuesSample,
 )
@@ -182,6 +184,30 @@ def timed(*durations: int, in_flight: int = 0, unmatched: int = 0, untimed: int 
     return Latency(
         calls, len(durations), in_flight, unmatched, untimed, least, most, total, total - inner, 0, tuple(buckets)
     )
+
+
+BEGAN = 1_000_000_000_000  # ns: where the probes' clock starts
+
+
+def event(
+    end: float,
+    *arguments: tuple[str, Read],
+    of: Function = RECURSIVE,
+    gave: Read | tuple[()] = (),
+    took: int | None = 3_100,
+    **changes: object,
+) -> Event:
+    """A call that ended so many seconds after the probe began; `changes` replace its fields."""
+    results = () if isinstance(gave, tuple) else (("return", gave),)
+    start = BEGAN + round(end * 1e9) - (took or 0)
+    plain = Event(of, start, took, 2696, 2697, "fibonacci", 0, arguments, results)
+    return plain._replace(**changes)  # type: ignore[arg-type]
+
+
+def events_sample(elapsed: float, *events: Event, **changes: object) -> EventsSample:
+    """What was seen since the sample before; `changes` replace its fields."""
+    plain = EventsSample(1000 + elapsed, elapsed, (CACHE, LOOP, RECURSIVE), events, len(events), len(events), 0, 0, 0)
+    return plain._replace(**changes)  # type: ignore[arg-type]
 
 
 @dataclass

@@ -11,15 +11,19 @@ from textual.widgets import OptionList
 from tests.screens.fakes import FakeSources
 from tests.screens.steps import at, functions, processes, until
 from tui.app import Bpfscope
+from tui.screens.arguments import ArgumentsScreen
 from tui.screens.base import FILTERS, ConsoleScreen
+from tui.screens.events import EventsScreen
 from tui.screens.functions import FunctionsScreen
 from tui.screens.help import HelpScreen
 from tui.screens.latency import LatencyScreen
 from tui.screens.probe import ProbeScreen
 from tui.screens.processes import ProcessesScreen
 from tui.screens.skipped import SkippedScreen
+from tui.screens.stacks import StacksScreen
 
-SCREENS: list[type[ConsoleScreen]] = [ProcessesScreen, FunctionsScreen, ProbeScreen, LatencyScreen]
+VIEWS: list[type[ConsoleScreen]] = [ProbeScreen, LatencyScreen, StacksScreen, ArgumentsScreen, EventsScreen]
+SCREENS: list[type[ConsoleScreen]] = [ProcessesScreen, FunctionsScreen, *VIEWS]
 RESERVED = {"ctrl+a", "ctrl+b", "ctrl+h", "ctrl+i", "ctrl+j", "ctrl+m"}
 
 

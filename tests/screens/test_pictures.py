@@ -9,17 +9,25 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from tests.screens.fakes import HOSTILE, MODULES, PROCESSES, FakeSources, function, timed
+from tests.screens.fakes import HOSTILE, MODULES, PROCESSES, FakeSources, events_sample, function, timed
 from tests.screens.steps import at, functions, probe, processes, ticks, type_filter, until
+from tests.screens.test_arguments_screen import arguments
+from tests.screens.test_events_screen import events
 from tests.screens.test_latency_screen import latency
+from tests.screens.test_stacks_screen import sample, stacks
+from tests.screens.workloads import called, happened, read
 from tui.app import Bpfscope
 from tui.collectors.samples import Process
 from tui.elf.names import Skipped
+from tui.screens.arguments import ArgumentsScreen
+from tui.screens.attached import AttachedScreen
+from tui.screens.events import EventsScreen
 from tui.screens.functions import FunctionsScreen
 from tui.screens.latency import LatencyScreen
 from tui.screens.probe import ProbeScreen
 from tui.screens.processes import ProcessesScreen
 from tui.screens.skipped import SkippedScreen
+from tui.screens.stacks import StacksScreen
 
 Compare = Callable[..., bool]
 Steps = Callable[[Pilot[Any]], Awaitable[None]]
@@ -295,3 +303,167 @@ def test_latency(picture: Compare, sources: FakeSources, size: tuple[int, int]) 
 
 def _at(screen: LatencyScreen, second: int) -> bool:
     return screen.latencies.sample is not None and screen.latencies.sample.elapsed == second
+
+
+def _read(screen: AttachedScreen[Any], given: object) -> bool:
+    return screen.sample is given
+
+
+async def flame(pilot: Pilot[Any], sources: FakeSources, *keys: str, **changes: Any) -> StacksScreen:  # noqa: ANN401
+    """A flame graph, after these keys."""
+    screen = await stacks(pilot, sources)
+    for given in (sample(41, *called()), sample(42, *called(), **changes)):
+        sources.stackings[-1].give(given)
+        await until(pilot, partial(_read, screen, given))
+    await pilot.press(*keys)
+    return screen
+
+
+@SIZES
+def test_stacks(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await flame(pilot, sources, "down", "down", lost=7)
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_stacks_zoomed(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await flame(pilot, sources, "down", "down", "left", "down", "down", "enter", "down", "right", "right")
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_stacks_inverted(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await flame(pilot, sources, "i", "down")
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_stacks_highlighted(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await flame(pilot, sources)
+        await type_filter(pilot, "serve")
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_stacks_ended(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await flame(pilot, sources, ended="exited 0")
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_stacks_empty(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        screen = await stacks(pilot, sources)
+        sources.stackings[-1].give(sample(3))
+        await until(pilot, lambda: screen.sample)
+
+    check(picture, sources, size, steps)
+
+
+async def argument(pilot: Pilot[Any], sources: FakeSources, *keys: str) -> ArgumentsScreen:
+    """A function's arguments, after these keys."""
+    screen = await arguments(pilot, sources)
+    for given in (read(41), read(42)):
+        sources.valuations[-1].give(given)
+        await until(pilot, partial(_read, screen, given))
+    await pilot.press(*keys)
+    return screen
+
+
+@SIZES
+def test_arguments(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await argument(pilot, sources, "down", "down")
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_arguments_texts(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await argument(pilot, sources, "right", "down")
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_arguments_together(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await argument(pilot, sources, "left", "down")
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_arguments_error(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    sources.refusals["values"] = (
+        "nothing can be read of main.fibonacciCache: /home/eva/fibonacci has no debug information"
+    )
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        await functions(pilot)
+        await type_filter(pilot, "main.fib")
+        await pilot.press("a", "g")
+        screen = await at(pilot, ArgumentsScreen)
+        await until(pilot, lambda: screen.failure)
+
+    check(picture, sources, size, steps)
+
+
+async def tail(pilot: Pilot[Any], sources: FakeSources, *keys: str, ended: str = "") -> EventsScreen:
+    """A tail in which some were dropped, after these keys; then nine more."""
+    screen = await events(pilot, sources)
+    samples = (
+        events_sample(40, *happened(60, 38), seen=60),
+        events_sample(41, *happened(20, 40), seen=80, dropped=1_204),
+        events_sample(42, *happened(4, 41.5), seen=84, dropped=1_204),
+        events_sample(43, *happened(9, 42), seen=93, dropped=1_204, ended=ended),
+    )
+    for given in samples:
+        if given is samples[-1]:
+            await pilot.press(*keys)
+        sources.tracings[-1].give(given)
+        await until(pilot, partial(_read, screen, given))
+    return screen
+
+
+@SIZES
+def test_events(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await tail(pilot, sources)
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_events_frozen(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await tail(pilot, sources, "up", "up", "up")
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_events_longest(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await tail(pilot, sources, "s")
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_events_ended(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        await tail(pilot, sources, ended="exited 0")
+
+    check(picture, sources, size, steps)

@@ -21,6 +21,7 @@ HERE = Path(__file__).parent
 CC = ["gcc", "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror"]
 CXX = ["g++", "-std=c++17", "-O1", "-g", "-Wall", "-Wextra", "-Werror"]
 UNEQUAL = ["-Wl,-z,separate-code", "-Wl,-Ttext-segment=0x200000", "-Wl,--section-start=.text=0x231000"]
+FRAMES = ["-fno-omit-frame-pointer", "-fno-optimize-sibling-calls"]
 ODD_NAMES = {
     b"odd_escape": b"\x1b]0;title\x07\x1b[31mred\x1b[0m",
     b"odd_markup": b"[bold red]loud[/bold red]",
@@ -50,6 +51,10 @@ def _library(out: Path, _: Path) -> list[Command]:
 
 def _uses_library(out: Path, folder: Path) -> list[Command]:
     return [[*CC, HERE / "uses_library.c", "-o", out, folder / "libunequal.so", "-Wl,-rpath,$ORIGIN"]]
+
+
+def _callers(out: Path, folder: Path) -> list[Command]:
+    return [[*CC, *FRAMES, HERE / "callers.c", "-o", out, folder / "libthrough.so", "-Wl,-rpath,$ORIGIN"]]
 
 
 def _odd_names(out: Path, _: Path) -> list[Command]:
@@ -84,6 +89,7 @@ RECIPES = {
     "plain-stripped": _c("plain.c", "-s"),
     "libunequal.so": Recipe(("library.c", "target.h"), _library),
     "uses-library": Recipe(("uses_library.c", "target.h"), _uses_library, ("libunequal.so",)),
+    "unloads": _c("unloads.c"),
     "plus": _c("plus.cc", compiler=CXX),
     "hammer": _c("hammer.c", "-pthread"),
     "leaderless": _c("leaderless.c", "-pthread"),
@@ -101,12 +107,14 @@ RECIPES = {
     "arguments-optimised": _c("arguments.c", "-O2", "-gdwarf-4", "-gz", header="truth.h"),
     "arguments-plain": _c("arguments.c", "-O0", "-g0", header="truth.h"),
     "arguments-cc": _c("arguments.cc", compiler=CXX, header="truth.h"),
+    "libthrough.so": _c("through.c", "-shared", "-fPIC", "-Wl,-soname,libthrough.so", *FRAMES),
+    "callers": Recipe(("callers.c", "through.c", "target.h"), _callers, ("libthrough.so",)),
     "odd-names": Recipe(("odd_names.c", "target.h", "build.py"), _odd_names),
     "thousand": Recipe(("thousand.c", "thousand.py", "target.h"), _thousand),
     "fibonacci": _go("fibonacci.go"),
     "goroutines": _go("goroutines.go"),
-    "arguments-go": _go("arguments.go"),
     "load": _go("load.go"),
+    "arguments-go": _go("arguments.go"),
     "plain_count.json": Recipe(("../kernel/plain_count.c", "../../tui/bpf/include/bpfscope.h"), _plain_count),
 }
 

@@ -19,6 +19,7 @@ MAP_GET_NEXT_KEY: Final = 4
 PROG_LOAD: Final = 5
 OBJ_GET_INFO_BY_FD: Final = 15
 MAP_LOOKUP_BATCH: Final = 24
+MAP_LOOKUP_AND_DELETE_BATCH: Final = 25
 LINK_CREATE: Final = 28
 
 MAP_TYPE_HASH: Final = 1
@@ -107,28 +108,32 @@ def map_lookup(fd: int, key: bytes, value_size: int) -> bytes | None:
     return value.raw
 
 
-def map_items(fd: int, key_size: int, value_size: int, portion: int = 1024) -> Iterator[tuple[bytes, bytes]]:
-    """The keys and values of a hash map from which nothing is deleted; what is added meanwhile may be missed (5.6)."""
+def map_items(
+    fd: int, key_size: int, value_size: int, *, drain: bool = False, portion: int = 1024
+) -> Iterator[tuple[bytes, bytes]]:
+    """The keys and values of a hash map (5.6); what is added meanwhile may be missed.
+
+    `drain` takes them out, of a map that nobody writes to; without, nothing may be deleted meanwhile.
+    """
+    command = MAP_LOOKUP_AND_DELETE_BATCH if drain else MAP_LOOKUP_BATCH
     keys = ctypes.create_string_buffer(key_size * portion)
     values = ctypes.create_string_buffer(value_size * portion)
-    after = ctypes.create_string_buffer(4)  # how far it has got
-    before = 0
-    while True:
+    after = ctypes.create_string_buffer(4)  # where the next portion begins
+    before, more = 0, True
+    while more:
         where = (before, ctypes.addressof(after), ctypes.addressof(keys), ctypes.addressof(values))
-        attributes = ctypes.create_string_buffer(struct.pack("4Q2I2Q", *where, portion, fd, 0, 0))
+        attributes = ctypes.create_string_buffer(struct.pack("4Q2I2Q", *where, portion, fd, 0, 0), 56)
         try:
-            _syscall(_number(0), MAP_LOOKUP_BATCH, attributes, 56)
-            more = True
-        except FileNotFoundError:
+            _syscall(_number(0), command, attributes, 56)
+        except FileNotFoundError:  # that was the last one
             more = False
-        (count,) = struct.unpack_from("I", attributes, 32)
-        there, beside = keys.raw, values.raw
-        for index in range(count):
-            key = there[index * key_size : (index + 1) * key_size]
-            yield key, beside[index * value_size : (index + 1) * value_size]
-        if not more:
-            return
+        (number,) = struct.unpack_from("I", attributes, 32)
+        yield from zip(_cut(keys.raw, key_size, number), _cut(values.raw, value_size, number), strict=True)
         before = ctypes.addressof(after)
+
+
+def _cut(data: bytes, size: int, number: int) -> list[bytes]:
+    return [data[at : at + size] for at in range(0, number * size, size)]
 
 
 def map_delete(fd: int, key: bytes) -> None:

@@ -93,14 +93,17 @@ class Timing(Owner):
         if os.uname().machine != "x86_64":
             raise NotSupported("calls can be timed on x86-64 only, for now; they can be counted here")
         self._places, self._pid = places, pid
+        self._sweeps = pid is not None and sees_real_pids()
         self._swept = [0] * len(places)
         self._owned = ExitStack()
         cpus = possible_cpus()
         sizes = {"stats": max(1, len(places)), "frames": _room(_FRAMES, cpus), "tops": _room(_RUNNERS, cpus)}
+        self._runners = sizes["tops"]
         sizes["groups"] = _GROUPS if by else 1
         try:
             self._loaded = self._owned.enter_context(Loaded(compiler.shipped("latency"), sizes))
             self._cells = self._loaded.mapped("stats", writable=True)
+            self._control = self._loaded.mapped("control", writable=True)
             for index, overhead in enumerate(overheads):
                 self._cells[index * _ROW + _OVERHEAD] = overhead
             self._attachment = self._owned.enter_context(
@@ -148,7 +151,7 @@ class Timing(Owner):
 
         Only where threads can be told by their numbers: of one process, seen from outside of containers, not in Go.
         """
-        if self._pid is None or not sees_real_pids():
+        if self._pid is None or not self._sweeps:
             return
         tops = self._loaded.map("tops")
         runners = {struct.unpack("=Q", key)[0] for key in kernel.map_keys(tops, 8, MOST_SWEPT)}
@@ -156,9 +159,10 @@ class Timing(Owner):
         for index, value in left_by(ended, self._loaded.map("frames"), _FRAME.size, self._places):
             *_, counted, left, _ = _FRAME.unpack(value)
             self._swept[index] += counted and not left
-        for runner in runners:
-            if runner >> 32 == self._pid and ended[runner]:  # in Go it is no thread
-                kernel.map_delete(tops, struct.pack("=Q", runner))
+        gone = [runner for runner in runners if runner >> 32 == self._pid and ended[runner]]  # in Go it is no thread
+        for runner in gone:
+            kernel.map_delete(tops, struct.pack("=Q", runner))
+        self._control[1] = len(runners) - len(gone) < self._runners // 4
 
     def misses(self) -> int:
         """Hits that the kernel kept from the program."""

@@ -8,11 +8,19 @@ from typing import Generic, Protocol, TypeVar
 
 from tui.bpf.timing import By
 from tui.collectors import budget, live, processes
-from tui.collectors.budget import Guard
+from tui.collectors.budget import Guard, HeldBack
 from tui.collectors.latency import LatencyProbe
 from tui.collectors.live import Reading_co
 from tui.collectors.probe import CountingProbe
-from tui.collectors.samples import Attached, CountsSample, LatencySample, ProcessesSample
+from tui.collectors.samples import (
+    Attached,
+    CountsSample,
+    EventsSample,
+    LatencySample,
+    ProcessesSample,
+    StacksSample,
+    ValuesSample,
+)
 from tui.collectors.target import Target
 from tui.elf import functions, modules
 from tui.elf.names import Function, Module
@@ -20,6 +28,7 @@ from tui.errors import BpfscopeError, TargetError
 from tui.text import sanitise
 
 Result = TypeVar("Result")
+Reading = TypeVar("Reading", bound=live.Sample)
 
 
 async def _in_thread(work: Callable[..., Result], *arguments: object) -> Result:
@@ -36,6 +45,19 @@ class Running(live.Probe[Reading_co], budget.Probe, Protocol[Reading_co]):
 
     def close(self) -> None:
         """Detach everything."""
+
+
+class Limited(Running[Reading_co], Protocol[Reading_co]):
+    """One that holds back what would clearly exceed the budget."""
+
+    held_back: HeldBack
+
+
+class Adding(Limited[Reading_co], Protocol[Reading_co]):
+    """One to which functions are added alone."""
+
+    def add(self, functions: Sequence[Function], limit: float | None) -> Attached:
+        """Attaches to these, once. Raises BpfscopeError where not one could be attached."""
 
 
 class Live(Generic[Reading_co]):
@@ -55,7 +77,7 @@ class Live(Generic[Reading_co]):
             async with self._turn:
                 if self._closed:
                     return
-                sample = self._running.read()._replace(cost=self.guard.cost)
+                sample = (await _in_thread(self._running.read))._replace(cost=self.guard.cost)
             yield sample
             if sample.ended:
                 return
@@ -142,14 +164,79 @@ class LiveSources:
         self, pid: int, modules: Sequence[Module], functions: Sequence[Function], by: str
     ) -> tuple[Live[LatencySample], Attached]:
         """Time these functions of the process. Raises BpfscopeError when none could be attached."""
+        return await self._attach(pid, modules, functions, lambda target: LatencyProbe(target, by=By[by.upper()]))
+
+    async def stacks(
+        self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
+    ) -> tuple[Live[StacksSample], Attached]:
+        """See who calls these functions of the process. Raises BpfscopeError when none could be attached."""
+        from tui.collectors.stacks import StacksProbe
+
+        return await self._attach(pid, modules, functions, StacksProbe)
+
+    async def values(
+        self, pid: int, modules: Sequence[Module], function: Function, *, results: bool = False
+    ) -> tuple[Live[ValuesSample], Attached]:
+        """Read what this function is called with, and `results`: what it gives. Raises BpfscopeError."""
+        from tui.collectors import signatures
+        from tui.collectors.reading import Wanted
+        from tui.collectors.values import ValuesProbe
+
+        def make(target: Target) -> tuple[ValuesProbe, Attached]:
+            signature = signatures.read(target, [function])[function]
+            probe = ValuesProbe(target, function, signature, Wanted(results=results))
+            return probe, _added(probe, probe.add)
+
+        return await self._live(pid, modules, make)
+
+    async def events(
+        self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
+    ) -> tuple[Live[EventsSample], Attached]:
+        """See each call of these functions. Raises BpfscopeError when none could be attached."""
+        from tui.collectors import signatures
+        from tui.collectors.events import EventsProbe
+        from tui.collectors.reading import Wanted
+
+        def make(target: Target) -> tuple[EventsProbe, Attached]:
+            found = signatures.read(target, functions)
+            if len(functions) > 1:
+                found = {function: signatures.described(signature) for function, signature in found.items()}
+            probe = EventsProbe(target, Wanted(results=True))
+            return probe, _added(probe, lambda: probe.add(functions, found, self._limit))
+
+        return await self._live(pid, modules, make)
+
+    async def _attach(
+        self,
+        pid: int,
+        modules: Sequence[Module],
+        functions: Sequence[Function],
+        make: Callable[[Target], Adding[Reading]],
+    ) -> tuple[Live[Reading], Attached]:
+        """A probe on these functions, within the budget."""
+
+        def made(target: Target) -> tuple[Limited[Reading], Attached]:
+            probe = make(target)
+            return probe, _added(probe, lambda: probe.add(functions, self._limit))
+
+        return await self._live(pid, modules, made)
+
+    async def _live(
+        self, pid: int, modules: Sequence[Module], make: Callable[[Target], tuple[Limited[Reading], Attached]]
+    ) -> tuple[Live[Reading], Attached]:
+        """What is made and attached in a thread."""
         _refuse_itself(pid)
-        probe = await _in_thread(lambda: LatencyProbe(Target(pid, "", tuple(modules)), by=By[by.upper()]))
-        try:
-            attached = await _in_thread(probe.add, functions, self._limit)
-        except BaseException:
-            probe.close()
-            raise
+        probe, attached = await _in_thread(make, Target(pid, "", tuple(modules)))
         return Live(probe, Guard(probe, pid, self._limit, probe.held_back)), attached
+
+
+def _added(probe: Running[Reading], add: Callable[[], Attached]) -> Attached:
+    """What is attached; where that fails, the probe is closed."""
+    try:
+        return add()
+    except BaseException:
+        probe.close()
+        raise
 
 
 def _refuse_itself(pid: int) -> None:

@@ -56,6 +56,12 @@ def table(module: Module) -> Iterator[tuple[int, int, str, str]]:
     return zip(found.addresses, found.sizes, map(ORIGINS.__getitem__, found.origins), found.names, strict=True)
 
 
+def places(module: Module) -> Iterator[tuple[int, int, str]]:
+    """The same as rows of offset in the file, size and readable name: all that naming an address takes."""
+    found = _read(module, raw_names=False)
+    return zip(found.offsets, found.sizes, found.names, strict=True)
+
+
 def _read(module: Module, *, raw_names: bool = True) -> Listing:
     with ElfFile.open(module.file, module.path) as elf, demangle.Demangler() as demangler:
         found = listing.cached(elf.identity, raw_names=raw_names)

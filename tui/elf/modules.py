@@ -23,6 +23,16 @@ class Mapping(NamedTuple):
     refused: str  # why the kernel puts no probe there
 
 
+class Region(NamedTuple):
+    """A part of a process's memory that it may execute; numbers are bytes."""
+
+    start: int
+    end: int
+    offset: int  # in the file; 0 without one
+    module: Module | None  # the file that is mapped there; its name is not made unique
+    label: str = ""  # what the kernel calls memory without a file: "[vdso]"; often nothing; sanitised
+
+
 def of_file(path: str) -> Module:
     """The module of an executable or library on disk. Raises TargetError."""
     try:
@@ -65,6 +75,26 @@ def mappings(pid: int) -> dict[tuple[int, int], list[Mapping]]:
         parsed = _parse(pid, line)
         if parsed:
             found.setdefault((parsed[0].device, parsed[0].inode), []).append(parsed[1])
+    return found
+
+
+def executable_lines(pid: int) -> list[bytes]:
+    """What /proc/PID/maps says of memory that can be executed. Raises TargetError, NotPermitted."""
+    return [line for line in _lines(pid) if any(b"x" in rights for rights in line.split(None, 2)[1:2])]
+
+
+def regions(pid: int, lines: list[bytes]) -> list[Region]:
+    """What these lines say, in the order of addresses, with what map_files has of them now."""
+    found = []
+    for line in lines:
+        if parsed := _parse(pid, line):
+            module, (start, end, offset, _) = parsed
+            found.append(Region(start, end, offset, module))
+        else:
+            fields = line.split(None, 5)
+            start, end = (int(part, 16) for part in fields[0].split(b"-"))
+            label = fields[5].decode("utf-8", "surrogateescape") if len(fields) > 5 else ""
+            found.append(Region(start, end, 0, None, sanitise(label)))
     return found
 
 

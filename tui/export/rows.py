@@ -14,6 +14,7 @@ from tui.collectors.samples import (
     LatencySample,
     Process,
     Read,
+    StacksSample,
     ValuesSample,
 )
 from tui.elf.names import Function, Skipped
@@ -113,6 +114,22 @@ def latency(figures: Latency) -> Row:
         "p99_ns": p99 if known else None,
         "buckets": histogram.filled(figures.buckets),
     }
+
+
+def stacks(sample: StacksSample) -> Row:
+    """Stacks since the start, of an interval or a summary: the most frequent first, in each the root."""
+    ordered = sorted(sample.stacks, key=lambda stack: (-stack.calls, stack.frames, stack.cut))
+    return {
+        "elapsed_ns": int(sample.elapsed * 1e9),
+        "stacks": [
+            {"frames": [frame.name for frame in frames], "modules": [frame.module for frame in frames], "count": calls}
+            | ({"cut": True} if cut else {})
+            for frames, calls, cut in ordered
+        ],
+        "calls": sample.calls,
+        "lost": sample.lost,
+        "ended": sample.ended or None,
+    } | cost(sample.cost)
 
 
 def values(sample: ValuesSample) -> Row:

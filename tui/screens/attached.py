@@ -113,6 +113,11 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         """Give the keys to what has them first."""
         self.table().focus()
 
+    def under(self) -> Function | None:
+        """The function under the cursor."""
+        row = self.table().row
+        return row.function if row else None
+
     # Attaching and reading
 
     @property
@@ -243,10 +248,14 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
 
     # Lines
 
+    @property
+    def subject(self) -> str:
+        """What is probed."""
+        return text.plural(len(self.asked) if self.failure else self.count, "function")
+
     def show_state(self) -> None:
         """The lines around the content."""
-        what = text.plural(len(self.asked) if self.failure else self.count, "function")
-        left: list[Phrase] = [((f"{self.target.title} ▸ ", "dim"), (what, "title"))]
+        left: list[Phrase] = [((f"{self.target.title} ▸ ", "dim"), (self.subject, "title"))]
         self.put_lines((left, [self.views.tabs(self.VIEW), *self.clock()]), self._state(), self._state_right())
 
     def clock(self) -> list[Phrase]:
@@ -321,6 +330,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
     def action_view(self, name: str) -> None:
         """Look at these functions in another way; what is measured goes on."""
         if name != self.VIEW:
+            self.views.chosen = self.under() or self.views.chosen
             self.console.open_view(name, self.views)
 
     def action_undo(self) -> None:

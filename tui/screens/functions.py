@@ -385,7 +385,9 @@ class FunctionsScreen(ConsoleScreen):
         self.marks.start()
         self._show_marks()
         if probe is None:
-            self.console.open_view(name, Views(self.target, self.modules, functions))
+            views = Views(self.target, self.modules, functions)
+            views.chosen = self.functions.row
+            self.console.open_view(name, views)
             return
         if functions and not probe.ended:
             probe.add(functions)

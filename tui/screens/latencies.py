@@ -13,6 +13,7 @@ from tui.export import rows
 from tui.screens.target import Target, function_key
 
 COLUMNS: Final = 60  # readings that the heat map has
+REMEMBERED: Final = 200  # functions of which all are remembered for the heat map; of more, those that were looked at
 _ADDED: Final = ("calls", "returns", "unmatched", "untimed", "total_ns", "self_ns", "children", "probe_ns")
 Key = tuple[str, int, str]  # module, address, group
 
@@ -54,13 +55,6 @@ class LatencyRow(NamedTuple):
 row_key = attrgetter("key")
 
 
-class _Known(NamedTuple):
-    """A function's figures, and its calls by powers of two at each of the last readings."""
-
-    row: LatencyRow
-    powers: deque[tuple[int, ...]]
-
-
 class Latencies:
     """What is known of a running probe's times."""
 
@@ -70,20 +64,26 @@ class Latencies:
         self.since = 0.0  # seconds after the start: the last reset
         self._baseline: dict[Key, Latency] = {}
         self._last: dict[Key, Latency] = {}
-        self._known: dict[Key, _Known] = {}
+        self._rows: dict[Key, LatencyRow] = {}
+        self._powers: dict[Key, deque[tuple[int, ...]]] = {}  # calls by powers of two, at each of the last readings
 
     def take(self, sample: LatencySample) -> None:
         """Note the next sample."""
         before, self.sample = self.sample, sample
-        known = {}
+        rows = {}
         groups = sample.groups or ("",) * len(sample.functions)
         for function, group, latency in zip(sample.functions, groups, sample.latencies, strict=True):
             key = (*function_key(function), group)
             self._last[key] = latency
             if key in self._baseline:
                 latency = since(latency, self._baseline[key])
-            known[key] = _grown(self._known.get(key), key, function, latency)
-        self._known = known
+            rows[key] = LatencyRow(key, function, group, latency)
+        self._rows = rows
+        if len(rows) <= REMEMBERED:
+            self._powers |= {key: _readings() for key in rows.keys() - self._powers.keys()}
+        for key, powers in self._powers.items():
+            if key in rows:
+                self._note(powers, rows[key].latency)
         if before is not None and sample.time > before.time:
             self.per_second = (calls(sample) - calls(before)) / (sample.time - before.time)
 
@@ -91,7 +91,7 @@ class Latencies:
         """Everything so far becomes the baseline."""
         self._baseline = dict(self._last)
         self.since = self.sample.elapsed if self.sample else 0.0
-        self._known.clear()
+        self._powers.clear()
         if self.sample:
             self.take(self.sample)
 
@@ -102,16 +102,26 @@ class Latencies:
 
     def rows(self) -> list[LatencyRow]:
         """One row per function, in the probe's order."""
-        return [known.row for known in self._known.values()]
+        return list(self._rows.values())
 
     def heat(self, key: Key) -> Sequence[tuple[int, ...]]:
         """Calls by powers of two of nanoseconds, per reading, the last last."""
-        known = self._known.get(key)
-        return tuple(tuple(map(sub, now, then)) for then, now in pairwise(known.powers)) if known else ()
+        if key in self._rows and key not in self._powers:  # of many functions, only from now on
+            self._powers[key] = _readings()
+            self._note(self._powers[key], self._rows[key].latency)
+        return tuple(tuple(map(sub, now, then)) for then, now in pairwise(self._powers.get(key, ())))
+
+    @staticmethod
+    def _note(powers: deque[tuple[int, ...]], latency: Latency) -> None:
+        powers.append(histogram.by_power(latency.buckets, latency.max_ns))
 
     def total(self, name: str) -> int:
         """The sum of a figure over all functions."""
-        return sum(getattr(known.row.latency, name) for known in self._known.values())
+        return sum(map(attrgetter(f"latency.{name}"), self._rows.values()))
+
+
+def _readings() -> deque[tuple[int, ...]]:
+    return deque(maxlen=COLUMNS + 1)
 
 
 def since(latency: Latency, baseline: Latency) -> Latency:
@@ -143,13 +153,3 @@ def document(target: Target, latencies: Latencies, skipped: Iterable[Skipped]) -
 def calls(sample: LatencySample) -> int:
     """Of all functions."""
     return sum(latency.calls for latency in sample.latencies)
-
-
-def _grown(known: _Known | None, key: Key, function: Function, latency: Latency) -> _Known:
-    """What is known now; nothing is computed of a function that didn't return meanwhile."""
-    row = LatencyRow(key, function, key[2], latency)
-    if known is None:
-        return _Known(row, deque((histogram.by_power(latency.buckets, latency.max_ns),), maxlen=COLUMNS + 1))
-    same = known.row.latency.returns == latency.returns
-    known.powers.append(known.powers[-1] if same else histogram.by_power(latency.buckets, latency.max_ns))
-    return _Known(row, known.powers)

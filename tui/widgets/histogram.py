@@ -1,6 +1,7 @@
-"""A histogram of durations, and a heat map of them over time."""
+"""A histogram, of durations unless its labels say something else, and a heat map of durations over time."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from textual.strip import Strip
@@ -9,7 +10,7 @@ from textual.widget import Widget
 from tui import text
 from tui.widgets.pieces import Piece, fit, paint, palette
 
-_LABEL: Final = 7  # cells of a duration
+_LABEL: Final = 7  # cells of a duration, or of whatever a bar begins with
 _BELOW: Final = "░"
 _LEVELS: Final = " ·░▒▓█"
 
@@ -21,16 +22,20 @@ class Histogram(Widget):
     Histogram { height: 1fr; width: 1fr; background: $background; }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+    def __init__(self, label: Callable[[int], str] = text.duration, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
+        """`label` says where a bar begins, in at most 7 cells."""
         super().__init__(id=id)
+        self._label = label
         self._title = ""
         self._bars: Sequence[tuple[int, int, int]] = ()
         self._floor = 0
+        self._painted = lru_cache(1)(self.lines)  # for each line of a painting, the same
 
     def show(self, title: str, bars: Sequence[tuple[int, int, int]], floor: int = 0) -> None:
-        """Show these: from, up to but without (ns), calls. What lies below the floor is marked."""
+        """Show these: from, up to but without (ns, or what the labels say), calls. A floor marks what lies below."""
         if (title, bars, floor) != (self._title, self._bars, self._floor):
             self._title, self._bars, self._floor = title, bars, floor
+            self._painted.cache_clear()
             self.refresh()
 
     def lines(self, width: int, height: int) -> list[tuple[Piece, ...]]:
@@ -41,9 +46,9 @@ class Histogram(Widget):
         room = max(1, width - _LABEL - numbers - 4)
         lines: list[tuple[Piece, ...]] = [fit(((f" {self._title}", "head"),), width)]
         for low, high, count in shown:
-            label = (f"{text.duration(low):>{_LABEL}} ", "dim")
+            label = (f"{self._label(low):>{_LABEL}} ", "dim")
             bar = text.bar(count / most, room)
-            if high <= self._floor:
+            if self._floor and high <= self._floor:
                 bar = _BELOW * len(bar)
             bar = bar.ljust(room)
             lines.append((label, ("▏", "faint"), (bar, "graph"), (f" {text.count(count):>{numbers}}", "")))
@@ -51,7 +56,7 @@ class Histogram(Widget):
 
     def render_line(self, y: int) -> Strip:
         """One bar."""
-        lines = self.lines(self.size.width, self.size.height)
+        lines = self._painted(self.size.width, self.size.height)
         return paint(lines[y] if y < len(lines) else (), self.size.width, palette(self.rich_style, self.app.theme))
 
 
@@ -74,11 +79,13 @@ class HeatMap(Widget):
         super().__init__(id=id)
         self._title = ""
         self._columns: Sequence[Sequence[int]] = ()
+        self._painted = lru_cache(1)(self.lines)  # for each line of a painting, the same
 
     def show(self, title: str, columns: Sequence[Sequence[int]]) -> None:
         """Show these columns, the last one on the right: calls by the number of bits of their nanoseconds."""
         if (title, columns) != (self._title, self._columns):
             self._title, self._columns = title, columns
+            self._painted.cache_clear()
             self.refresh()
 
     def lines(self, width: int, height: int) -> list[tuple[Piece, ...]]:
@@ -98,7 +105,7 @@ class HeatMap(Widget):
 
     def render_line(self, y: int) -> Strip:
         """One line of durations."""
-        lines = self.lines(self.size.width, self.size.height)
+        lines = self._painted(self.size.width, self.size.height)
         return paint(lines[y] if y < len(lines) else (), self.size.width, palette(self.rich_style, self.app.theme))
 
     @property

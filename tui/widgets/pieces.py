@@ -32,6 +32,11 @@ ROLES = {
     "head-sorted": "bold $text-title",
     "cursor": "bold $text-accent",
     "row": "on $cursor",
+    "frame0": "on $frame",
+    "frame1": "on $frame-other",
+    "frame-rest": "$text-dim on $panel",
+    "frame-found": "bold underline $text-warning on $frame",
+    "frame-here": "bold $background on $accent",
 }
 
 

@@ -23,6 +23,8 @@ THEME = Theme(
         "text-warning": "#e3b568",
         "text-error": "#ee8d84",
         "cursor": "#243240",
+        "frame": "#1d3840",
+        "frame-other": "#274a54",
         "rule": "#39414b",
         "scrollbar": "#39414b",
         "border": "#39414b",

@@ -13,7 +13,8 @@
  * stats    a row per function, mapped by the reader; additions are atomic
  * groups   with `by`, the rows of each function's processes (1), threads (2) or threads' names (3); what finds no room
  *          there goes into `stats`. blank: such a row when it is new
- * control  one cell: whose turn it is, and whether it counts; frames are kept before that, too
+ * control  two cells: whose turn it is, and whether it counts (frames are kept before that, too); and whether the tops
+ *          of threads stay for their next calls, which saves a tenth: the reader takes out those of ended ones
  * frames   calls under way;  tops  the innermost call of each runner
  */
 #include <bpfscope.h>
@@ -47,7 +48,7 @@ struct top {
 BPF_F_TABLE("array", u32, struct row, stats, 1, BPF_F_MMAPABLE);
 BPF_F_TABLE("hash", struct member, struct row, groups, 1, 0);
 BPF_F_TABLE("array", u32, struct row, blank, 1, 0);
-BPF_F_TABLE("array", u32, u64, control, 1, BPF_F_MMAPABLE);
+BPF_F_TABLE("array", u32, u64, control, 2, BPF_F_MMAPABLE);
 BPF_F_TABLE("hash", struct place, struct frame, frames, 1, 0);
 BPF_F_TABLE("hash", u64, struct top, tops, 1, 0);
 
@@ -104,15 +105,19 @@ static inline struct row *row_of(u32 function, u64 *name, u64 by)
 
 int latency(struct pt_regs *ctx)
 {
-	u64 now = bpf_ktime_get_ns();
+	u64 now = 0;
 	CONSTANT(tgid, 0x7467696474676964);	/* only this process; 0: the link filters */
 	CONSTANT(by, 0x6279627962796279);	/* groups: 0 none, 1 processes, 2 threads, 3 names */
-	u64 thread = bpf_get_current_pid_tgid(), cookie = bpf_get_attach_cookie(ctx);
-	u32 zero = 0, function = cookie;
+	u64 cookie = bpf_get_attach_cookie(ctx);
+
+	if (cookie & RETURN)
+		now = bpf_ktime_get_ns();	/* as early as can be; at an entry it is as late as can be */
+	u64 thread = bpf_get_current_pid_tgid();
+	u32 zero = 0, one = 1, function = cookie;
 
 	if (tgid && thread >> 32 != tgid)
 		return 0;
-	u64 *cell = control.lookup(&zero);
+	u64 *cell = control.lookup(&zero), *keep = control.lookup(&one);
 	RUNNING(counted, cell);
 	struct place place = place_of(ctx, thread, cookie);
 
@@ -170,7 +175,7 @@ int latency(struct pt_regs *ctx)
 			if (was_counted)
 				__sync_fetch_and_add(&row->left, -1);
 			parent.depth = 0;
-		} else if (!parent.depth) {
+		} else if (!parent.depth && (cookie & GO || !keep || !*keep)) {
 			tops.delete(&place.runner);
 		} else if (top) {
 			top->depth = parent.depth;
@@ -221,13 +226,6 @@ int latency(struct pt_regs *ctx)
 			return 0;
 	}
 
-	/* One of the same function at the same depth, below a tail call, has been left too. */
-	frame = frames.lookup(&place);
-	if (frame && frame->counted && !frame->left) {
-		struct row *of = row_of(function, frame->name, by);
-		if (of)
-			__sync_fetch_and_add(&of->left, 1);
-	}
 	if (top) {
 		new.depth = top->depth;
 		new.function = top->function;
@@ -244,19 +242,31 @@ int latency(struct pt_regs *ctx)
 			__sync_fetch_and_add(&row->nested, 1);
 		return 0;	/* the kernel keeps no more: this return will not be seen */
 	}
-	if (tops.update(&place.runner, &mine)) {
+	if (top) {
+		*top = mine;
+	} else if (tops.update(&place.runner, &mine)) {
 		if (counted)
 			__sync_fetch_and_add(&row->full, 1);
 		return 0;
 	}
 	new.start = bpf_ktime_get_ns();
-	if (frames.update(&place, &new)) {
-		mine.depth = new.depth;
-		mine.function = new.function;
-		mine.nesting = new.nesting;
-		tops.update(&place.runner, &mine);
-		if (counted)
-			__sync_fetch_and_add(&row->full, 1);
+	if (!frames.insert(&place, &new))
+		return 0;
+
+	/* There is no room; or one of the same function at the same depth, below a tail call, has been left too. */
+	frame = frames.lookup(&place);
+	if (frame) {
+		struct row *of = row_of(function, frame->name, by);
+		if (of && frame->counted && !frame->left)
+			__sync_fetch_and_add(&of->left, 1);
+		*frame = new;
+		return 0;
 	}
+	mine.depth = new.depth;
+	mine.function = new.function;
+	mine.nesting = new.nesting;
+	tops.update(&place.runner, &mine);
+	if (counted)
+		__sync_fetch_and_add(&row->full, 1);
 	return 0;
 }

@@ -1,0 +1,96 @@
+"""The names that a JIT compiler gives its code: /tmp/perf-PID.map, a line of address, size and name for each function.
+
+The format is that of the kernel's tools/perf/Documentation/jit-interface.txt. The file lies in the process's own mount
+namespace and has its number in its own pid namespace. Anybody may have written it: it must belong to the process's
+user or to root, only its last part is read, and lines that don't fit are passed over.
+"""
+
+import os
+import re
+import stat
+from collections.abc import Iterator
+from typing import Final
+
+from tui.elf.ranges import Ranges
+from tui.owner import Owner
+from tui.text import sanitise
+
+_LARGEST: Final = 64 << 20  # bytes
+_MOST: Final = 1 << 18  # lines
+_LONGEST_NAME: Final = 1024  # bytes
+_LINE: Final = re.compile(rb"^(?:0x)?([0-9a-fA-F]{1,16}) (?:0x)?([0-9a-fA-F]{1,16}) ([^\n]+)\n", re.MULTILINE)
+_ADDRESSES: Final = 1 << 47  # of user space
+
+
+class PerfMap(Owner):
+    """One process's; holds the file open, so that it can be read when the process has gone."""
+
+    def __init__(self, pid: int) -> None:
+        """`pid` may be any thread of the process."""
+        self._pid = pid
+        self._fd = -1
+        self._read: tuple[int, ...] = ()  # the file's identity and size when it was read last
+        self._ranges = Ranges(())
+
+    def name(self, address: int) -> str:
+        """What lies at an address; sanitised, empty where nothing is known."""
+        return self._ranges.at(address)
+
+    def refresh(self) -> None:
+        """Reads the file again if there is more in it, or another."""
+        self._open()
+        if self._fd < 0:
+            return
+        status = os.fstat(self._fd)
+        version = (status.st_dev, status.st_ino, status.st_size)
+        if version != self._read:
+            start = max(0, status.st_size - _LARGEST)
+            self._ranges = Ranges(parse(os.pread(self._fd, _LARGEST, start)))
+            self._read = version
+
+    def close(self) -> None:
+        """Closes it; a second time is harmless."""
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _open(self) -> None:
+        """Takes the file that the process has now, if there is one that can be trusted; else the one before stays."""
+        try:
+            users, number = _identity(self._pid)
+            path = f"/proc/{self._pid}/root/tmp/perf-{number}.map"
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY)
+        except (OSError, ValueError):
+            return
+        status = os.fstat(fd)
+        if not stat.S_ISREG(status.st_mode) or status.st_uid not in users:
+            os.close(fd)
+            return
+        self.close()
+        self._fd = fd
+
+
+def parse(text: bytes) -> Iterator[tuple[int, int, str]]:
+    """Rows of address, size and sanitised name, of lines that are whole; the last ones, where there are very many."""
+    surplus = text.count(b"\n") - _MOST
+    for number, line in enumerate(_LINE.finditer(text)):
+        if number < surplus:
+            continue
+        start, size = int(line[1], 16), int(line[2], 16)
+        if start + size <= _ADDRESSES:
+            yield start, size, sanitise(line[3][:_LONGEST_NAME].decode("utf-8", "surrogateescape"))
+
+
+def _identity(pid: int) -> tuple[set[int], int]:
+    """The users that the file may belong to, and the process's number in its own namespace.
+
+    Raises OSError, ValueError.
+    """
+    users, number = {0}, pid
+    with open(f"/proc/{pid}/status", "rb") as file:
+        for line in file:
+            if line.startswith(b"Uid:"):
+                users.update(map(int, line.split()[1:3]))
+            elif line.startswith(b"NStgid:"):
+                number = int(line.split()[-1])
+    return users, number

@@ -1,0 +1,17 @@
+"""Values of calls as people read them. Pure: knows no widget."""
+
+from tui.collectors.samples import Read
+
+UNREADABLE = "unreadable"
+
+
+def spelt(value: Read) -> str:
+    """As in 3, -1, 0.5, true, "text", unreadable: no two kinds of values look alike."""
+    if value is None:
+        return UNREADABLE
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, str):
+        escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{escaped}"'
+    return str(value)
