@@ -12,8 +12,10 @@ from tui import text
 from tui.collectors.samples import ValuesSample
 from tui.collectors.sources import Readings
 from tui.elf.names import Function
+from tui.export import rows
+from tui.export.rows import Row
 from tui.screens import values
-from tui.screens.attached import BACK, SKIPPED, AttachedScreen
+from tui.screens.attached import BACK, EXPORT, SKIPPED, AttachedScreen
 from tui.screens.base import CURSOR, CUT, FASTER, REVERSE, SLOWER, SORT, SORTED, counted, filter_by
 from tui.screens.pace import Pace
 from tui.screens.session import Attaching
@@ -64,6 +66,7 @@ class ArgumentsScreen(AttachedScreen[ValuesSample]):
         FASTER,
         SLOWER,
         SKIPPED,
+        EXPORT,
         BACK,
     )
     SIGNS: ClassVar[tuple[tuple[str, str], ...]] = (
@@ -115,6 +118,10 @@ class ArgumentsScreen(AttachedScreen[ValuesSample]):
     def take(self, sample: ValuesSample) -> None:
         """Note how many calls there are."""
         self.pace.take(sample.time, sample.calls)
+
+    def document(self) -> Row:
+        """What an export says."""
+        return self.about(1) | (rows.values(self.sample) if self.sample else {})
 
     # Painting
 

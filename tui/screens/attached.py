@@ -6,6 +6,7 @@ detaches all.
 
 import asyncio
 import json
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from tui.collectors.samples import Cost
 from tui.collectors.sources import Attached, Reading, Readings
 from tui.elf.names import Function
 from tui.errors import BpfscopeError, TargetError
+from tui.export import rows
 from tui.export.bpftrace import program
 from tui.export.rows import Row
 from tui.screens.bpftrace import BpftraceScreen
@@ -35,6 +37,7 @@ from tui.widgets.lines import Phrase
 if TYPE_CHECKING:
     from tui.elf.names import Skipped
 
+NARROW = 100  # cells
 STOPPING = "stopping: what is attached already is detached again …"
 LEAVE = "esc leads back to the functions, and once more to the processes"
 SKIPPED = Action("x", "x", "skipped", "skipped", "List the functions that could not be probed, with reasons", 6)
@@ -108,6 +111,16 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
     def document(self) -> Row:
         """What an export says."""
         raise NotImplementedError
+
+    def exports(self) -> Mapping[str, Callable[[], str]]:
+        """The files that an export writes, by their endings: what makes them, of what is known now."""
+        document = self.document()
+        return {"json": lambda: json.dumps(document, ensure_ascii=False, indent=2) + "\n"}
+
+    def about(self, attached: int) -> Row:
+        """What every document begins with."""
+        about: Row = {"kind": "summary", "pid": self.target.pid, "name": self.target.name}
+        return about | {"attached": attached, "skipped": rows.skipped(self.skipped)}
 
     def focus_content(self) -> None:
         """Give the keys to what has them first."""
@@ -256,7 +269,18 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
     def show_state(self) -> None:
         """The lines around the content."""
         left: list[Phrase] = [((f"{self.target.title} ▸ ", "dim"), (self.subject, "title"))]
-        self.put_lines((left, [self.views.tabs(self.VIEW), *self.clock()]), self._state(), self._state_right())
+        tabs = self.views.tabs(self.VIEW, short=self.narrow)
+        self.put_lines((left, [tabs, *self.clock()]), self._state(), self._state_right())
+
+    @property
+    def narrow(self) -> bool:
+        """Whether there is room for what matters most only."""
+        return self.app.size.width < NARROW
+
+    def on_resize(self) -> None:
+        """There is other room."""
+        if self.is_mounted:
+            self.show_state()
 
     def clock(self) -> list[Phrase]:
         """How long it has run."""
@@ -277,8 +301,8 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
             phrases.append((f"{short} after {text.clock(sample.elapsed)}{tail}", "warn"))
         if sample.lost:
             phrases.append((f"lost {sample.lost:,}", "bad"))
-        figures = self.figures()
-        phrases += [*figures[:1], *self._cost(sample.cost), *figures[1:]]
+        figures, first = self.figures(), 2 if self.narrow else 1
+        phrases += [*figures[:first], *self._cost(sample.cost), *figures[first:]]
         if self.skipped:
             phrases.append((f"{len(self.skipped):,} skipped (x)", "warn"))
         return phrases
@@ -290,7 +314,8 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         budget = f"budget {cost.limit:g} %" if cost.limit else "no budget"
         share = cost.percent / cost.limit if cost.limit else 0.0
         role = "good" if share < 0.5 else "warn" if share < 1 else "bad"
-        phrases: list[Phrase] = [(f"costs {cost.percent:.1f} % of its time ({budget})", role if cost.limit else "warn")]
+        said = f"costs {cost.percent:.1f} %" + ("" if self.narrow else f" of its time ({budget})")
+        phrases: list[Phrase] = [(said, role if cost.limit else "warn")]
         if cost.suspended:
             phrases.append((f"{len(cost.suspended):,} taken off (u)", "bad"))
         return phrases
@@ -348,17 +373,20 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
             self.done()
 
     def action_export(self) -> None:
-        """Write the numbers to a file."""
-        self.run_worker(self._export(json.dumps(self.document(), ensure_ascii=False, indent=2) + "\n", "json"))
+        """Write what is known to files."""
+        self.run_worker(self._export(self.exports()))
 
-    async def _export(self, content: str, ending: str) -> None:
-        path = Path.cwd() / f"bpfscope-{self.target.pid}-{datetime.now().astimezone():%Y%m%d-%H%M%S}.{ending}"
+    async def _export(self, contents: Mapping[str, Callable[[], str]]) -> None:
+        name = f"bpfscope-{self.target.pid}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+        paths = [Path.cwd() / f"{name}.{ending}" for ending in contents]
+        shown = ", ".join(sanitise(str(path)) if path is paths[0] else path.suffix for path in paths)
         try:
-            await asyncio.to_thread(_write, path, content)
+            for path, content in zip(paths, contents.values(), strict=True):
+                await asyncio.to_thread(_write, path, content)
         except OSError as error:
-            self.say(f"{sanitise(str(path))} can't be written: {(error.strerror or str(error)).lower()}", bad=True)
+            self.say(f"{shown} can't be written: {(error.strerror or str(error)).lower()}", bad=True)
         else:
-            self.say(f"written to {sanitise(str(path))}")
+            self.say(f"written to {shown}")
 
     def action_bpftrace(self) -> None:
         """Show the nearest bpftrace program."""
@@ -396,6 +424,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
                 await self.console.close_session(self.session)
 
 
-def _write(path: Path, content: str) -> None:
-    with path.open("x", encoding="utf-8") as file:
-        file.write(content)
+def _write(path: Path, content: Callable[[], str]) -> None:
+    text = content()
+    with path.open("x", encoding="utf-8", errors="replace") as file:
+        file.write(text)

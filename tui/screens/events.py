@@ -1,7 +1,8 @@
 """Each call as it happens: a tail that follows, stands still while one looks through it, and can be searched."""
 
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from io import StringIO
 from operator import attrgetter
 from typing import ClassVar, Final
 
@@ -9,9 +10,10 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from tui import text
-from tui.collectors.samples import EventsSample
+from tui.collectors.samples import Event, EventsSample
 from tui.collectors.sources import Readings
 from tui.elf.names import Function
+from tui.export.chrome import Trace
 from tui.screens.attached import BACK, SKIPPED, AttachedScreen
 from tui.screens.base import CURSOR, CUT, FASTER, REVERSE, SLOWER, SORT, SORTED, counted, filter_by
 from tui.screens.event_columns import COLUMNS, moment
@@ -44,6 +46,9 @@ class EventsScreen(AttachedScreen[EventsSample]):
         FASTER,
         SLOWER,
         SKIPPED,
+        Action(
+            "e", "e", "export", "export", "Write the calls that are kept as a trace for Perfetto, into this folder", 6
+        ),
         BACK,
     )
     SIGNS: ClassVar[tuple[tuple[str, str], ...]] = (
@@ -163,6 +168,11 @@ class EventsScreen(AttachedScreen[EventsSample]):
         else:
             self.table().action_move(-1)
 
+    def exports(self) -> Mapping[str, Callable[[], str]]:
+        """A trace for Perfetto or chrome://tracing."""
+        events = [row.event for row in self.tail.rows if row.event]
+        return {"trace.json": lambda: _trace(events)}
+
     # Lines
 
     def figures(self) -> list[Phrase]:
@@ -204,6 +214,14 @@ class EventsScreen(AttachedScreen[EventsSample]):
             return super().actions()
         label = "follow" if self.frozen else "freeze" if self.chronological else "go on" if self.paused else "pause"
         return [action._replace(label=label) if action.name == "pause" else action for action in super().actions()]
+
+
+def _trace(events: Sequence[Event]) -> str:
+    file = StringIO()
+    trace = Trace(file, min((event.start_ns for event in events), default=0))
+    trace.write(events)
+    trace.finish()
+    return file.getvalue()
 
 
 def joined(pieces: Sequence[Piece]) -> tuple[Piece, ...]:

@@ -1,6 +1,6 @@
 """Who calls: a flame graph of the stacks in which functions were called, from either end."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import itemgetter
 from typing import ClassVar, Final
 
@@ -11,6 +11,9 @@ from tui import text
 from tui.collectors.samples import Stack, StacksSample
 from tui.collectors.sources import Readings
 from tui.elf.names import Function
+from tui.export.flamegraph import flamegraph
+from tui.export.folded import folded
+from tui.export.speedscope import speedscope
 from tui.screens.attached import BACK, SKIPPED, AttachedScreen
 from tui.screens.base import FASTER, FILTERS, MOVE, SLOWER
 from tui.screens.pace import Pace
@@ -51,6 +54,9 @@ class StacksScreen(AttachedScreen[StacksSample]):
         FASTER,
         SLOWER,
         SKIPPED,
+        Action(
+            "e", "e", "export", "export", "Write it as SVG, as folded stacks and for speedscope, into this folder", 6
+        ),
         BACK,
     )
     ALWAYS = tuple(WALK if action == MOVE else action for action in AttachedScreen.ALWAYS)
@@ -99,6 +105,16 @@ class StacksScreen(AttachedScreen[StacksSample]):
         path = self.flame.cursor
         frames = path[-1:]
         return next((one for one in self.views.functions if (one.name, one.module) in frames), None)
+
+    def exports(self) -> Mapping[str, Callable[[], str]]:
+        """A picture, and what other programs read."""
+        stacks = self.sample.stacks if self.sample else ()
+        title = f"{self.target.title}: who calls {text.plural(self.count, 'function')}"
+        return {
+            "svg": lambda: flamegraph(stacks, title),
+            "folded": lambda: "".join(folded(stacks)),
+            "speedscope.json": lambda: speedscope(stacks, title),
+        }
 
     # Painting
 

@@ -55,10 +55,14 @@ class Views:
         gone = set(map(function_key, functions))
         self.functions = tuple(function for function in self.functions if function_key(function) not in gone)
 
-    def tabs(self, shown: str) -> tuple[Piece, ...]:
-        """The letters and titles of all views; those that run are not dim, the one that is shown stands out."""
+    def tabs(self, shown: str, *, short: bool = False) -> tuple[Piece, ...]:
+        """The letters and titles of all views; those that run are not dim, the one that is shown stands out.
+
+        `short`: only the title of that one.
+        """
         pieces: list[Piece] = []
         for view in VIEWS:
             role = "title" if view.name == shown else "" if view.name in self.screens else "dim"
-            pieces += [("  " if pieces else "", ""), (view.key, "key"), (f" {view.title}", role)]
+            title = f" {view.title}" if view.name == shown or not short else ""
+            pieces += [("  " if pieces else "", ""), (view.key, "key"), (title, role)]
         return tuple(pieces)
