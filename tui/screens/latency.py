@@ -101,7 +101,7 @@ COLUMNS: tuple[Column[LatencyRow], ...] = (
     ),
     _time("min_ns", "MIN", priority=4),
     _time("p50", "P50"),
-    _time("p90", "P90", priority=1),
+    _time("p90", "P90", priority=2),
     _time("p99", "P99"),
     _time("max_ns", "MAX", priority=1),
     _time("total_ns", "TOTAL", priority=3),
@@ -113,7 +113,7 @@ COLUMNS: tuple[Column[LatencyRow], ...] = (
         lambda row: row.latency.net_ns,
         descending=True,
         right=True,
-        priority=2,
+        priority=1,
     ),
     Column(
         "share",
