@@ -8,6 +8,7 @@ from typing import Generic
 from tui.collectors.histogram import BUCKETS, bucket_bounds
 from tui.collectors.samples import (
     Attached,
+    Cost,
     CountsSample,
     Event,
     EventsSample,
@@ -24,6 +25,7 @@ from tui.elf.names import Function, Module, Skipped
 from tui.errors import BpfscopeError
 
 MIB = 1024 * 1024
+COST = Cost(7.1, 10.0)
 HOSTILE = ("[/]", "[@click=app.quit]x", "[bold]loud[/bold]", "␛[31mred", "日本語の関数", "e\u0301galite\u0301")
 
 
@@ -152,7 +154,7 @@ class FakeProbing:
         """Yield a sample; the clock starts at 1,000."""
         self.calls |= calls
         totals = tuple(self.calls.get(one.name, 0) for one in self.functions)
-        self._queue.put_nowait(CountsSample(1000 + time, time, self.functions, totals, lost, ended))
+        self._queue.put_nowait(CountsSample(1000 + time, time, self.functions, totals, lost, ended, COST))
 
     async def readings(self, interval: float) -> AsyncIterator[CountsSample]:
         """What `tick` was given."""
@@ -206,7 +208,9 @@ def event(
 
 def events_sample(elapsed: float, *events: Event, **changes: object) -> EventsSample:
     """What was seen since the sample before; `changes` replace its fields."""
-    plain = EventsSample(1000 + elapsed, elapsed, (CACHE, LOOP, RECURSIVE), events, len(events), len(events), 0, 0, 0)
+    plain = EventsSample(
+        1000 + elapsed, elapsed, (CACHE, LOOP, RECURSIVE), events, len(events), len(events), 0, 0, 0, "", COST
+    )
     return plain._replace(**changes)  # type: ignore[arg-type]
 
 
@@ -248,7 +252,7 @@ class FakeTiming(FakeReadings[LatencySample]):
     def tick(self, time: float, *latencies: Latency, lost: int = 0, ended: str = "") -> None:
         """Yield a sample; the clock starts at 1,000. Functions that nothing is said of weren't called."""
         rest = (timed(),) * (len(self.functions) - len(latencies))
-        self.give(LatencySample(1000 + time, time, self.functions, (*latencies, *rest), lost, ended))
+        self.give(LatencySample(1000 + time, time, self.functions, (*latencies, *rest), lost, ended, COST))
 
 
 class FakeSources:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from textual.pilot import Pilot
 
-from tests.screens.fakes import CACHE, HOSTILE, LOOP, RECURSIVE, FakeSources
+from tests.screens.fakes import CACHE, COST, HOSTILE, LOOP, RECURSIVE, FakeSources
 from tests.screens.steps import at, context, detail, functions, keys, painted, probe, state, type_filter, under, until
 from tui.app import Bpfscope
 from tui.collectors.samples import Read, ValuesRow, ValuesSample
@@ -35,7 +35,7 @@ def sample(
     """Rows as calls and values."""
     found = tuple(ValuesRow(values, calls) for calls, values in rows)
     calls = sum(row.calls for row in found) + lost
-    return ValuesSample(1000 + elapsed, elapsed, of, names, found, calls, unmatched, lost, ended)
+    return ValuesSample(1000 + elapsed, elapsed, of, names, found, calls, unmatched, lost, ended, COST)
 
 
 async def arguments(pilot: Pilot[Any], sources: FakeSources) -> ArgumentsScreen:

@@ -46,7 +46,7 @@ async def test_counts_rates_and_shares(sources: FakeSources) -> None:
         assert cells[0][1:4] == ["main.fibonacciLoop", "240", "150"]
         assert cells[1][:3] == ["main.fibonacciCache", "60", "50"]
         assert "80.0 %" in painted(screen)[1]
-        assert state(screen) == "200 calls/s · costs 0.0 % of its time (no budget) · 300 calls · live ● · every 1 s"
+        assert state(screen) == "200 calls/s · costs 7.1 % of its time (budget 10 %) · 300 calls · live ● · every 1 s"
         assert context(screen) == (
             "fibonacci 2696 ▸ 3 functions · c Calls  l Latency  f Flame  g Arguments  v Events · 00:01"
         )

@@ -4,7 +4,7 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from tests.screens.fakes import CACHE, LOOP, RECURSIVE, FakeSources
+from tests.screens.fakes import CACHE, COST, LOOP, RECURSIVE, FakeSources
 from tests.screens.steps import at, context, detail, functions, keys, state, type_filter, until
 from tui.app import Bpfscope
 from tui.collectors.samples import Frame, Stack, StacksSample
@@ -31,7 +31,7 @@ def stack(calls: int, *names: str | Frame, cut: bool = False) -> Stack:
 
 def sample(elapsed: float, *stacks: Stack, lost: int = 0, ended: str = "") -> StacksSample:
     calls = sum(stack.calls for stack in stacks) + lost
-    return StacksSample(1000 + elapsed, elapsed, TARGETS, stacks, calls, lost, ended)
+    return StacksSample(1000 + elapsed, elapsed, TARGETS, stacks, calls, lost, ended, COST)
 
 
 async def stacks(pilot: Pilot[Any], sources: FakeSources) -> StacksScreen:
@@ -78,7 +78,7 @@ async def test_a_line_per_depth(sources: FakeSources) -> None:
         assert "main.handle" in lines[2]
         assert "main.fibonacciRecursive" in lines[3]
         assert lines[4].strip() == "▏main…sive"
-        assert state(screen).startswith("0 calls/s · costs 0.0 % of its time (no budget) · 1,000 calls · 5 stacks")
+        assert state(screen).startswith("0 calls/s · costs 7.1 % of its time (budget 10 %) · 1,000 calls · 5 stacks")
         assert "f Flame" in context(screen)
         sources.stackings[-1].give(sample(3, stack(700, *MAIN, leaf(RECURSIVE)), *SOME[1:]))
         await until(pilot, lambda: "50 calls/s" in state(screen))

@@ -68,7 +68,7 @@ class FunctionsScreen(ConsoleScreen):
         Action(
             "enter", "enter", "probe", "probe", "Count calls of the marked functions, or of the one under the cursor", 0
         ),
-        *(view.action(4 if view.name == "latency" else 5) for view in VIEWS),
+        *(view.action(4) for view in VIEWS),
         Action("space", "space", "mark", "mark", "Mark the function for probing, or unmark it", 1),
         Action("a", "a", "mark all", "mark_all", "Mark all functions that the filter leaves; again: unmark them", 3),
         filter_by("functions with this in their name", 1),

@@ -1,20 +1,16 @@
 """All keys of a screen, and what its signs mean."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.screen import Screen
 from textual.strip import Strip
 from textual.widget import Widget
 
+from tui.screens.page import PageScreen
 from tui.widgets.actions import Action
-from tui.widgets.lines import KeyLine, Line, Rule
 from tui.widgets.pieces import Piece, fit, paint, palette, wrap
 
-KEYS = (Action("escape", "esc", "back", "close", "Back", 0), Action("", "↑ ↓", "scroll", "", "Scroll", 1))
 TWO_COLUMNS = 72  # cells
 MARGIN = 11  # cells for the key
 
@@ -68,46 +64,16 @@ def _split(entries: Sequence[list[tuple[Piece, ...]]], columns: int) -> list[lis
     return parts
 
 
-class HelpScreen(Screen[None]):
+class HelpScreen(PageScreen):
     """Made from the screen's own registry of actions."""
 
-    CSS_PATH = "help.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,question_mark", "close", show=False),
-        Binding("q", "app.quit", show=False),
-        Binding("j", "scroll(1)", show=False),
-        Binding("k", "scroll(-1)", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark", "close", show=False)]
 
     def __init__(self, title: str, actions: Sequence[Action], signs: Sequence[tuple[str, str]]) -> None:
-        super().__init__()
-        self._title = title
+        super().__init__("Help", title)
         self._entries = [(action.shown, action.help) for action in actions if action.listed]
         self._signs = signs
 
-    def compose(self) -> ComposeResult:
-        """The keys between a line on top and one below."""
-        yield Line()
-        yield Rule()
-        with VerticalScroll():
-            yield Page([*self._entries, ("", ""), *self._signs])
-        yield KeyLine()
-
-    def on_mount(self) -> None:
-        """Say of what this is the help."""
-        self.query_one(Line).show([(("Help ▸ ", "dim"), (self._title, "title"))])
-        self.query_one(KeyLine).show(KEYS)
-        self.query_one(VerticalScroll).focus()
-
-    def action_close(self) -> None:
-        """Back to the screen."""
-        self.dismiss()
-
-    def action_scroll(self, lines: int) -> None:
-        """Scroll by lines."""
-        self.query_one(VerticalScroll).scroll_relative(y=lines, animate=False)
-
-    def on_key_line_pressed(self, event: KeyLine.Pressed) -> None:
-        """Back was clicked."""
-        if event.action.name:
-            self.action_close()
+    def page(self) -> Iterable[Widget]:
+        """The keys, and the signs."""
+        yield Page([*self._entries, ("", ""), *self._signs])
