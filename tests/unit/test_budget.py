@@ -24,6 +24,7 @@ class World:
 
     shares: dict[Function, float]
     now: float = 100.0
+    speed: float = 1.0  # the part of the time that it runs
     cpu: float = 0.0
     spent_by: dict[Function, float] = field(default_factory=dict)
     off: set[Function] = field(default_factory=set)
@@ -45,12 +46,12 @@ class World:
         """Time goes by, with looks when they are due; what is asked for is taken off."""
         end = self.now + seconds
         while self.now < end:
-            step = guard.pause()
+            step = guard.due - self.now
             self.now += step
-            self.cpu += step * SECOND
+            self.cpu += step * SECOND * self.speed
             for one, share in self.shares.items():
                 if one not in self.off:
-                    self.spent_by[one] = self.spent_by.get(one, 0) + share * step * SECOND
+                    self.spent_by[one] = self.spent_by.get(one, 0) + share * step * SECOND * self.speed
             if dear := guard.look():
                 guard.suspend(dear)
 
@@ -80,11 +81,21 @@ def test_many_are_cut_at_once_the_dearest_first(world: World) -> None:
 def test_few_that_were_chosen_are_let_go_on_for_a_while(world: World) -> None:
     world.shares = {function(1): 0.6, function(2): 0.01}
     guard = Guard(world, 1, 10.0)
-    world.run(guard, 15)
+    world.run(guard, 8)
     assert not world.off
     assert guard.cost.percent == pytest.approx(61, abs=1)
-    world.run(guard, 5)
+    world.run(guard, 4)
     assert world.off == {function(1)}
+    world.run(guard, 30)
+    assert world.off == {function(1)}
+
+
+def test_what_hardly_costs_anything_stays(world: World) -> None:
+    world.shares, world.speed = {function(1): 0.6}, 0.01  # of a target that runs for a hundredth of the time
+    guard = Guard(world, 1, 10.0)
+    world.run(guard, 30)
+    assert not world.off
+    assert guard.cost.percent == pytest.approx(60, abs=1)
 
 
 def test_within_the_budget_nothing_happens(world: World) -> None:

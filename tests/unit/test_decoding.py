@@ -7,7 +7,7 @@ from tui.bpf.plans import NO_TEXT, VALUES, Plan
 from tui.collectors import decoding
 from tui.collectors.decoding import Decoder
 from tui.collectors.reading import Reads
-from tui.collectors.samples import Read, ValuesRow
+from tui.collectors.samples import Address, Read, ValuesRow, Word
 from tui.elf.values import Fetch, Kind, Value
 
 N = Value("n", "int", Kind.INT, 4, Fetch("di"))
@@ -46,7 +46,9 @@ def test_what_cells_say(kind: Kind, size: int, cells: bytes, read: object) -> No
     value = Value("n", "type", kind, size, Fetch("di"), Fetch("si"))
     (found,) = decoded((value,), cells)
     assert found == read
-    assert type(found) is type(read)
+    assert isinstance(found, type(read))
+    assert isinstance(found, Address) == (kind is Kind.POINTER)
+    assert isinstance(found, Word) == (kind is Kind.ERROR)
 
 
 def test_what_was_unreadable_is_none() -> None:

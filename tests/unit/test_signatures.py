@@ -47,7 +47,9 @@ def test_whatever_a_target_tells_can_be_read(targets: Path, program: str) -> Non
         for row in rows:
             parameters = by_name(signature.parameters + signature.fields)
             results = by_name(signature.results + signature.result_fields)
-            for told, values in ((row[0], parameters), (row[1], results)):
+            variant = "the compiler made this variant" in signature.note  # whose result may be gone
+            assert not (variant and any(value.at for value in signature.results))
+            for told, values in ((row[0], parameters), ({} if variant else row[1], results)):
                 for key, value in told.items():
                     readable = key != "unreadable" and values[key].at is not None
                     assert readable or (key == "unreadable" and not any(each.at for each in values.values()))

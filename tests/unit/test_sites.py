@@ -149,13 +149,18 @@ def test_a_function_too_large_to_look_through(tmp_path: Path, monkeypatch: pytes
     ("code", "offsets", "recursive", "note"),
     [
         ("55 5d c3", [2], False, ""),
-        ("85ff 7401 c3 c20800 f3c3 f2c3", [4, 5, 8, 10], False, ""),
+        ("85ff 7401 c3 7403 c20800 7402 f3c3 f2c3", [4, 7, 12, 14], False, ""),
         ("53 e8faffffff 5b c3", [7], True, ""),
         ("85ff 7501 c3 e900010000", [4], False, "jump to another function"),
         ("85ff 0f85f0ffffff c3", [8], False, "jump to another function"),
         ("85ff 7501 c3 ff2500000000", [4], False, "jump to another function"),
         ("e800000000", [], False, "never returns"),
-        ("c3 06 06", [0], False, "data lies between"),
+        ("c3 06 06", [0], False, ""),
+        ("7401 06 c3", [], False, "data lies between"),
+        ("85ff 7401 c3 c3 90c3 90", [4, 5], False, "nothing is known to lead"),  # data, for all that is known
+        ("53 89f8 eb01 b8 05000000c3 5b c3", [12], False, "nothing is known to lead"),  # a byte that is jumped over
+        ("85ff 7401 c3 c3 e8f5ffffff c3", [4, 5, 11], True, ""),  # what follows an exception
+        ("ffe0 90 c3", [3], False, "jump to another function"),  # a switch may lead there
         ("b8c3c3c3c3 c3", [5], False, ""),  # bytes of a number
     ],
 )

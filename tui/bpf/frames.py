@@ -5,7 +5,7 @@ The cookies of their hooks, and frames of threads that have ended, which nothing
 
 import os
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from tui.bpf import kernel
@@ -55,16 +55,21 @@ class Ended(dict[int, bool]):
         return self[runner]
 
 
-def left_by(ended: Ended, frames: int, size: int, places: Sequence[Timed]) -> Iterator[tuple[int, bytes]]:
+def left_by(
+    ended: Ended, frames: int, size: int, places: Sequence[Timed], useless: Callable[[bytes], bool] | None = None
+) -> Iterator[tuple[int, bytes]]:
     """Takes the frames (values of `size` bytes) of threads that have ended out of the map: functions' indexes, values.
 
-    Not those of Go: a goroutine's end can't be told.
+    Not those of Go: a goroutine's end can't be told. Where there are many frames, it takes out the `useless` ones too.
     """
-    for key in set(kernel.map_keys(frames, _PLACE.size, MOST_SWEPT)):
+    keys = set(kernel.map_keys(frames, _PLACE.size, MOST_SWEPT))
+    many = useless if len(keys) >= MOST_SWEPT // 2 else None
+    for key in keys:
         runner, _, index = _PLACE.unpack(key)
-        if places[index].go or not ended[runner]:
+        over = not places[index].go and ended[runner]
+        if not over and many is None:
             continue
         value = kernel.map_lookup(frames, key, size)
-        if value is not None:
+        if value is not None and (over or (many is not None and many(value))):
             kernel.map_delete(frames, key)
             yield index, value

@@ -156,7 +156,7 @@ class Timing(Owner):
         tops = self._loaded.map("tops")
         runners = {struct.unpack("=Q", key)[0] for key in kernel.map_keys(tops, 8, MOST_SWEPT)}
         ended = Ended(self._pid)
-        for index, value in left_by(ended, self._loaded.map("frames"), _FRAME.size, self._places):
+        for index, value in left_by(ended, self._loaded.map("frames"), _FRAME.size, self._places, _was_left):
             *_, counted, left, _ = _FRAME.unpack(value)
             self._swept[index] += counted and not left
         gone = [runner for runner in runners if runner >> 32 == self._pid and ended[runner]]  # in Go it is no thread
@@ -171,6 +171,12 @@ class Timing(Owner):
     def close(self) -> None:
         """Detaches everything; a second time is harmless."""
         self._owned.close()
+
+
+def _was_left(frame: bytes) -> bool:
+    """Whether a call has been left without a return: it was counted as such, and only a coroutine comes back to it."""
+    *_, left, _ = _FRAME.unpack(frame)
+    return bool(left)
 
 
 def _row(cells: "memoryview[int]", swept: int) -> tuple[Row, Sequence[int]]:

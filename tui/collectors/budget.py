@@ -1,11 +1,13 @@
 """What probes cost the target, and taking the dearest ones off when that exceeds a budget.
 
 The cost is predicted: hits, times what a hit takes on this machine (`calibration`). It is compared with the CPU time
-that the target uses, probes included. Over the budget a debt grows, within it the debt is paid back; what is tolerated
-depends on how much was asked for: few functions were chosen one by one, and are let go on for a while, of many the
-dearest are hardly what somebody looks for.
+that the target uses, probes included. What is tolerated depends on how much was asked for. Few functions were chosen
+one by one: they may exceed the budget for ten seconds, then the dearest one goes. Of many the dearest are hardly what
+somebody looks for: over the budget a debt grows, and they go at once, until it is paid back. Where probes take less
+than a hundredth of a CPU, as in a target that hardly runs, nothing is taken off.
 """
 
+import math
 import time
 from collections import deque
 from collections.abc import Sequence
@@ -21,8 +23,9 @@ from tui.elf.names import Function, Skipped
 
 DEFAULT: Final = 10.0  # percent of the target's CPU time
 FEW: Final = 32  # functions
-_CREDIT_FEW: Final = 10.0  # seconds of debt that are tolerated
-_CREDIT_MANY: Final = 0.02
+_PATIENCE: Final = 10.0  # seconds that the budget may be exceeded
+_CREDIT: Final = 0.02  # seconds of debt that are tolerated
+_NEGLIGIBLE: Final = 0.01  # of a CPU
 _WINDOW: Final = 1.0  # seconds that the shown percentage is about
 _TRIAL: Final = 0.05  # seconds
 _PAUSES: Final = (0.02, 0.03, 0.05, 0.1, 0.1, 0.1)  # between the first looks; soon after attaching most is to be seen
@@ -74,17 +77,15 @@ class Guard:
         """`held_back`: what isn't on from the beginning."""
         self.limit = limit
         self._probe, self._pid = probe, pid
-        self._credit = _CREDIT_FEW if len(probe.functions) <= FEW else _CREDIT_MANY
+        self._many = len(probe.functions) > FEW
         self._debt = 0.0
+        self._over = math.inf  # since when the budget is exceeded
         expected = f"the probes would take {held_back.percent:.0f} % of the target's time, and the budget is {limit} %"
         self._suspended = dict.fromkeys(held_back.functions, expected)
         self._percent = 0.0
         self._looks: deque[_Look] = deque()
         self._pauses = iter(_PAUSES)
-
-    def pause(self) -> float:
-        """Seconds until the next look is due."""
-        return next(self._pauses, _PAUSE)
+        self.due = time.monotonic() + next(self._pauses)  # when to look next
 
     @property
     def cost(self) -> Cost:
@@ -94,6 +95,7 @@ class Guard:
     def look(self) -> list[Function]:
         """What is to be taken off now, the dearest first; mostly nothing."""
         now = _Look(time.monotonic(), cpu_time(self._pid), tuple(self._probe.spent()))
+        self.due = now.time + next(self._pauses, _PAUSE)
         before = self._looks[-1] if self._looks else now
         if len(before.spent) != len(now.spent):  # others are probed: begin anew
             self._looks.clear()
@@ -109,11 +111,16 @@ class Guard:
         share = self.limit / 100
         spent = sum(now.spent) - sum(before.spent)
         self._debt = max(0.0, self._debt + (spent - share * max(now.cpu - before.cpu, spent)) / 1e9)
-        if self._debt <= self._credit or (self._suspended and now.time - first.time < _SHORTEST):
-            return []
-        spent_each = list(map(sub, now.spent, first.spent))
-        wanted = dearest(spent_each, now.cpu - first.cpu, _AIM * share)
+        took = list(map(sub, now.spent, first.spent))
+        exceeded = self._percent > self.limit and sum(took) > _NEGLIGIBLE * (now.time - first.time) * 1e9
+        self._over = min(self._over, now.time) if exceeded else math.inf
         functions = self._probe.functions
+        if now.time - self._over > _PATIENCE:
+            self._over = now.time
+            return [functions[took.index(max(took))]]
+        if not self._many or self._debt <= _CREDIT or (self._suspended and now.time - first.time < _SHORTEST):
+            return []
+        wanted = dearest(took, now.cpu - first.cpu, _AIM * share)
         return [functions[index] for index in wanted if functions[index] not in self._suspended]
 
     def suspend(self, functions: Sequence[Function]) -> None:

@@ -69,6 +69,11 @@ class CallsProbe(Owner):
         """What is read of each function's calls."""
         return {function: self._members[index].reads for function, index in self._indexes.items()}
 
+    def stop(self) -> None:
+        """Detaches everything; what was read stays to be told."""
+        if self._events is not None:
+            self._events.attachment.close()
+
     def spent(self) -> list[int]:
         """Nanoseconds that the target has lost to each function's probes."""
         if self._events is None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
@@ -98,7 +99,7 @@ class Live(Generic[Reading_co]):
 
     async def _keep_budget(self) -> None:
         while True:
-            await asyncio.sleep(self.guard.pause())
+            await asyncio.sleep(max(0.0, self.guard.due - time.monotonic()))
             async with self._turn:
                 if dear := self.guard.look():
                     with suppress(BpfscopeError):  # the target has ended, which the next reading says

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from tui.bpf.plans import NO_TEXT, TEXT_BYTES, VALUES
 from tui.collectors.reading import TEXTS, Reads
-from tui.collectors.samples import Read, ValuesRow
+from tui.collectors.samples import Address, Read, ValuesRow, Word
 from tui.elf.values import Kind, Value
 from tui.text import sanitise
 
@@ -14,6 +14,9 @@ _FORMATS: Final = {
     Kind.INT: "q", Kind.UINT: "Q", Kind.BOOL: "?7x", Kind.POINTER: "Q", Kind.CSTRING: "Q64s", Kind.STRING: "Q64s",
     Kind.SLICE: "q", Kind.ERROR: "Q", Kind.FLOAT: "d",
 }  # fmt: skip
+
+
+_NIL, _NOT_NIL = Word("nil"), Word("not nil")
 
 
 class Decoder:
@@ -60,11 +63,15 @@ def _text(kept: bytes, length: int) -> str:
 
 
 def _error(fields: Iterator[Any]) -> Read:
-    return "not nil" if next(fields) else "nil"
+    return _NOT_NIL if next(fields) else _NIL
+
+
+def _address(fields: Iterator[Any]) -> Read:
+    return Address(next(fields))
 
 
 _DECODERS: Final[dict[Kind, Callable[[Iterator[Any]], Read]]] = {
-    Kind.CSTRING: _c_text, Kind.STRING: _counted_text, Kind.ERROR: _error,
+    Kind.CSTRING: _c_text, Kind.STRING: _counted_text, Kind.ERROR: _error, Kind.POINTER: _address,
 }  # fmt: skip
 
 

@@ -20,7 +20,8 @@ class Chosen(NamedTuple):
     function: Function
     site: Site
     returns: Returns = Returns(())
-    go: bool = False
+    go: bool = False  # it is one of Go's
+    in_go: bool = False  # it is in a program of Go's, as what cgo links in
 
 
 class Files(Owner):
@@ -61,7 +62,7 @@ class Files(Owner):
                     if refused := site.refused or changed:
                         skipped.append(Skipped(function, refused))
                     else:
-                        chosen.append(Chosen(function, site, where, sites.go))
+                        chosen.append(Chosen(function, site, where, sites.of_go(function), sites.go))
         return chosen, skipped
 
     def sites(self, functions: Sequence[Function]) -> Iterator[tuple[Function, Site, str]]:

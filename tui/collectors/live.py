@@ -85,11 +85,8 @@ def samples(
 
 def _wait(poll: select.poll, due: float, guard: Guard | None) -> bool:
     """Until then, or until there is something to stop for, which is true then."""
-    while guard is not None:
-        look = time.monotonic() + guard.pause()
-        if look >= due:
-            break
-        if poll.poll((look - time.monotonic()) * 1000):
+    while guard is not None and guard.due < due:
+        if poll.poll(max(0.0, guard.due - time.monotonic()) * 1000):
             return True
         if dear := guard.look():
             guard.suspend(dear)

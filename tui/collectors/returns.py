@@ -11,14 +11,20 @@ from typing import Final
 
 from tui.bpf.frames import Timed
 from tui.collectors.files import Chosen
+from tui.elf.names import Function
 
 _COLD: Final = re.compile(r"\.cold(?:\.\d+)?$")
 _MOST_RETURNS: Final = 256  # of a function
 
 
+def part_of_another(function: Function) -> bool:
+    """Whether it is what a compiler moved out of a function: it is jumped to, and no return address is on the stack."""
+    return _COLD.search(function.raw_name) is not None
+
+
 def no_function(chosen: Chosen) -> str:
     """Why what begins there is no call; empty: it is one."""
-    return "it is a part of another function, which is jumped to" if _COLD.search(chosen.function.raw_name) else ""
+    return "it is a part of another function, which is jumped to" if part_of_another(chosen.function) else ""
 
 
 def of_assembly(chosen: Chosen) -> bool:
@@ -32,7 +38,7 @@ def unseen(chosen: Chosen, *, return_probes: bool) -> str:
     if of_assembly(chosen):
         return "it is written in assembly, and may change goroutines or stacks"
     if return_probes:
-        return "a return probe would end a Go program" if chosen.go else ""
+        return "a return probe would end a Go program" if chosen.in_go else ""
     if not returns.offsets or "data lies" in returns.note:
         return f"where it returns isn't known: {returns.note}"
     if len(returns.offsets) > _MOST_RETURNS:

@@ -116,6 +116,16 @@ class StacksSample(NamedTuple):
     cost: Cost = Cost()
 
 
+class Address(int):
+    """A pointer: people read it in hexadecimal."""
+
+
+class Word(str):
+    """What stands for a value, as nil: no text of the target's."""
+
+    __slots__ = ()
+
+
 Read = int | float | bool | str | None  # a value of a call; None: it could not be read
 
 

@@ -1,6 +1,5 @@
 """A probe that counts who calls: functions, their stacks with names, and what attaches them; a context manager."""
 
-import re
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -9,7 +8,7 @@ from typing import Final, NamedTuple
 from tui.bpf.counting import Place
 from tui.bpf.features import Method, attach_method, sees_real_pids
 from tui.bpf.stacks import STACKS, Callers, Spot, Walked, parse
-from tui.collectors import calibration
+from tui.collectors import calibration, returns
 from tui.collectors.budget import FEW, HeldBack, too_dear
 from tui.collectors.files import Chosen, Files, nothing_attached
 from tui.collectors.probe import ended
@@ -20,7 +19,6 @@ from tui.elf.names import Function, Skipped
 from tui.elf.reader import ElfFile, Segment
 from tui.owner import Owner
 
-_COLD: Final = re.compile(r"\.cold(?:\.\d+)?$")
 _MOST_SHAPES: Final = 65_536  # different stacks that are kept; calls of others are lost
 _MOST_KEYS: Final = 32_768  # of the kernel's, whose shapes are remembered; others are symbolised again
 _LOST: Final = -1  # in place of a shape
@@ -156,8 +154,8 @@ class StacksProbe(Owner):
         found, skipped = self._files.choose(list(dict.fromkeys(functions)))
         chosen = []
         for each in found:
-            if _COLD.search(each.function.raw_name):  # where it is entered there is no return address
-                skipped.append(Skipped(each.function, "it is a part of another function, which is jumped to"))
+            if reason := returns.no_function(each):
+                skipped.append(Skipped(each.function, reason))
             else:
                 chosen.append(each)
         if not chosen:

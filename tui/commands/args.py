@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from tui import text
-from tui.collectors import histogram, live, signatures
+from tui.collectors import histogram, live, returns, signatures
 from tui.collectors import target as targets
 from tui.collectors.budget import Guard
 from tui.collectors.decoding import by_frequency
@@ -62,6 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _one(functions: Sequence[Function]) -> Function:
+    functions = [one for one in functions if not returns.part_of_another(one)] or functions
     if len(functions) > 1:
         some = ", ".join(function.name for function in functions[:5]) + (", …" if len(functions) > 5 else "")
         raise UsageError(f"FUNCTION must name one function, not {len(functions):,} ({some}); `trace` takes several")
@@ -99,8 +100,9 @@ def _table(sample: ValuesSample, words: Words, *, everything: bool) -> Iterator[
         yield f"{row.calls:>13,} {share:>6.1f}%  {bar:<{_BAR}}  {_label(sample.names, row, words)}\n"
     if len(ordered) > len(shown):
         yield f"{'':>13} {'':>7}  {'':<{_BAR}}  … and {len(ordered) - len(shown):,} more\n"
-    notes = f"in {sample.elapsed:.1f} s, unmatched {sample.unmatched:,}, lost {sample.lost:,}"
-    yield f"{sample.calls:>13,} {'':>7}  {'':<{_BAR}}  {notes}\n"
+    of = f"of {text.plural(sample.calls, 'call')} " if counted < sample.calls else ""
+    notes = f"{of}in {sample.elapsed:.1f} s, unmatched {sample.unmatched:,}, lost {sample.lost:,}"
+    yield f"{counted:>13,} {'':>7}  {'':<{_BAR}}  {notes}\n"
     if not everything:
         yield "\n"
 

@@ -58,7 +58,8 @@ def _interval(sample: CountsSample, before: CountsSample | None, labels: Sequenc
     elapsed = sample.elapsed - (before.elapsed if before else 0.0)
     called = [(now - then, label) for now, then, label in zip(sample.calls, earlier, labels, strict=True) if now > then]
     called.sort(reverse=True)
-    yield f"{sample.elapsed:.1f} s  {text.rate(sum(calls for calls, _ in called) / elapsed)} calls/s\n"
+    rate = text.rate(sum(calls for calls, _ in called) / elapsed)
+    yield f"{sample.elapsed:.1f} s  {rate} calls/s, costs {sample.cost.percent:.1f} % of the target's time\n"
     for calls, label in called[:BUSIEST]:
         yield f"{calls:>15,} {label}\n"
     if len(called) > BUSIEST:

@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         attached = probe.add(functions, known, arguments.budget)
         guard = Guard(probe, target.pid, arguments.budget, probe.held_back)
         samples = live.samples(probe, stop, _INTERVAL, arguments.duration, guard)
+        samples = _drained(samples, probe)
         if trace:
             samples = _written(samples, trace)
         lines = _json(attached, samples) if arguments.json else _text(attached, samples, _Calls(attached, probe))
@@ -65,6 +66,19 @@ def run(arguments: argparse.Namespace) -> int:
             sys.stdout.write(some)
             sys.stdout.flush()
     return 0
+
+
+def _drained(samples: Samples, probe: EventsProbe) -> Samples:
+    """The samples; before the last one nothing is attached any more, and what is in the buffer has been read."""
+    for sample, last in samples:
+        yield sample, False
+        if last:
+            probe.stop()
+            rest = probe.read()
+            while rest.events:
+                yield rest._replace(cost=sample.cost), False
+                rest = probe.read()
+            yield rest._replace(elapsed=sample.elapsed, cost=sample.cost, ended=sample.ended), True
 
 
 def _created(path: str) -> TextIO:

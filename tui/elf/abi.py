@@ -83,6 +83,8 @@ class _Frame:
 
 _Split = Callable[[Type], list[_Part] | None]
 
+_TAKEN: Final = "the compiler made this variant, and may have taken its result away"
+
 
 def signature(declaration: Declaration) -> Signature:
     """What can be read of a function's calls, and where."""
@@ -97,9 +99,13 @@ def signature(declaration: Declaration) -> Signature:
         for number, (each, where) in enumerate(zip(declaration.parameters, places, strict=True))
     ]
     results = _go_results(declaration, frame.stack) if go else [_result(each, split) for each in declaration.results]
+    shown = [value for each in results for value in _shown(*each)]
+    if declaration.altered:
+        shown = [value._replace(kind=Kind.UNREADABLE, at=None, length=None, why=_TAKEN) for value in shown]
+        results = []
     return Signature(
         tuple(value for each in parameters for value in _shown(*each)),
-        tuple(value for each in results for value in _shown(*each)),
+        tuple(shown),
         declaration.note,
         tuple(islice((value for each in parameters for value in _fields(*each)), _MOST_FIELDS)),
         tuple(islice((value for each in results for value in _fields(*each)), _MOST_FIELDS)),

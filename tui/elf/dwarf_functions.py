@@ -33,7 +33,7 @@ _REGISTERS: Final = (  # by DWARF's numbers (System V psABI, figure 3.36)
 _REG0, _REG31, _REGX, _PIECE = 0x50, 0x6F, 0x90, 0x93  # DW_OP_…
 _ABI0: Final = ".abi0"  # of Go's functions whose arguments are on the stack, for assembly
 _CLONE: Final = re.compile(r"\.(constprop|isra|part)\.\d")
-_VARIANT: Final = "the compiler made this variant, and may have taken parameters away"
+_VARIANT: Final = "the compiler made this variant, and may have taken parameters or its result away"
 _MORE: Final = "it takes more arguments than are declared"
 _RUST: Final = "Rust doesn't fix where structs are passed: this is how rustc 1.95 does it"
 

@@ -49,4 +49,5 @@ def select(functions: Iterable[Function], pattern: str) -> list[Function]:
     if exact:
         return exact
     matches = compile_pattern(pattern)
-    return [function for function in functions if any(map(matches, names(function)))]
+    found = [function for function in functions if any(map(matches, names(function)))]
+    return found or [function for function in functions if function.name.partition("(")[0] == pattern]  # of C++

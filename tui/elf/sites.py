@@ -13,7 +13,7 @@ Otherwise the probe goes on the first byte (in Go after that check), and where j
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Final, NamedTuple
 
 from tui.elf.disassembly import LONGEST, Disassembler, Instruction
@@ -77,6 +77,8 @@ _FAMILY: Final = {  # the register that a name is a part of
     for name in names
 }
 _NOTHING: Final = frozenset(("cmp", "test", "nop", "endbr64"))  # write no register
+_VARIANT: Final = re.compile(r"(?:\.(?:cold|isra|constprop|part|lto_priv|llvm|localalias)(?:\.\d+)?)+$")
+_ENDS: Final = frozenset(("ret", "retf", "iretq", "jmp", "ud2", "hlt", "int3"))  # what doesn't lead on
 _PUSHES: Final = frozenset(bytes([code]) for code in range(0x50, 0x58))
 
 
@@ -132,24 +134,63 @@ class Sites(Owner):
         back = self._leads_back(rest, start)
         return self._site(function, code, start, "jumps back to where it is probed count too" if back else "")
 
+    def of_go(self, function: Function) -> bool:
+        """Whether Go made it, not a compiler whose code was linked in: Go's names have the package before a dot."""
+        return self.go and "." in _VARIANT.sub("", function.raw_name)
+
     def returns(self, function: Function) -> Returns:
-        """Where it returns; found by disassembling all of it. Raises NotSupported without capstone."""
+        """Where it returns: at every RET to which its own jumps lead. Raises NotSupported without capstone.
+
+        A breakpoint in data, or within another instruction, would change what the program computes. So what nothing
+        leads to is only taken for code where a jump's targets aren't known (a switch), or where it calls a function of
+        this file, as what follows an exception does.
+        """
         code = self._code(function)
         if not function.size:
             return Returns((), note="its size isn't known")
         if len(code) < function.size:
             return Returns((), note="it is too large to look through")
-        body = list(self._instructions(code))
-        returns = tuple(function.offset + each.address for each in body if _word(each) == "ret")
-        jumps = [_target(each) for each in body if _word(each).startswith("j")]
+        body = {each.address: each for each in self._instructions(code)}
+        reached, anywhere = self._reached(code, body)
+        if not all(each.known for each in reached.values()) or (anywhere and not reached.keys() <= body.keys()):
+            return Returns((), note="data lies between its instructions")
+        found = {at for at, each in reached.items() if _word(each) == "ret"}
+        rest = [each for at, each in body.items() if at not in reached]
+        found |= set(_returns_of(rest, self._calls_home if not anywhere else None, function.address))
+        jumps = [_target(each) for each in reached.values() if _word(each).startswith("j")]
         note = ""
-        if not all(each.known for each in body):
-            note = "data lies between its instructions"
-        elif any(target is None or not 0 <= target < len(code) for target in jumps):
+        if any(target is None or not 0 <= target < len(code) for target in jumps):
             note = "it may also end by a jump to another function"
-        elif not returns:
+        elif not found:
             note = "it never returns"
+        elif any(_word(each) == "ret" and each.address not in found for each in rest):
+            note = "it has returns to which nothing is known to lead"
+        returns = tuple(function.offset + at for at in sorted(found))
         return Returns(returns, self.recursive(function), note)
+
+    def _reached(self, code: bytes, body: Mapping[int, Instruction]) -> tuple[dict[int, Instruction], bool]:
+        """The instructions to which the first leads, by address; and whether there is a jump that may lead anywhere."""
+        reached: dict[int, Instruction] = {}
+        anywhere, work = False, [0]
+        while work:
+            at = work.pop()
+            while 0 <= at < len(code) and at not in reached:
+                each = body.get(at) or next(self._instructions(code[at : at + 16], at, most=1), None)
+                if each is None:
+                    break
+                reached[at] = each
+                word, target = _word(each), _target(each)
+                if word.startswith(("j", "loop")) and target is not None:
+                    work.append(target)
+                anywhere |= word == "jmp" and target is None and "[rip" not in each.operands
+                if word in _ENDS or not each.known:
+                    break
+                at = each.end
+        return reached, anywhere
+
+    def _calls_home(self, target: int) -> bool:
+        """Whether an address is code of this file."""
+        return self._elf.file_offsets([target])[0] >= 0
 
     def recursive(self, function: Function) -> bool:
         """Whether it calls itself by its own address."""
@@ -204,6 +245,23 @@ class Sites(Owner):
         if self._disassembler is None:
             self._disassembler = Disassembler()
         return self._disassembler.instructions(code, address, most)
+
+
+def _returns_of(rest: Iterable[Instruction], home: Callable[[int], bool] | None, start: int) -> Iterator[int]:
+    """The returns among instructions to which nothing leads; with `home`, only where they call what it knows first.
+
+    `start` is the function's address, to which calls' targets are relative.
+    """
+    calls, after = home is None, -1
+    for each in rest:
+        if each.address != after:  # another piece
+            calls = home is None
+        after = each.end
+        target = _target(each)
+        if home is not None and _word(each) == "call" and target is not None:
+            calls = calls or home(start + target)
+        if _word(each) == "ret" and each.known and calls:
+            yield each.address
 
 
 def _after_stack_check(code: bytes) -> tuple[int, bytes]:

@@ -308,13 +308,14 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         return phrases
 
     def _cost(self, cost: Cost) -> list[Phrase]:
-        """What the probes cost the target, beside the budget."""
         if self.ended:
             return []
+        """What all views' probes cost the target, beside the budget that each of them keeps."""
         budget = f"budget {cost.limit:g} %" if cost.limit else "no budget"
         share = cost.percent / cost.limit if cost.limit else 0.0
         role = "good" if share < 0.5 else "warn" if share < 1 else "bad"
-        said = f"costs {cost.percent:.1f} %" + ("" if self.narrow else f" of its time ({budget})")
+        others = [view.sample.cost.percent for view in self.views.screens.values() if view.sample and view is not self]
+        said = f"costs {cost.percent + sum(others):.1f} %" + ("" if self.narrow else f" of its time ({budget})")
         phrases: list[Phrase] = [(said, role if cost.limit else "warn")]
         if cost.suspended:
             phrases.append((f"{len(cost.suspended):,} taken off (u)", "bad"))
@@ -340,7 +341,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
             return not self.ended
         if name == "undo":
             return not self.ended and bool(self.sample.cost.suspended)
-        return name != "skipped" or bool(self.skipped)
+        return True
 
     def actions(self) -> list[Action]:
         """Labels that depend on the state."""
@@ -348,13 +349,16 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
             "back": "clear" if self.prompt.is_open else "back" if self.failure or self.ended else "detach",
             "pause": "go on" if self.paused else "pause",
         }
-        return [action._replace(label=labels.get(action.name, action.label)) for action in super().actions()]
+        some = [action for action in super().actions() if self.skipped or action.name != "skipped"]
+        return [action._replace(label=labels.get(action.name, action.label)) for action in some]
 
     # Away from here
 
     def action_view(self, name: str) -> None:
         """Look at these functions in another way; what is measured goes on."""
-        if name != self.VIEW:
+        if self.ended and name not in self.views.screens:
+            self.say(f"{self.target.title} {self.ended}: there is nothing left to attach to", bad=True)
+        elif name != self.VIEW:
             self.views.chosen = self.under() or self.views.chosen
             self.console.open_view(name, self.views)
 
@@ -397,7 +401,10 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
 
     def action_skipped(self) -> None:
         """List what could not be probed."""
-        self.app.push_screen(SkippedScreen(self.target, self.skipped))
+        if self.skipped:
+            self.app.push_screen(SkippedScreen(self.target, self.skipped))
+        else:
+            self.say("nothing was skipped: all of these functions are probed")
 
     def action_back(self) -> None:
         """Clear the filter; then detach and go back."""

@@ -68,7 +68,10 @@ class FunctionsScreen(ConsoleScreen):
         Action(
             "enter", "enter", "probe", "probe", "Count calls of the marked functions, or of the one under the cursor", 0
         ),
-        *(view.action(4) for view in VIEWS),
+        *(view.action(10) for view in VIEWS),
+        Action(
+            "", " ".join(view.key for view in VIEWS), "views", "", "Look at them in one of five ways", 1, listed=False
+        ),
         Action("space", "space", "mark", "mark", "Mark the function for probing, or unmark it", 1),
         Action("a", "a", "mark all", "mark_all", "Mark all functions that the filter leaves; again: unmark them", 3),
         filter_by("functions with this in their name", 1),
@@ -402,7 +405,9 @@ class FunctionsScreen(ConsoleScreen):
     def left(self, probe: AttachedScreen[Any]) -> None:
         """The person comes back from a probe that is over."""
         self.over = probe.over
-        self.show_state()
+        if len(probe.views.functions) > 1:
+            self.marks.toggle_all(probe.views.functions)
+        self._show_marks()
 
     def action_back(self) -> None:
         """Clear the filter; then back to the running probe, or to the processes."""

@@ -1,9 +1,11 @@
 """The command palette's commands: the actions of the screen below it."""
 
+from contextlib import suppress
 from functools import partial
 
 from textual import on
 from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.css.query import NoMatches
 from textual.widgets import Input
 
 from tui.screens.base import ConsoleScreen
@@ -49,6 +51,11 @@ class Palette(CommandPalette):
         if self.app.screen is not self:
             event.stop()
             event.prevent_default()
+
+    async def _watch__show_busy(self) -> None:
+        """Nothing, before it is there and when it has gone."""
+        with suppress(NoMatches):
+            await super()._watch__show_busy()
 
     def _action_command_list(self, action: str) -> None:
         if self.query_one(CommandList).size.height:

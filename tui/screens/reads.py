@@ -1,6 +1,6 @@
 """Values of calls as people read them. Pure: knows no widget."""
 
-from tui.collectors.samples import Read
+from tui.collectors.samples import Address, Read, Word
 
 UNREADABLE = "unreadable"
 
@@ -11,7 +11,9 @@ def spelt(value: Read) -> str:
         return UNREADABLE
     if isinstance(value, bool):
         return "true" if value else "false"
-    if isinstance(value, str):
+    if isinstance(value, Address):
+        return f"{value:#x}"
+    if isinstance(value, str) and not isinstance(value, Word):
         escaped = value.replace("\\", "\\\\").replace('"', '\\"')
         return f'"{escaped}"'
     return str(value)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from rich.cells import cell_len
 
 from tui import text
-from tui.collectors.samples import Read, ValuesSample
+from tui.collectors.samples import Address, Read, ValuesSample
 from tui.screens.reads import UNREADABLE, spelt
 from tui.widgets.columns import Column
 from tui.widgets.pieces import Cell, length
@@ -44,7 +44,7 @@ def rows(sample: ValuesSample, places: Sequence[int]) -> list[ValueRow]:
 
 def is_number(value: Read) -> bool:
     """Whether it can be counted with: true and false can't."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    return isinstance(value, int | float) and not isinstance(value, bool | Address) and math.isfinite(value)
 
 
 def numbers(found: Iterable[ValueRow]) -> list[tuple[float, int]]:
