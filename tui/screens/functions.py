@@ -337,7 +337,8 @@ class FunctionsScreen(ConsoleScreen):
             labels |= {"probe": "add to the probe", "back": "back to the probe"}
         if self.prompt.is_open:
             labels["back"] = "clear"
-        return [action._replace(label=labels.get(action.name, action.label)) for action in super().actions()]
+        some = [action for action in super().actions() if action.label != "views" or self.can("view")]
+        return [action._replace(label=labels.get(action.name, action.label)) for action in some]
 
     # Marks
 
