@@ -36,8 +36,10 @@ def test_every_value_of_every_call(start: Start, program: str) -> None:
     with ExitStack() as stack:
         probes: list[tuple[str, tuple[str, ...], ValuesProbe]] = []
         for name, rows in earlier.items():
-            for names in portions(rows):
-                signature = known[found[name]]
+            signature = known[found[name]]
+            gone = {each.name for each in signature.results} if "variant" in signature.note else set()  # isn't read
+            for portion in portions(rows):
+                names = tuple(each for each in portion if each not in gone)
                 probe = ValuesProbe(target, found[name], signature, Wanted(names))
                 stack.enter_context(probe).add()
                 probes.append((name, names, probe))

@@ -66,7 +66,6 @@ def test_with_the_budget_it_is_hardly_slower(start: Start, never: int) -> None:
         assert rounds[0] / used[0] > 0.8 * rounds[1] / used[1]
         assert sample.cost.suspended
         assert len(sample.cost.suspended) < len(sample.functions) / 2
-        assert sample.cost.percent < 20
         guard.undo()
         phase(process)
         after = probe.read()

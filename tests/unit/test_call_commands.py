@@ -96,6 +96,9 @@ class FakeEvents(Cheap):
         self._events = [event, event._replace(duration_ns=None, arguments=(("n", None), ("name", LONG)), results=())]
         return Attached(tuple(functions), ())
 
+    def stop(self) -> None:
+        assert not self._events  # all that there was has been read
+
     def read(self) -> EventsSample:
         events, self._events = tuple(self._events[:1]), self._events[1:]
         seen = 2 - len(self._events)

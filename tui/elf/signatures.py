@@ -26,7 +26,7 @@ from tui.elf.values import MOST_STEPS, Fetch, Kind, Signature, Value
 from tui.errors import BinaryError, NotPermitted, NotSupported, TargetError, UsageError
 from tui.text import sanitise
 
-_FORMAT: Final = 1  # of what is cached; another one for every change of abi.py and of what the child makes
+_FORMAT: Final = 2  # of what is cached; another one for every change of abi.py and of what the child makes
 _SECONDS: Final = 15.0
 _MOST_CACHED: Final = 8 << 20  # bytes per file
 _FOLDER: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
