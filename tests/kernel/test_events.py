@@ -19,6 +19,7 @@ from tests.kernel.conftest import Start
 from tests.kernel.probing import Command, gone, link_ids, pick, program_ids, resolve, wait_until
 from tests.kernel.test_values import FIBONACCI, HOT, LONG, NAMED, SLOW, given
 from tests.targets.running import SECONDS, Running
+from tui.bpf.events import memory
 from tui.bpf.features import Method
 from tui.collectors import conditions
 from tui.collectors.events import SIZE, EventsProbe
@@ -389,3 +390,22 @@ def test_bpftrace_sees_the_same(start: Start, targets: Path) -> None:
     assert [str(event.results[0][1]) for event in events] == left
     assert [str(event.arguments[0][1]) for event in sorted(events, key=lambda event: event.start_ns)] == entered
     assert len(entered) == 177
+
+
+def test_the_memory_that_is_said_before_is_about_what_is_taken(start: Start) -> None:
+    process = start("given")
+    target = resolve(process.pid)
+    (function,) = pick(target, "fibonacci")
+    with EventsProbe(target, Wanted(results=True)) as probe:
+        probe.add([function], {function: FIBONACCI})
+        assert probe._events is not None
+        maps = probe._events._loaded._maps.values()
+        taken = sum(memory_of(fd) for fd in maps)
+    said = memory(1, ring=SIZE)
+    assert taken / 2 < said < 4 * taken
+
+
+def memory_of(fd: int) -> int:
+    """Bytes, as the kernel accounts for a map."""
+    (found,) = re.findall(r"^memlock:\s*(\d+)$", Path(f"/proc/self/fdinfo/{fd}").read_text(), re.MULTILINE)
+    return int(found)

@@ -43,6 +43,14 @@ class Totals(NamedTuple):
     dropped: int  # calls that found no room in the ring buffer or table
 
 
+def memory(functions: int, *, ring: int = 0, rows: int = 0) -> int:
+    """Bytes of kernel memory that reading calls takes at most."""
+    maps = {spec.name: spec for spec in compiler.shipped("events").maps}
+    each = sum(maps[name].value_size for name in ("stats", "plans"))
+    slots = _SLOTS * possible_cpus() * maps["slots"].value_size
+    return functions * each + slots + _FRAME_MEMORY + ring + rows * (maps["counts"].key_size + _BESIDE)
+
+
 class Events(Owner):
     """Owns everything that sees the calls of one set of functions; leaving it detaches."""
 

@@ -65,6 +65,7 @@ class HeldBack(NamedTuple):
 
     functions: tuple[Function, ...] = ()
     percent: float = 0.0  # of the target's time, that all of them would take
+    indexes: tuple[int, ...] = ()  # of the functions, among those that were looked at
 
 
 _NOTHING: Final = HeldBack()
@@ -154,14 +155,21 @@ def dearest(spent: Sequence[int], cpu: int, share: float) -> list[int]:
     return taken
 
 
-def too_dear(
-    places: Sequence[Place], costs: Sequence[int], pid: int | None, method: Method, limit: float
-) -> tuple[list[int], float]:
-    """Which functions not to put on, by index, and the share (percent) of the target's time that all would take.
+def hold_back(
+    functions: Sequence[Function],
+    places: Sequence[Place],
+    costs: Sequence[int],
+    pid: int | None,
+    method: Method,
+    limit: float | None,
+) -> HeldBack:
+    """Which of many functions not to put on; of few, or without a limit (percent), none.
 
-    Told by counting the calls for a moment, which costs the target a tenth of what timing them does; `costs` are the
-    nanoseconds that a call would take. Raises what `Batch` raises.
+    Told by counting the calls at these places for a moment, which costs the target a tenth of what else is done there;
+    `costs` are the nanoseconds that a call would take then. Raises what `Batch` raises.
     """
+    if limit is None or len(functions) <= FEW:
+        return HeldBack()
     hit = calibration.known().emulated
     with Batch(places, pid, method) as batch:
         before = cpu_time(pid)
@@ -169,7 +177,9 @@ def too_dear(
         calls, used = batch.calls(), cpu_time(pid) - before
     spent = [number * cost for number, cost in zip(calls, costs, strict=True)]
     cpu = max(0, used - hit * sum(calls)) + sum(spent)
-    return dearest(spent, cpu, _AIM * limit / 100), 100 * sum(spent) / cpu if cpu else 0.0
+    indexes = dearest(spent, cpu, _AIM * limit / 100)
+    percent = 100 * sum(spent) / cpu if cpu else 0.0
+    return HeldBack(tuple(functions[index] for index in indexes), percent, tuple(indexes))
 
 
 def cpu_time(pid: int | None) -> int:

@@ -9,7 +9,7 @@ from tui.bpf.events import Events
 from tui.bpf.features import Method, attach_method
 from tui.bpf.frames import Timed
 from tui.collectors import calibration, reading, returns
-from tui.collectors.budget import FEW, HeldBack, too_dear
+from tui.collectors.budget import HeldBack, hold_back
 from tui.collectors.files import Chosen, Files, nothing_attached
 from tui.collectors.probe import ended
 from tui.collectors.reading import Reads, Wanted
@@ -112,12 +112,14 @@ class CallsProbe(Owner):
         """Attaches once; of many functions, those that clearly exceed the budget `limit` (percent) are held back."""
         skipped = self._choose(signatures)
         costs = calibration.costs()
-        off: list[int] = []
-        if limit is not None and len(self._members) > FEW:
-            places = [Place(each.place.file, each.place.entry) for each in self._members]
-            taken = [each.costs(costs)[1] for each in self._members]
-            off, percent = too_dear(places, taken, self._target.pid, self._method, limit)
-            self.held_back = HeldBack(tuple(self._members[index].function for index in off), percent)
+        self.held_back = hold_back(
+            [each.function for each in self._members],
+            [Place(each.place.file, each.place.entry) for each in self._members],
+            [each.costs(costs)[1] for each in self._members],
+            self._target.pid,
+            self._method,
+            limit,
+        )
         self._events = Events(
             [each.place for each in self._members],
             [each.reads.plan for each in self._members],
@@ -125,7 +127,7 @@ class CallsProbe(Owner):
             self._method,
             ring=ring,
             rows=rows,
-            off=off,
+            off=self.held_back.indexes,
         )
         rejected = self._events.attachment.rejected
         skipped += [Skipped(self._members[index].function, reason) for index, reason in rejected.items()]

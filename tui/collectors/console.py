@@ -140,6 +140,20 @@ class LiveSources:
         """A sample at once and then one every `interval` seconds, for ever."""
         return processes.stream(self._processes, interval)
 
+    def memory(self, view: str, functions: int) -> int:
+        """Bytes that the kernel will keep for a view of so many functions; of counting, hardly any."""
+        from tui.bpf import events, stacks, timing
+        from tui.collectors.events import SIZE
+        from tui.collectors.values import ROWS
+
+        kept: dict[str, Callable[[], int]] = {
+            "latency": lambda: timing.memory(functions),
+            "stacks": lambda: stacks.memory(functions),
+            "arguments": lambda: events.memory(1, rows=ROWS),
+            "events": lambda: events.memory(functions, ring=SIZE),
+        }
+        return kept[view]() if view in kept else 0
+
     async def modules(self, pid: int) -> tuple[Module, ...]:
         """The ELF files that the process maps, its executable first. Raises TargetError, NotPermitted."""
         return await _in_thread(modules.of_process, pid)

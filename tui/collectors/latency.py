@@ -9,8 +9,8 @@ from tui.bpf.features import Method, attach_method
 from tui.bpf.frames import Timed
 from tui.bpf.timing import By, Row, Timing
 from tui.collectors import calibration, returns
-from tui.collectors.budget import FEW, HeldBack, too_dear
-from tui.collectors.files import Files, nothing_attached
+from tui.collectors.budget import HeldBack, hold_back
+from tui.collectors.files import Chosen, Files, nothing_attached
 from tui.collectors.probe import ended
 from tui.collectors.samples import Attached, Latency, LatencySample
 from tui.collectors.target import Target, Watch
@@ -71,26 +71,21 @@ class LatencyProbe(Owner):
                 f"at most {MOST:,} functions can be timed at once, not {len(functions):,}: count first, then time few"
             )
         chosen, skipped = self._files.choose(list(dict.fromkeys(functions)), returns=True)
-        timed: list[_Timed] = []
-        for each in chosen:
-            if reason := returns.no_function(each) or returns.unseen(each, return_probes=self._return_probes):
-                skipped.append(Skipped(each.function, reason))
-                continue
-            path = self._files.path(each.function.module)
-            place = returns.place(path, each, seen=True, return_probes=self._return_probes)
-            note = returns.note(each, return_probes=self._return_probes)
-            timed.append(_Timed(each.function, place, each.site.emulated, note))
-        if not timed:
-            raise nothing_attached(skipped)
+        timed = self._timed(chosen, skipped)
         costs = calibration.costs()
         calls = [costs.call(emulated=each.emulated, return_probe=not each.place.returns) for each in timed]
+        pid, method = self._target.pid, self._method
+        self.held_back = hold_back(
+            [each.function for each in timed],
+            [Place(each.place.file, each.place.entry) for each in timed],
+            [call.cost for call in calls],
+            pid,
+            method,
+            limit,
+        )
         overheads = [max(0, call.cost - call.floor) for call in calls]
-        off: list[int] = []
-        if limit is not None and len(timed) > FEW:
-            places = [Place(each.place.file, each.place.entry) for each in timed]
-            off, percent = too_dear(places, [call.cost for call in calls], self._target.pid, self._method, limit)
-            self.held_back = HeldBack(tuple(timed[index].function for index in off), percent)
-        self._timing = Timing([each.place for each in timed], self._target.pid, self._method, overheads, self._by, off)
+        places, off = [each.place for each in timed], self.held_back.indexes
+        self._timing = Timing(places, pid, method, overheads, self._by, off)
         rejected = self._timing.attachment.rejected
         skipped += [Skipped(timed[index].function, reason) for index, reason in rejected.items()]
         self._indexes = {each.function: index for index, each in enumerate(timed) if index not in rejected}
@@ -103,6 +98,21 @@ class LatencyProbe(Owner):
             Skipped(each.function, each.note) for each in timed if each.note and each.function in self._indexes
         )
         return Attached(self._functions, tuple(skipped), inexact)
+
+    def _timed(self, chosen: Sequence[Chosen], skipped: list[Skipped]) -> list[_Timed]:
+        """Those that can be timed; the others are added to `skipped`. Raises BpfscopeError where there are none."""
+        timed: list[_Timed] = []
+        for each in chosen:
+            if reason := returns.no_function(each) or returns.unseen(each, return_probes=self._return_probes):
+                skipped.append(Skipped(each.function, reason))
+                continue
+            path = self._files.path(each.function.module)
+            place = returns.place(path, each, seen=True, return_probes=self._return_probes)
+            note = returns.note(each, return_probes=self._return_probes)
+            timed.append(_Timed(each.function, place, each.site.emulated, note))
+        if not timed:
+            raise nothing_attached(skipped)
+        return timed
 
     @property
     def functions(self) -> tuple[Function, ...]:

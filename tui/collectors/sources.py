@@ -83,6 +83,10 @@ class Sources(Protocol):
         """A sample at once and then one every `interval` seconds, for ever."""
         ...
 
+    def memory(self, view: str, functions: int) -> int:
+        """Bytes that the kernel will keep for a view of so many functions ("latency", "stacks", …); 0: hardly any."""
+        ...
+
     async def modules(self, pid: int) -> tuple[Module, ...]:
         """The ELF files that the process maps, its executable first. Raises TargetError, NotPermitted."""
         ...

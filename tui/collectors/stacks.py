@@ -9,7 +9,7 @@ from tui.bpf.counting import Place
 from tui.bpf.features import Method, attach_method, sees_real_pids
 from tui.bpf.stacks import STACKS, Callers, Spot, Walked, parse
 from tui.collectors import calibration, returns
-from tui.collectors.budget import FEW, HeldBack, too_dear
+from tui.collectors.budget import HeldBack, hold_back
 from tui.collectors.files import Chosen, Files, nothing_attached
 from tui.collectors.probe import ended
 from tui.collectors.samples import Attached, Frame, Stack, StacksSample
@@ -82,13 +82,16 @@ class StacksProbe(Owner):
         chosen, skipped = self._choose(functions)
         self._members = self._described(chosen)
         spots = [_spot(each, self._files.path(each.function.module)) for each in chosen]
-        off: list[int] = []
-        if limit is not None and len(spots) > FEW:
-            places, costs = [Place(spot.file, spot.offset) for spot in spots], list(map(self._cost, range(len(spots))))
-            off, percent = too_dear(places, costs, self._target.pid, self._method, limit)
-            self.held_back = HeldBack(tuple(chosen[index].function for index in off), percent)
+        self.held_back = hold_back(
+            [each.function for each in chosen],
+            [Place(spot.file, spot.offset) for spot in spots],
+            list(map(self._cost, range(len(spots)))),
+            self._target.pid,
+            self._method,
+            limit,
+        )
         self._symboliser = Symboliser(self._target)
-        self._callers = Callers(spots, self._target.pid, self._method, self._most, off=off)
+        self._callers = Callers(spots, self._target.pid, self._method, self._most, off=self.held_back.indexes)
         rejected = self._callers.attachment.rejected
         skipped += [Skipped(chosen[index].function, reason) for index, reason in rejected.items()]
         self._indexes = {each.function: index for index, each in enumerate(chosen) if index not in rejected}

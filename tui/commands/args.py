@@ -10,12 +10,13 @@ import sys
 from collections.abc import Iterator, Sequence
 
 from tui import text
+from tui.bpf.events import memory
 from tui.collectors import histogram, live, returns, signatures
 from tui.collectors import target as targets
 from tui.collectors.budget import Guard
 from tui.collectors.decoding import by_frequency
 from tui.collectors.samples import Attached, ValuesRow, ValuesSample
-from tui.collectors.values import ValuesProbe
+from tui.collectors.values import ROWS, ValuesProbe
 from tui.commands import reading, running, selection
 from tui.commands.reading import Words
 from tui.commands.running import BUSIEST
@@ -46,6 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.bpftrace:
         return running.show_bpftrace("arguments", target, [function], as_json=arguments.json)
     signature = signatures.read(target, [function])[function]
+    if not arguments.json:
+        running.narrate_memory(memory(1, rows=ROWS))
     with (
         live.stop_signals() as stop,
         ValuesProbe(target, function, signature, wanted, return_probes=arguments.return_probes) as probe,

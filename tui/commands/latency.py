@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         return running.show_bpftrace("latency", target, functions, as_json=arguments.json)
     by = By[(arguments.by or "function").upper()]
     if not arguments.json:
-        running.narrate(f"the kernel keeps {text.size(memory(len(functions), by))} for this")
+        running.narrate_memory(memory(len(functions), by))
     with live.stop_signals() as stop, LatencyProbe(target, return_probes=arguments.return_probes, by=by) as probe:
         attached = probe.add(functions, arguments.budget)
         guard = Guard(probe, target.pid, arguments.budget, probe.held_back)

@@ -124,6 +124,11 @@ def labels(functions: Sequence[Function]) -> list[str]:
     ]
 
 
+def narrate_memory(size: int) -> None:
+    """Say what the kernel will keep, before it does."""
+    narrate(f"the kernel keeps {text.size(size)} for this")
+
+
 def narrate_attached(doing: str, attached: Attached) -> None:
     """Say what is on, and what isn't."""
     number = len(attached.attached)

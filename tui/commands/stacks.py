@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
     target = targets.resolve(arguments.target)
     functions = selection.pick_functions(target, arguments.module, arguments.patterns)
     if not arguments.json:
-        running.narrate(f"the kernel keeps {text.size(memory(len(functions)))} for this")
+        running.narrate_memory(memory(len(functions)))
     final: deque[StacksSample] = deque(maxlen=1)
     with live.stop_signals() as stop, StacksProbe(target) as probe:
         attached = probe.add(functions, arguments.budget)

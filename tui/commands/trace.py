@@ -13,10 +13,11 @@ from contextlib import ExitStack
 from typing import Final, TextIO
 
 from tui import text
+from tui.bpf.events import memory
 from tui.collectors import live, signatures
 from tui.collectors import target as targets
 from tui.collectors.budget import Guard
-from tui.collectors.events import EventsProbe
+from tui.collectors.events import SIZE, EventsProbe
 from tui.collectors.samples import Attached, Event, EventsSample
 from tui.commands import reading, running, selection
 from tui.commands.reading import Words
@@ -48,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.bpftrace:
         return running.show_bpftrace("events", target, functions, as_json=arguments.json)
     known = {function: signatures.described(each) for function, each in signatures.read(target, functions).items()}
+    if not arguments.json:
+        running.narrate_memory(memory(len(functions), ring=SIZE))
     with ExitStack() as stack:
         stop = stack.enter_context(live.stop_signals())
         probe = stack.enter_context(EventsProbe(target, wanted, return_probes=arguments.return_probes))

@@ -15,13 +15,13 @@ from tui.elf.names import Function
 from tui.export import rows
 from tui.export.rows import Row
 from tui.screens import values
-from tui.screens.attached import BACK, EXPORT, SKIPPED, AttachedScreen
+from tui.screens.attached import AttachedScreen
 from tui.screens.base import CURSOR, CUT, FASTER, REVERSE, SLOWER, SORT, SORTED, counted, filter_by
 from tui.screens.pace import Pace
 from tui.screens.session import Attaching
 from tui.screens.target import function_key
 from tui.screens.values import ValueRow
-from tui.screens.views import Views
+from tui.screens.views import BACK, EXPORT, SKIPPED, Views
 from tui.widgets.actions import Action
 from tui.widgets.columns import Sort
 from tui.widgets.filter import Haystack

@@ -8,8 +8,6 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic
 
 from textual.message import Message
@@ -24,13 +22,13 @@ from tui.export import rows
 from tui.export.bpftrace import program
 from tui.export.rows import Row
 from tui.screens.bpftrace import BpftraceScreen
+from tui.screens.exporting import written
 from tui.screens.live import LiveScreen
 from tui.screens.session import Attaching, Session
 from tui.screens.skipped import SkippedScreen
+from tui.screens.spending import spending
 from tui.screens.target import function_key, sentence
-from tui.screens.views import ACTIONS as VIEW_ACTIONS
-from tui.screens.views import Views
-from tui.text import sanitise
+from tui.screens.views import BPFTRACE, SWITCHING, UNDO, Views
 from tui.widgets.actions import Action
 from tui.widgets.lines import Phrase
 
@@ -40,12 +38,6 @@ if TYPE_CHECKING:
 NARROW = 100  # cells
 STOPPING = "stopping: what is attached already is detached again …"
 LEAVE = "esc leads back to the functions, and once more to the processes"
-SKIPPED = Action("x", "x", "skipped", "skipped", "List the functions that could not be probed, with reasons", 6)
-UNDO = Action("u", "u", "put back", "undo", "Put back what the budget took off, and keep no budget any more", 3)
-EXPORT = Action("e", "e", "export", "export", "Write the numbers to a JSON file in the current folder", 6)
-RESET = Action("r", "r", "reset", "reset", "Count from here", 2)
-BPFTRACE = Action("w", "w", "as bpftrace", "bpftrace", "Show the nearest bpftrace program, and what is wrong in it", 9)
-BACK = Action("escape", "esc", "back", "back", "Clear the filter, or detach everything and go back", 0)
 
 
 class AttachedScreen(LiveScreen, Generic[Reading]):
@@ -53,7 +45,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
 
     VIEW: ClassVar[str]
     DOING: ClassVar[str] = "probed"  # nothing is …
-    ALWAYS = (UNDO, BPFTRACE, *VIEW_ACTIONS, *LiveScreen.ALWAYS)
+    ALWAYS = (UNDO, BPFTRACE, *SWITCHING, *LiveScreen.ALWAYS)
 
     class Opened(Message):
         """Functions were attached."""
@@ -166,6 +158,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
 
     def begin(self) -> None:
         """Attach."""
+        self.work(self.attaching_now())
         self.session = self.console.open_session(self.attach())
         self.focus_content()
         self.show_state()
@@ -197,12 +190,18 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
             self.say(event.gone or event.reason, bad=True)
         self.done()
 
+    def attaching_now(self) -> str:
+        """What is being attached, and what the kernel keeps for it."""
+        kept = self.sources.memory(self.VIEW, len(self.asked))
+        tail = f", for which the kernel keeps {text.size(kept)}" if kept else ""
+        return f"attaching {text.plural(len(self.asked), 'function')}{tail} …"
+
     def reopen(self) -> None:
         """Detach, and attach anew in another way."""
         before, self.running, self.sample = self.session, None, None
         self.workers.cancel_group(self, "samples")
         self.attaching = len(self.asked)
-        self.work(f"attaching {text.plural(len(self.asked), 'function')} …")
+        self.work(self.attaching_now())
         self.run_worker(self._reopen(before), group="reopen")
 
     async def _reopen(self, before: Session[Any] | None) -> None:
@@ -302,24 +301,14 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         if sample.lost:
             phrases.append((f"lost {sample.lost:,}", "bad"))
         figures, first = self.figures(), 2 if self.narrow else 1
-        phrases += [*figures[:first], *self._cost(sample.cost), *figures[first:]]
+        phrases += [*figures[:first], *self._spending(sample.cost), *figures[first:]]
         if self.skipped:
             phrases.append((f"{len(self.skipped):,} skipped (x)", "warn"))
         return phrases
 
-    def _cost(self, cost: Cost) -> list[Phrase]:
-        if self.ended:
-            return []
-        """What all views' probes cost the target, beside the budget that each of them keeps."""
-        budget = f"budget {cost.limit:g} %" if cost.limit else "no budget"
-        share = cost.percent / cost.limit if cost.limit else 0.0
-        role = "good" if share < 0.5 else "warn" if share < 1 else "bad"
-        others = [view.sample.cost.percent for view in self.views.screens.values() if view.sample and view is not self]
-        said = f"costs {cost.percent + sum(others):.1f} %" + ("" if self.narrow else f" of its time ({budget})")
-        phrases: list[Phrase] = [(said, role if cost.limit else "warn")]
-        if cost.suspended:
-            phrases.append((f"{len(cost.suspended):,} taken off (u)", "bad"))
-        return phrases
+    def _spending(self, cost: Cost) -> list[Phrase]:
+        views = [view.sample.cost.percent for view in self.views.screens.values() if view.sample and view is not self]
+        return [] if self.ended else spending(cost._replace(percent=cost.percent + sum(views)), short=self.narrow)
 
     def _state_right(self) -> list[Phrase]:
         if self.failure or self.busy or self.sample is None:
@@ -381,16 +370,8 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         self.run_worker(self._export(self.exports()))
 
     async def _export(self, contents: Mapping[str, Callable[[], str]]) -> None:
-        name = f"bpfscope-{self.target.pid}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
-        paths = [Path.cwd() / f"{name}.{ending}" for ending in contents]
-        shown = ", ".join(sanitise(str(path)) if path is paths[0] else path.suffix for path in paths)
-        try:
-            for path, content in zip(paths, contents.values(), strict=True):
-                await asyncio.to_thread(_write, path, content)
-        except OSError as error:
-            self.say(f"{shown} can't be written: {(error.strerror or str(error)).lower()}", bad=True)
-        else:
-            self.say(f"written to {shown}")
+        said, bad = await written(self.target.pid, contents)
+        self.say(said, bad=bad)
 
     def action_bpftrace(self) -> None:
         """Show the nearest bpftrace program."""
@@ -429,9 +410,3 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         if self.session is not None:
             with suppress(BpfscopeError):
                 await self.console.close_session(self.session)
-
-
-def _write(path: Path, content: Callable[[], str]) -> None:
-    text = content()
-    with path.open("x", encoding="utf-8", errors="replace") as file:
-        file.write(text)

@@ -14,13 +14,13 @@ from tui.collectors.samples import Event, EventsSample
 from tui.collectors.sources import Readings
 from tui.elf.names import Function
 from tui.export.chrome import Trace
-from tui.screens.attached import BACK, SKIPPED, AttachedScreen
+from tui.screens.attached import AttachedScreen
 from tui.screens.base import CURSOR, CUT, FASTER, REVERSE, SLOWER, SORT, SORTED, counted, filter_by
 from tui.screens.event_columns import COLUMNS, moment
 from tui.screens.pace import Pace
 from tui.screens.session import Attaching
 from tui.screens.tail import Tail, TailRow, call, words
-from tui.screens.views import Views
+from tui.screens.views import BACK, SKIPPED, Views
 from tui.widgets.actions import Action
 from tui.widgets.columns import Sort
 from tui.widgets.filter import Haystack

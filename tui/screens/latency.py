@@ -13,7 +13,7 @@ from tui.collectors import histogram
 from tui.collectors.samples import LatencySample
 from tui.collectors.sources import Readings
 from tui.export.rows import Row
-from tui.screens.attached import BACK, EXPORT, RESET, SKIPPED, AttachedScreen
+from tui.screens.attached import AttachedScreen
 from tui.screens.base import (
     CURSOR,
     CUT,
@@ -27,7 +27,7 @@ from tui.screens.base import (
 )
 from tui.screens.latencies import Latencies, LatencyRow, document, row_key
 from tui.screens.session import Attaching
-from tui.screens.views import Views
+from tui.screens.views import BACK, EXPORT, RESET, SKIPPED, Views
 from tui.widgets.actions import Action
 from tui.widgets.columns import Column, Sort
 from tui.widgets.filter import Haystack

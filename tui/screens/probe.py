@@ -12,7 +12,7 @@ from tui.collectors.sources import Attached, Probing, Readings
 from tui.elf.names import Function
 from tui.errors import BpfscopeError
 from tui.export.rows import Row
-from tui.screens.attached import BACK, EXPORT, RESET, SKIPPED, AttachedScreen
+from tui.screens.attached import AttachedScreen
 from tui.screens.base import (
     CURSOR,
     CUT,
@@ -28,7 +28,7 @@ from tui.screens.base import (
 from tui.screens.call_columns import columns, limits
 from tui.screens.calls import CallRow, Calls, Key, document, row_key, words
 from tui.screens.target import function_key
-from tui.screens.views import Views
+from tui.screens.views import BACK, EXPORT, RESET, SKIPPED, Views
 from tui.widgets.actions import Action
 from tui.widgets.columns import Sort
 from tui.widgets.filter import Haystack

@@ -14,11 +14,11 @@ from tui.elf.names import Function
 from tui.export.flamegraph import flamegraph
 from tui.export.folded import folded
 from tui.export.speedscope import speedscope
-from tui.screens.attached import BACK, SKIPPED, AttachedScreen
+from tui.screens.attached import AttachedScreen
 from tui.screens.base import FASTER, FILTERS, MOVE, SLOWER
 from tui.screens.pace import Pace
 from tui.screens.session import Attaching
-from tui.screens.views import Views
+from tui.screens.views import BACK, SKIPPED, Views
 from tui.widgets.actions import Action
 from tui.widgets.filter import Haystack
 from tui.widgets.flame import Flame

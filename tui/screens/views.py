@@ -32,7 +32,13 @@ VIEWS: Final = (
     View("g", "arguments", "Arguments", "See the arguments of the function under the cursor"),
     View("v", "events", "Events", "See each call as it happens"),
 )
-ACTIONS: Final = tuple(view.action(10) for view in VIEWS)
+SWITCHING: Final = tuple(view.action(10) for view in VIEWS)
+SKIPPED = Action("x", "x", "skipped", "skipped", "List the functions that could not be probed, with reasons", 6)
+UNDO = Action("u", "u", "put back", "undo", "Put back what the budget took off, and keep no budget any more", 3)
+EXPORT = Action("e", "e", "export", "export", "Write the numbers to a JSON file in the current folder", 6)
+RESET = Action("r", "r", "reset", "reset", "Count from here", 2)
+BPFTRACE = Action("w", "w", "as bpftrace", "bpftrace", "Show the nearest bpftrace program, and what is wrong in it", 9)
+BACK = Action("escape", "esc", "back", "back", "Clear the filter, or detach everything and go back", 0)
 
 
 class Views:
