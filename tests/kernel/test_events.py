@@ -289,7 +289,7 @@ def test_suspending_and_resuming(start: Start, method: Method) -> None:
 
 
 def test_of_many_functions_the_dearest_are_held_back(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui.collectors.calls.FEW", 8)
+    monkeypatch.setattr("tui.collectors.budget.FEW", 8)
     process = start("hammer", 2)
     target = resolve(process.pid)
     with EventsProbe(target) as probe:

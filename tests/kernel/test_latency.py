@@ -3,11 +3,12 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
 from tests.kernel.conftest import Start
-from tests.kernel.probing import Command, pick, resolve
+from tests.kernel.probing import Command, pick, resolve, wait_until
 from tests.targets.running import Running
 from tui.bpf.features import Method
 from tui.bpf.timing import By
@@ -187,6 +188,16 @@ def test_other_stacks_and_odd_code_are_unharmed(start: Start, names: list[str]) 
             whole(latency, truth[name])
 
 
+def test_self_times_around_a_signal_on_a_stack_above(start: Start) -> None:
+    process = start("stacks")
+    with timed(process, "around", "interrupted", "handled") as (probe, _):
+        truth = process.work()
+        found = latencies(probe)
+    for name in ("around", "interrupted", "handled"):
+        whole(found[name], truth[name])
+    assert found["around"].self_ns == found["around"].total_ns - found["interrupted"].total_ns
+
+
 def test_what_is_jumped_to_is_not_timed(start: Start) -> None:
     process = start("stacks")
     with timed(process, "split*", "_start") as (probe, attached):
@@ -225,6 +236,8 @@ def test_threads_that_end_inside_a_call(start: Start, monkeypatch: pytest.Monkey
     with timed(process, "exits", "many") as (probe, _):
         truth = process.work()
         monkeypatch.setattr("tui.collectors.latency._SWEEP_SECONDS", 0.0)
+        threads = Path(f"/proc/{process.pid}/task")  # a thread that was joined may be in the kernel's list for a moment
+        wait_until(lambda: len(list(threads.iterdir())) == 1, "only the main thread is left")
         found = latencies(probe)
         assert (found["exits"].calls, found["exits"].unmatched, found["exits"].in_flight) == (truth["exits"], 59, 0)
         whole(found["many"], truth["many"])

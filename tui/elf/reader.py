@@ -130,6 +130,14 @@ class ElfFile(Owner):
             found = [a + shift if low <= a < high else was for a, was in zip(addresses, found, strict=True)]
         return found
 
+    def loaded(self, address: int, size: int) -> bytes:
+        """What the file has of the memory at a virtual address, at most `size` bytes; nothing outside its segments."""
+        for segment in self.segments:
+            at = address - segment.address
+            if 0 <= at < segment.file_size:
+                return self.bytes_at(segment.offset + at, min(size, segment.file_size - at))
+        return b""
+
     def fileno(self) -> int:
         """The descriptor, which stays this object's."""
         return self._fd

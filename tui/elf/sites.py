@@ -13,10 +13,11 @@ Otherwise the probe goes on the first byte (in Go after that check), and where j
 
 import os
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from tui.elf.disassembly import LONGEST, Disassembler, Instruction
+from tui.elf.flow import File, Flow, target, word
 from tui.elf.names import Function
 from tui.elf.reader import ElfFile
 from tui.owner import Owner
@@ -78,7 +79,6 @@ _FAMILY: Final = {  # the register that a name is a part of
 }
 _NOTHING: Final = frozenset(("cmp", "test", "nop", "endbr64"))  # write no register
 _VARIANT: Final = re.compile(r"(?:\.(?:cold|isra|constprop|part|lto_priv|llvm|localalias)(?:\.\d+)?)+$")
-_ENDS: Final = frozenset(("ret", "retf", "iretq", "jmp", "ud2", "hlt", "int3"))  # what doesn't lead on
 _PUSHES: Final = frozenset(bytes([code]) for code in range(0x50, 0x58))
 
 
@@ -139,65 +139,22 @@ class Sites(Owner):
         return self.go and "." in _VARIANT.sub("", function.raw_name)
 
     def returns(self, function: Function) -> Returns:
-        """Where it returns: at every RET to which its own jumps lead. Raises NotSupported without capstone.
-
-        A breakpoint in data, or within another instruction, would change what the program computes. So what nothing
-        leads to is only taken for code where a jump's targets aren't known (a switch), or where it calls a function of
-        this file, as what follows an exception does.
-        """
+        """Where it returns, as `Flow` finds it. Raises NotSupported without capstone."""
         code = self._code(function)
         if not function.size:
             return Returns((), note="its size isn't known")
         if len(code) < function.size:
             return Returns((), note="it is too large to look through")
-        body = {each.address: each for each in self._instructions(code)}
-        reached, anywhere = self._reached(code, body)
-        if not all(each.known for each in reached.values()) or (anywhere and not reached.keys() <= body.keys()):
-            return Returns((), note="data lies between its instructions")
-        found = {at for at, each in reached.items() if _word(each) == "ret"}
-        rest = [each for at, each in body.items() if at not in reached]
-        found |= set(_returns_of(rest, self._calls_home if not anywhere else None, function.address))
-        jumps = [_target(each) for each in reached.values() if _word(each).startswith("j")]
-        note = ""
-        if any(target is None or not 0 <= target < len(code) for target in jumps):
-            note = "it may also end by a jump to another function"
-        elif not found:
-            note = "it never returns"
-        elif any(_word(each) == "ret" and each.address not in found for each in rest):
-            note = "it has returns to which nothing is known to lead"
-        returns = tuple(function.offset + at for at in sorted(found))
-        return Returns(returns, self.recursive(function), note)
-
-    def _reached(self, code: bytes, body: Mapping[int, Instruction]) -> tuple[dict[int, Instruction], bool]:
-        """The instructions to which the first leads, by address; and whether there is a jump that may lead anywhere."""
-        reached: dict[int, Instruction] = {}
-        anywhere, work = False, [0]
-        while work:
-            at = work.pop()
-            while 0 <= at < len(code) and at not in reached:
-                each = body.get(at) or next(self._instructions(code[at : at + 16], at, most=1), None)
-                if each is None:
-                    break
-                reached[at] = each
-                word, target = _word(each), _target(each)
-                if word.startswith(("j", "loop")) and target is not None:
-                    work.append(target)
-                anywhere |= word == "jmp" and target is None and "[rip" not in each.operands
-                if word in _ENDS or not each.known:
-                    break
-                at = each.end
-        return reached, anywhere
-
-    def _calls_home(self, target: int) -> bool:
-        """Whether an address is code of this file."""
-        return self._elf.file_offsets([target])[0] >= 0
+        file = File(self._elf.loaded, lambda address: self._elf.file_offsets([address])[0] >= 0)
+        found, note = Flow(function.address, code, self._instructions, file).returns()
+        return Returns(tuple(function.offset + at for at in found), self.recursive(function), note)
 
     def recursive(self, function: Function) -> bool:
         """Whether it calls itself by its own address."""
         code = self._code(function)
         if not any(_lands(code, found.end(), 4) == 0 for found in _SELF_CALL.finditer(code)):
             return False
-        return any(_word(each) == "call" and _target(each) == 0 for each in self._instructions(code))
+        return any(word(each) == "call" and target(each) == 0 for each in self._instructions(code))
 
     def instruction(self, offset: int, address: int) -> str:
         """The instruction at a file offset, which is loaded to an address, as text."""
@@ -228,7 +185,7 @@ class Sites(Owner):
         if not _may_lead_back(code, last):
             return False
         return any(
-            _word(each).startswith(("j", "loop")) and (target := _target(each)) is not None and 0 <= target <= last
+            word(each).startswith(("j", "loop")) and (to := target(each)) is not None and 0 <= to <= last
             for each in self._instructions(code)
         )
 
@@ -237,7 +194,7 @@ class Sites(Owner):
         if not _INDIRECT.search(code):
             return False
         return any(
-            _word(each) == "jmp" and _target(each) is None and "[rip" not in each.operands
+            word(each) == "jmp" and target(each) is None and "[rip" not in each.operands
             for each in self._instructions(code)
         )
 
@@ -245,23 +202,6 @@ class Sites(Owner):
         if self._disassembler is None:
             self._disassembler = Disassembler()
         return self._disassembler.instructions(code, address, most)
-
-
-def _returns_of(rest: Iterable[Instruction], home: Callable[[int], bool] | None, start: int) -> Iterator[int]:
-    """The returns among instructions to which nothing leads; with `home`, only where they call what it knows first.
-
-    `start` is the function's address, to which calls' targets are relative.
-    """
-    calls, after = home is None, -1
-    for each in rest:
-        if each.address != after:  # another piece
-            calls = home is None
-        after = each.end
-        target = _target(each)
-        if home is not None and _word(each) == "call" and target is not None:
-            calls = calls or home(start + target)
-        if _word(each) == "ret" and each.known and calls:
-            yield each.address
 
 
 def _after_stack_check(code: bytes) -> tuple[int, bytes]:
@@ -293,19 +233,6 @@ def _may_lead_back(code: bytes, last: int) -> bool:
 def _lands(code: bytes, at: int, size: int) -> int:
     """Where a jump leads whose displacement, of 1 or 4 bytes, is its last part and lies at `at`."""
     return at + size + int.from_bytes(code[at : at + size], "little", signed=True)
-
-
-def _word(instruction: Instruction) -> str:
-    """The mnemonic without "repz", "bnd" or "notrack" in front."""
-    return instruction.mnemonic.rpartition(" ")[2]
-
-
-def _target(instruction: Instruction) -> int | None:
-    """Where a jump or call leads, relative to the function; None where only running it tells."""
-    if not instruction.operands[:1].isdecimal():
-        return None
-    address = int(instruction.operands, 0)
-    return address - (1 << 64) if address >> 63 else address
 
 
 def _written(instruction: Instruction) -> str:

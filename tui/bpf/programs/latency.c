@@ -174,7 +174,6 @@ int latency(struct pt_regs *ctx)
 		if (was_left) {
 			if (was_counted)
 				__sync_fetch_and_add(&row->left, -1);
-			parent.depth = 0;
 		} else if (!parent.depth && (cookie & GO || !keep || !*keep)) {
 			tops.delete(&place.runner);
 		} else if (top) {
