@@ -11,7 +11,7 @@ from tui.elf.flow import DATA, File, Flow
 pytestmark = pytest.mark.skipif(not sites._X86, reason="instructions of x86-64")
 START, TABLE = 0x401000, 0x402000
 ABSOLUTE = bytes.fromhex("ff24fd00204000")  # jmp [rdi*8 + TABLE]
-RELATIVE = bytes.fromhex("488d15f90f0000 486304ba 4801d0 ffe0")  # lea rdx, [TABLE]; movsxd rax, …; add rax, rdx; jmp rax
+RELATIVE = bytes.fromhex("488d15f90f0000 486304ba 4801d0 ffe0")  # lea rdx, TABLE; movsxd rax, …; add rax, rdx; jmp rax
 
 
 def returns(code: bytes, table: bytes = b"", more_code: range = range(0)) -> tuple[list[int], str]:
