@@ -62,6 +62,26 @@ async def test_figures(sources: FakeSources) -> None:
         assert timing.closed == 1
 
 
+async def test_the_heat_map_where_both_do_not_fit(sources: FakeSources) -> None:
+    async with Bpfscope(sources, 2696).run_test(size=(80, 24)) as pilot:
+        screen = await latency(pilot, sources)
+        sources.timings[-1].tick(1, timed(*[10 * US] * 50))
+        await until(pilot, lambda: screen.sample is not None)
+        shown = [
+            (screen.query_one(widget).display, screen.query_one(widget).size.height) for widget in (Histogram, HeatMap)
+        ]
+        assert shown == [(True, 9), (False, 0)]
+        await pilot.press("h")
+        assert not screen.query_one(Histogram).display
+        assert screen.query_one(HeatMap).size.height == 8
+        await pilot.press("h")
+        assert screen.query_one(Histogram).display
+        await pilot.resize_terminal(160, 50)
+        assert "h heat map" not in keys(screen)
+        assert screen.query_one(HeatMap).display
+        assert screen.query_one(Histogram).display
+
+
 async def test_beside_a_running_count(sources: FakeSources) -> None:
     async with Bpfscope(sources, 2696).run_test() as pilot:
         screen, probing = await probe(pilot, sources)

@@ -145,6 +145,7 @@ class LatencyScreen(AttachedScreen[LatencySample]):
         FASTER,
         SLOWER,
         RESET,
+        Action("h", "h", "heat map", "heat", "Show the last readings instead of the histogram, where both don't fit", 6),
         Action("b", "b", "by", "by", "Tell processes, threads or their names apart, in turn; times begin anew", 7),
         EXPORT,
         SKIPPED,
@@ -259,6 +260,15 @@ class LatencyScreen(AttachedScreen[LatencySample]):
     def document(self) -> Row:
         """What an export says."""
         return document(self.target, self.latencies, self.skipped)
+
+    def can(self, name: str) -> bool:
+        """The heat map is called for only where it isn't shown anyway."""
+        small = self.has_class("-slim") or self.has_class("-low")
+        return small if name == "heat" else super().can(name)
+
+    def action_heat(self) -> None:
+        """The last readings instead of the histogram, or the other way round."""
+        self.toggle_class("-heat")
 
     def action_reset(self) -> None:
         """Time from here."""
