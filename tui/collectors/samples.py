@@ -196,3 +196,82 @@ class CountsSample(NamedTuple):
     lost: int  # hits that the kernel did not hand to our program
     ended: str = ""  # why the target can't be called any more: "exited 0"; empty while it runs
     cost: Cost = Cost()
+
+
+class Interface(NamedTuple):
+    """A network interface of our network namespace at one moment; text is sanitised, counters are totals."""
+
+    index: int  # what names it while it is there; a name can change, and after sanitising need not be the kernel's
+    name: str
+    state: str  # "up", "down", "no carrier", "dormant" (up, but not yet allowed to carry anything)
+    driver: str  # "virtio_net"; "" where no device is behind it
+    addresses: tuple[str, ...]  # "192.0.2.2/24": IPv4 first, those of the link alone last
+    mac: str  # "02:fc:00:00:00:01"; "" where there is none
+    mtu: int  # bytes
+    kind: str  # "ethernet", "loopback", "veth", "bridge", …: what the kernel calls it
+    rx_bytes: int
+    tx_bytes: int
+    rx_packets: int
+    tx_packets: int
+    rx_errors: int
+    tx_errors: int
+    rx_dropped: int  # also those for which the device had no room
+    tx_dropped: int
+    hardware: int = 1  # ARPHRD_…, include/uapi/linux/if_arp.h: 1 Ethernet, 772 loopback (with such a header, too)
+
+
+class InterfacesSample(NamedTuple):
+    """All interfaces, by index."""
+
+    time: float  # seconds, monotonic
+    interfaces: tuple[Interface, ...]
+
+
+class GroupRow(NamedTuple):
+    """Matched packets that have something in common."""
+
+    key: str | int | None  # None: they have no such thing, as a port
+    packets: int
+    bytes: int
+
+
+class FilterFigures(NamedTuple):
+    """What one filter on one hook of one interface saw since the start, counted in the kernel."""
+
+    interface: str
+    hook: str  # "socket", "socket-ebpf", "tcx-ingress", "tcx-egress", "xdp", "cgroup"
+    direction: str  # "in", "out", "both"
+    filter: str  # the expression; "" matches everything
+    seen: int  # packets as the hook has them: several of the wire's may have become one
+    matched: int
+    bytes_seen: int
+    bytes_matched: int
+    segments: int  # packets on the wire, as far as the kernel knows, of those that matched
+    lost: int
+    by: str  # what the groups are: "proto", "src", "dst", "sport", "dport", "flow", "size", "hops", "gap"; "" for none
+    groups: tuple[GroupRow, ...]  # with the others they sum to matched
+    others: GroupRow  # of groups for which there was no room
+    hits: tuple[int, ...]  # per instruction of the classic program; () where they aren't counted
+
+
+class PacketRecord(NamedTuple):
+    """One packet, as far as it was kept. Its bytes are as they came: whoever shows them bounds and sanitises."""
+
+    time_ns: int  # since 1970
+    interface: str
+    direction: str  # "in", "out", "" where it isn't known
+    length: int  # bytes, from the link's header on; without a tag that the kernel keeps aside
+    data: bytes  # the first of them
+    vlan_tpid: int = 0  # 0x8100 or 0x88a8: the kernel took a VLAN tag out of the header; 0: it didn't
+    vlan_tci: int = 0  # that tag's priority and number
+    link_type: int = 1  # LINKTYPE_… of pcap: 1 with an Ethernet header, 101 without any, from the IP header on
+
+
+class PacketsSample(NamedTuple):
+    """What the filters saw since the start, and a few of the packets."""
+
+    time: float  # seconds, monotonic
+    elapsed: float  # seconds since everything was attached
+    filters: tuple[FilterFigures, ...]  # one per interface, hook and expression
+    records: tuple[PacketRecord, ...]  # matched ones since the last sample, as many as were asked for
+    ended: str = ""  # why nothing comes any more; empty while it does
