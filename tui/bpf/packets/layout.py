@@ -1,0 +1,42 @@
+"""What the programs count, and where: the cells of `figures`, and adding to them.
+
+`figures` is an array of one entry per CPU. What matched lies before what was seen, and is counted after it: who copies
+the cells in their order never has more that matched than was seen.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from tui.bpf.extended.assembler import alu, load, mov, store
+from tui.bpf.extended.assembler import atomic as atomically
+from tui.bpf.extended.instructions import DW, R1, R2, R7, R10, Register
+from tui.bpf.extended.items import Item
+
+# Bytes from the beginning of the figures; of a pair packets come first, bytes 8 behind.
+MATCHED: Final = 0
+SEGMENTS: Final = 16  # of what matched, on the wire
+OTHERS: Final = 24  # whose group found no room
+NONE: Final = 40  # that have no such thing as they are grouped by
+KEPT: Final = 56  # samples
+UNKEPT: Final = 64  # samples for which the ring had no room
+SEEN: Final = 72
+HITS: Final = 88  # one cell per instruction of the classic program
+LENGTH: Final = -16  # from R10 on: the packet's bytes
+
+
+def add(base: Register, offset: int, number: Register | int, *, atomic: bool) -> Iterator[Item]:
+    """A cell += number; uses R1.
+
+    Not atomic where the program runs with softirqs off, as at all hooks but those of cgroups: the figures are the CPU's
+    own, and nothing else that counts comes in between.
+    """
+    if atomic:
+        yield from (mov(R1, number), atomically("+=", base, offset, R1))
+    else:
+        yield from (load(R1, base, offset, DW), alu("+=", R1, number), store(base, offset, R1))
+
+
+def add_packet(offset: int, base: Register = R7, *, atomic: bool) -> Iterator[Item]:
+    """One packet more, and its bytes; uses R1, R2."""
+    yield from add(base, offset, 1, atomic=atomic)
+    yield from (load(R2, R10, LENGTH), *add(base, offset + 8, R2, atomic=atomic))
