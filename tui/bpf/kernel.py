@@ -14,6 +14,7 @@ from typing import Final
 
 MAP_CREATE: Final = 0
 MAP_LOOKUP_ELEM: Final = 1
+MAP_UPDATE_ELEM: Final = 2
 MAP_DELETE_ELEM: Final = 3
 MAP_GET_NEXT_KEY: Final = 4
 PROG_LOAD: Final = 5
@@ -27,6 +28,9 @@ LINK_UPDATE: Final = 29
 
 MAP_TYPE_HASH: Final = 1
 MAP_TYPE_ARRAY: Final = 2
+MAP_TYPE_PERCPU_ARRAY: Final = 6
+MAP_TYPE_ARRAY_OF_MAPS: Final = 12
+MAP_TYPE_RINGBUF: Final = 27
 F_MMAPABLE: Final = 1 << 10
 
 PROG_TYPE_SOCKET_FILTER: Final = 1
@@ -85,9 +89,10 @@ def perf_event_open(attributes: bytes, pid: int, cpu: int) -> int:
     return _syscall(_number(1), buffer, ctypes.c_int(pid), ctypes.c_int(cpu), -1, ctypes.c_ulong(flag_cloexec))
 
 
-def map_create(kind: int, key_size: int, value_size: int, entries: int, flags: int, name: str) -> int:
-    """A map's file descriptor."""
-    return bpf(MAP_CREATE, struct.pack("5I2I16s", kind, key_size, value_size, entries, flags, 0, 0, name.encode()[:15]))
+def map_create(kind: int, key_size: int, value_size: int, entries: int, flags: int, name: str, inner: int = 0) -> int:
+    """A map's file descriptor. `inner`: of a map of maps, one that those it will hold are like."""
+    sizes = (kind, key_size, value_size, entries, flags)
+    return bpf(MAP_CREATE, struct.pack("5I2I16s", *sizes, inner, 0, name.encode()[:15]))
 
 
 def map_first_key(fd: int, key_size: int) -> bytes | None:
@@ -126,6 +131,12 @@ def map_lookup(fd: int, key: bytes, value_size: int) -> bytes | None:
     except FileNotFoundError:
         return None
     return value.raw
+
+
+def map_update(fd: int, key: bytes, value: bytes) -> None:
+    """Puts a value in. For a map of maps it returns when no program that runs still has the one before (4.20)."""
+    keys, values = ctypes.create_string_buffer(key, len(key)), ctypes.create_string_buffer(value, len(value))
+    bpf(MAP_UPDATE_ELEM, struct.pack("I4x3Q", fd, ctypes.addressof(keys), ctypes.addressof(values), 0))
 
 
 def map_items(

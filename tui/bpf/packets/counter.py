@@ -1,0 +1,195 @@
+"""Owns the maps and the program that count packets for one filter at one hook, and reads them.
+
+Nothing is attached here: `hooks.attach` takes `program`. What was counted stays readable until the counter is closed.
+"""
+
+import mmap
+import os
+import struct
+from collections.abc import Iterator
+from contextlib import ExitStack
+from operator import add
+from typing import Final, NamedTuple
+
+from tui.bpf import kernel
+from tui.bpf.counting import possible_cpus
+from tui.bpf.extended.translate import expand
+from tui.bpf.hooks import Hook, load
+from tui.bpf.objects import refusal
+from tui.bpf.packets.groups import BINS
+from tui.bpf.packets.layout import HITS, KEPT, MATCHED, NONE, OTHERS, SEEN, SEGMENTS, UNKEPT
+from tui.bpf.packets.program import HEAD, Spec, program
+from tui.bpf.ring import Ring
+from tui.owner import Owner
+
+GROUPS: Final = 16_384  # that find room between two readings, and that the reader keeps
+_RING: Final = 1 << 20  # bytes
+_KEY: Final = bytes(4)  # of a map with one entry
+_PAIR: Final = struct.Struct("=2Q")  # packets, bytes
+_RECORD: Final = struct.Struct("=Q6I")
+_OUTGOING: Final = 4  # PACKET_OUTGOING: include/uapi/linux/if_packet.h
+
+
+class Amount(NamedTuple):
+    """Packets, and their bytes."""
+
+    packets: int = 0
+    bytes: int = 0
+
+    def plus(self, packets: int, bytes_: int) -> "Amount":
+        """With more."""
+        return Amount(self.packets + packets, self.bytes + bytes_)
+
+
+class Figures(NamedTuple):
+    """What was counted since the program began to run."""
+
+    seen: Amount
+    matched: Amount
+    segments: int
+    none: Amount  # of what matched, without what it is grouped by
+    others: Amount  # of what matched, whose group found no room
+    kept: int  # samples
+    unkept: int  # samples for which the ring had no room
+    hits: tuple[int, ...]  # per instruction of the classic program
+
+
+class Sample(NamedTuple):
+    """A packet that was kept."""
+
+    time: int  # nanoseconds since the machine was started, without its sleep (CLOCK_MONOTONIC)
+    length: int  # bytes of the whole packet
+    outgoing: bool
+    tpid: int  # of a tag that the kernel took out; 0: it didn't
+    tci: int
+    data: bytes
+
+
+class PacketCounter(Owner):
+    """Owns one program and its maps. Read it from one thread."""
+
+    def __init__(self, hook: Hook, spec: Spec, groups: int = GROUPS, ring: int = _RING) -> None:
+        """`groups`: how many find room between two readings. Raises NotPermitted, NotSupported."""
+        self.spec = spec
+        self._groups, self._cpus = groups, possible_cpus()
+        self._owned = ExitStack()
+        self._maps: dict[str, int] = {}
+        self._turns: list[int] = []
+        self._amounts: dict[bytes, Amount] = {}
+        self._dropped = Amount()  # groups that the reader keeps no more
+        cells = len(spec.filter) if spec.hits else 0
+        self._figures_size = HITS + 8 * cells
+        try:
+            self._make("figures", kernel.MAP_TYPE_PERCPU_ARRAY, self._figures_size)
+            self._make_groups()
+            self._ring = self._make_ring(ring) if spec.snapshot else None
+            assembled = program(spec)
+            self.program = load(hook, assembled.bytecode(self._maps), "bpfscope")
+            self._owned.callback(os.close, self.program)
+        except OSError as error:
+            self.close()
+            raise refusal(error, "create a BPF map") from None
+        except BaseException:
+            self.close()
+            raise
+
+    def figures(self) -> Figures:
+        """What was counted, now."""
+        cells = self._summed("figures", self._figures_size)
+
+        def amount(offset: int) -> Amount:
+            return Amount(*cells[offset // 8 : offset // 8 + 2])
+
+        hits = expand(self.spec.filter, cells[HITS // 8 :]) if self.spec.hits else ()
+        others = amount(OTHERS).plus(*self._dropped)
+        rest = (cells[SEGMENTS // 8], amount(NONE), others, cells[KEPT // 8], cells[UNKEPT // 8])
+        return Figures(amount(SEEN), amount(MATCHED), *rest, tuple(hits))
+
+    def groups(self) -> dict[bytes, Amount] | dict[int, Amount]:
+        """All groups since the start, by their keys or bins; read figures after it: they then have what isn't in one."""
+        if self.spec.by.binned:
+            cells = self._summed("bins", 16 * BINS)
+            pairs = zip(cells[::2], cells[1::2], strict=True)
+            return {number: Amount(*pair) for number, pair in enumerate(pairs) if pair[0]}
+        if self._turns:
+            self._take()
+        return self._amounts
+
+    def samples(self, most: int) -> Iterator[Sample]:
+        """Packets that were kept since the last time, at most so many."""
+        if self._ring is not None:
+            for record in self._ring.records(most):
+                time, length, here, tci, tpid, tagged, kind = _RECORD.unpack_from(record)
+                swapped = int.from_bytes(tpid.to_bytes(4, "little")[:2], "big") if tagged else 0
+                data = record[HEAD : HEAD + here]
+                yield Sample(time, length, kind == _OUTGOING, swapped, tci if tagged else 0, data)
+
+    def allow(self, samples: int) -> None:
+        """Lets the program keep so many more packets from now on, and no others."""
+        if self._ring is not None:
+            self._quota[0] = self._quota[1] + samples
+
+    def close(self) -> None:
+        """Gives everything back; a second time is harmless."""
+        self._owned.close()
+
+    def _make(self, name: str, kind: int, value: int, *, key: int = 4, entries: int = 1, flags: int = 0, inner: int = 0) -> int:
+        fd = kernel.map_create(kind, key, value, entries, flags, name, inner)
+        self._owned.callback(os.close, fd)
+        self._maps[name] = fd
+        return fd
+
+    def _make_groups(self) -> None:
+        by = self.spec.by
+        if by.binned:
+            self._make("bins", kernel.MAP_TYPE_PERCPU_ARRAY, 16 * BINS)
+            self._make("moment", kernel.MAP_TYPE_ARRAY, 8)
+        elif by.value:
+            kind = kernel.MAP_TYPE_HASH
+            for name in ("even", "odd"):
+                self._turns.append(self._make(name, kind, _PAIR.size, key=by.key_size, entries=self._groups))
+            self._make("current", kernel.MAP_TYPE_ARRAY_OF_MAPS, 4, inner=self._turns[0])
+            self._set_current()
+
+    def _set_current(self) -> None:
+        """Programs fill the first of the hashes from now on; returns when none fills the other any more."""
+        kernel.map_update(self._maps["current"], _KEY, self._turns[0].to_bytes(4, "little"))
+
+    def _take(self) -> None:
+        """Adds up what the current hash holds, while the other one is filled; what is too much becomes others."""
+        self._turns.reverse()
+        self._set_current()
+        amounts = self._amounts
+        for key, value in kernel.map_items(self._turns[1], self.spec.by.key_size, _PAIR.size, drain=True):
+            amounts[key] = amounts.get(key, Amount()).plus(*_PAIR.unpack(value))
+        if len(amounts) > self._groups:
+            kept = sorted(amounts.items(), key=lambda item: -item[1].packets)
+            self._amounts = dict(kept[: self._groups])
+            for _, amount in kept[self._groups :]:
+                self._dropped = self._dropped.plus(*amount)
+
+    def _make_ring(self, size: int) -> Ring:
+        fd = self._make("samples", kernel.MAP_TYPE_RINGBUF, 0, key=0, entries=size)
+        quota = self._make("quota", kernel.MAP_TYPE_ARRAY, 16, flags=kernel.F_MMAPABLE)
+        mapping = mmap.mmap(quota, mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+        self._owned.callback(mapping.close)
+        whole = memoryview(mapping)
+        self._quota = whole.cast("Q")
+        for view in (whole, self._quota):
+            self._owned.callback(view.release)
+        return self._owned.enter_context(Ring(fd, size))
+
+    def _summed(self, name: str, size: int) -> list[int]:
+        """The cells of an array of one entry per CPU, each added up over the CPUs."""
+        value = kernel.map_lookup(self._maps[name], _KEY, size * self._cpus) or bytes(size * self._cpus)
+        cells = memoryview(value).cast("Q")
+        number = size // 8
+        rows = (cells[at : at + number].tolist() for at in range(0, number * self._cpus, number))
+        return _added(rows)
+
+
+def _added(rows: Iterator[list[int]]) -> list[int]:
+    total = next(rows)
+    for row in rows:
+        total = list(map(add, total, row))
+    return total

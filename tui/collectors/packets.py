@@ -1,0 +1,254 @@
+"""Filters on interfaces, live: several at once, each with its hook, on the same traffic; a context manager.
+
+    wish = Wish(interface, Hook.TCX_INGRESS, "tcp port 22", program)
+    with PacketsProbe([wish], by=By.FLOW) as probe:
+        probe.read().filters
+
+Everything is counted in the kernel. Where packets are grouped, `matched` is what the groups, the others and those
+without a group sum up to, so that a reading never disagrees with itself.
+"""
+
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from tui.bpf import classic, kernel
+from tui.bpf.extended.translate import Kind
+from tui.bpf.hooks import Attached, ClassicSocket, Direction, Hook, attach
+from tui.bpf.packets.counter import Amount, PacketCounter
+from tui.bpf.packets.groups import By, bin_name, name
+from tui.bpf.packets.headers import Link
+from tui.bpf.packets.program import Spec
+from tui.collectors.samples import FilterFigures, GroupRow, Interface, PacketRecord, PacketsSample
+from tui.errors import NotSupported, UsageError
+from tui.owner import Owner
+
+TOP: Final = 256  # groups of a reading; the rest are others
+KINDS: Final = {
+    Hook.SOCKET: Kind.SOCKET,
+    Hook.SOCKET_EBPF: Kind.SOCKET,
+    Hook.TCX_INGRESS: Kind.TC,
+    Hook.TCX_EGRESS: Kind.TC,
+    Hook.XDP: Kind.XDP,
+    Hook.CGROUP: Kind.CGROUP,
+}
+_ETHERNET: Final = frozenset((1, 772))  # ARPHRD_…: include/uapi/linux/if_arp.h
+_RAW: Final = frozenset((512, 519, 768, 769, 776, 778, 823, 65534))  # PPP, raw IP, tunnels, tun and WireGuard
+_LINK_TYPES: Final = {Link.ETHERNET: 1, Link.RAW: 101}  # LINKTYPE_… of pcap
+LOOPBACK: Final = 772
+
+
+class Wish(NamedTuple):
+    """One filter at one hook of one interface."""
+
+    interface: Interface
+    hook: Hook
+    expression: str
+    program: classic.Program
+    direction: Direction | None = None  # None: what the hook sees, but what is sent on `lo` only once
+
+    @property
+    def link(self) -> Link:
+        """What packets begin with there. Raises NotSupported for links that are neither Ethernet nor IP alone."""
+        return Link.RAW if self.hook is Hook.CGROUP else link_of(self.interface)
+
+
+def link_of(interface: Interface) -> Link:
+    """What its packets begin with. Raises NotSupported."""
+    if interface.hardware in _ETHERNET:
+        return Link.ETHERNET
+    if interface.hardware in _RAW:
+        return Link.RAW
+    raise NotSupported(
+        f"{interface.name} is neither Ethernet nor IP alone ({interface.kind}): bpfscope doesn't know its headers"
+    )
+
+
+class PacketsProbe(Owner):
+    """Owns the filters; leaving it takes them off."""
+
+    def __init__(
+        self,
+        wishes: Sequence[Wish],
+        by: By = By.NOTHING,
+        *,
+        hits: bool = False,
+        snapshot: int = 0,
+        promiscuous: bool = False,
+        native: bool | None = None,
+    ) -> None:
+        """Attaches all, or raises what `hooks.attach` raises. `snapshot`: bytes that are kept of samples."""
+        self._filters: list[_Filter] = []
+        try:
+            for wish in wishes:
+                self._filters.append(_Filter(wish, by, hits=hits, snapshot=snapshot, promiscuous=promiscuous, native=native))
+        except BaseException:
+            self.close()
+            raise
+        self._started = time.monotonic()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know of how they are attached: down, generic, behind others."""
+        return tuple(dict.fromkeys(each.note for each in self._filters if each.note))
+
+    @property
+    def positions(self) -> tuple[str, ...]:
+        """Each filter's place among the programs at its hook, in words; "" where each sees everything."""
+        return tuple(each.position for each in self._filters)
+
+    def read(self, most: int = 1_000) -> PacketsSample:
+        """The figures now, and at most so many samples of each filter."""
+        now = time.monotonic()
+        filters = tuple(each.figures() for each in self._filters)
+        records = sorted((record for each in self._filters for record in each.records(most)))
+        return PacketsSample(now, now - self._started, filters, tuple(records), self._ended())
+
+    def allow(self, samples: int) -> None:
+        """Lets each filter keep so many more samples from now on."""
+        for each in self._filters:
+            each.counter.allow(samples)
+
+    def stop(self) -> None:
+        """Takes the filters off; what was counted stays to be read."""
+        for each in self._filters:
+            each.stop()
+
+    def close(self) -> None:
+        """Takes them off, and forgets what was counted; a second time is harmless."""
+        while self._filters:
+            self._filters.pop().close()
+
+    def _ended(self) -> str:
+        """Why nothing more is to be expected; empty while something is."""
+        if not all(each.gone for each in self._filters):
+            return ""
+        names = ", ".join(dict.fromkeys(each.wish.interface.name for each in self._filters))
+        return f"{names} disappeared"
+
+
+class _Filter(Owner):
+    """One filter: what counts, and what holds it at its hook."""
+
+    def __init__(
+        self, wish: Wish, by: By, *, hits: bool, snapshot: int, promiscuous: bool, native: bool | None
+    ) -> None:
+        self.wish, self._by = wish, by
+        if wish.hook is Hook.SOCKET and by.value:
+            raise UsageError("the hook socket counts with classic BPF, which can't group: use the hook socket-ebpf")
+        self._link, self._kind = wish.link, KINDS[wish.hook]
+        self._attached: Attached | None = None
+        self._classic: ClassicSocket | None = None
+        self._matched = 0  # by the classic socket
+        self.gone, self.note = False, ""
+        self.counter = PacketCounter(wish.hook, Spec(self._kind, wish.program, by, hits, snapshot, self._link))
+        try:
+            self._attach(promiscuous=promiscuous, native=native)
+        except BaseException:
+            self.close()
+            raise
+
+    def _attach(self, *, promiscuous: bool, native: bool | None) -> None:
+        """The eBPF program first: what the classic one matches, it has seen."""
+        wish, direction = self.wish, self.wish.direction
+        if direction is None and self._kind is Kind.SOCKET and wish.interface.hardware == LOOPBACK:
+            direction = Direction.IN
+        hook = Hook.SOCKET_EBPF if wish.hook is Hook.SOCKET else wish.hook
+        index = wish.interface.index
+        self._attached = attach(
+            hook, index, self.counter.program, direction=direction, promiscuous=promiscuous, native=native
+        )
+        self._direction, self.note = self._attached.direction, self._attached.note
+        if wish.hook is Hook.SOCKET:
+            code = classic.pack(wish.program)
+            self._classic = ClassicSocket(index, code, direction=self._direction, promiscuous=promiscuous)
+
+    @property
+    def position(self) -> str:
+        """Its place among the programs at its hook; "" where that means nothing."""
+        return self._attached.position if self._attached else ""
+
+    def figures(self) -> FilterFigures:
+        """What it has counted."""
+        if self._classic:
+            self._matched = self._classic.matched()
+        groups = self._rows()
+        found = self.counter.figures()
+        if found.none.packets:
+            groups.append(GroupRow(None, *found.none))
+        others = _sum(groups[TOP:], found.others)
+        groups = groups[:TOP]
+        matched = _sum(groups, others) if self._by.value else found.matched
+        if self.wish.hook is Hook.SOCKET:
+            matched = matched._replace(packets=self._matched)
+        self.gone = self.gone or bool(self._attached and self._attached.gone())
+        return FilterFigures(
+            interface=self.wish.interface.name,
+            hook=self.wish.hook.value,
+            direction=self._direction.value,
+            filter=self.wish.expression,
+            seen=found.seen.packets,
+            matched=matched.packets,
+            bytes_seen=found.seen.bytes,
+            bytes_matched=matched.bytes,
+            segments=found.segments,
+            lost=kernel.program_misses(self.counter.program),
+            by=self._by.value,
+            groups=tuple(groups),
+            others=GroupRow(None, *others),
+            hits=found.hits,
+        )
+
+    def _rows(self) -> list[GroupRow]:
+        """Of bins in their order; of others the largest first, those of one name together."""
+        amounts: dict[str | int, Amount] = {}
+        for key, amount in self.counter.groups().items():
+            text = bin_name(self._by, key) if isinstance(key, int) else name(self._by, key)
+            amounts[text] = amounts.get(text, Amount()).plus(*amount)
+        rows = [GroupRow(text, *amount) for text, amount in amounts.items()]
+        return rows if self._by.binned else sorted(rows, key=lambda row: -row.packets)
+
+    def records(self, most: int) -> Iterator[PacketRecord]:
+        """The samples since the last time."""
+        since_1970 = time.time_ns() - time.monotonic_ns()
+        for sample in self.counter.samples(most):
+            yield PacketRecord(
+                since_1970 + sample.time,
+                self.wish.interface.name,
+                self._way(outgoing=sample.outgoing),
+                sample.length,
+                sample.data,
+                sample.tpid,
+                sample.tci,
+                _LINK_TYPES[self._link],
+            )
+
+    def _way(self, *, outgoing: bool) -> str:
+        """Of one packet, where that is known."""
+        if self._direction is not Direction.BOTH:
+            return self._direction.value
+        if self._kind is Kind.SOCKET:
+            return (Direction.OUT if outgoing else Direction.IN).value
+        return ""
+
+    def stop(self) -> None:
+        """Takes it off; what was counted stays to be read."""
+        if self._classic:
+            self._matched = self._classic.matched()
+            self._classic.close()
+            self._classic = None
+        if self._attached:
+            self._attached.close()
+            self._attached = None
+
+    def close(self) -> None:
+        """Takes it off, and gives everything back."""
+        self.stop()
+        self.counter.close()
+
+
+def _sum(rows: Iterable[GroupRow], amount: Amount) -> Amount:
+    """What the rows add up to, and that."""
+    for row in rows:
+        amount = amount.plus(row.packets, row.bytes)
+    return amount
