@@ -201,7 +201,7 @@ class CountsSample(NamedTuple):
 class Interface(NamedTuple):
     """A network interface of our network namespace at one moment; text is sanitised, counters are totals."""
 
-    index: int  # what names it while it is there; a name can change, and after sanitising need not be the kernel's
+    ifindex: int  # what names it while it is there; a name can change, and after sanitising need not be the kernel's
     name: str
     state: str  # "up", "down", "no carrier", "dormant" (up, but not yet allowed to carry anything)
     driver: str  # "virtio_net"; "" where no device is behind it
@@ -221,7 +221,7 @@ class Interface(NamedTuple):
 
 
 class InterfacesSample(NamedTuple):
-    """All interfaces, by index."""
+    """All interfaces, by their numbers."""
 
     time: float  # seconds, monotonic
     interfaces: tuple[Interface, ...]
