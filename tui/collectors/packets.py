@@ -36,6 +36,7 @@ _ETHERNET: Final = frozenset((1, 772))  # ARPHRD_…: include/uapi/linux/if_arp.
 _RAW: Final = frozenset((512, 519, 768, 769, 776, 778, 823, 65534))  # PPP, raw IP, tunnels, tun and WireGuard
 _LINK_TYPES: Final = {Link.ETHERNET: 1, Link.RAW: 101}  # LINKTYPE_… of pcap
 LOOPBACK: Final = 772
+_OUTGOING: Final = 4  # PACKET_OUTGOING
 
 
 class Wish(NamedTuple):
@@ -81,7 +82,9 @@ class PacketsProbe(Owner):
         self._filters: list[_Filter] = []
         try:
             for wish in wishes:
-                self._filters.append(_Filter(wish, by, hits=hits, snapshot=snapshot, promiscuous=promiscuous, native=native))
+                self._filters.append(
+                    _Filter(wish, by, hits=hits, snapshot=snapshot, promiscuous=promiscuous, native=native)
+                )
         except BaseException:
             self.close()
             raise
@@ -101,7 +104,7 @@ class PacketsProbe(Owner):
         """The figures now, and at most so many samples of each filter."""
         now = time.monotonic()
         filters = tuple(each.figures() for each in self._filters)
-        records = sorted((record for each in self._filters for record in each.records(most)))
+        records = sorted(record for each in self._filters for record in each.records(most))
         return PacketsSample(now, now - self._started, filters, tuple(records), self._ended())
 
     def allow(self, samples: int) -> None:
@@ -141,7 +144,8 @@ class _Filter(Owner):
         self._classic: ClassicSocket | None = None
         self._matched = 0  # by the classic socket
         self.gone, self.note = False, ""
-        self.counter = PacketCounter(wish.hook, Spec(self._kind, wish.program, by, hits, snapshot, self._link))
+        spec = Spec(self._kind, wish.program, by, hits, snapshot, self._link, _constants(wish))
+        self.counter = PacketCounter(wish.hook, spec)
         try:
             self._attach(promiscuous=promiscuous, native=native)
         except BaseException:
@@ -154,7 +158,7 @@ class _Filter(Owner):
         if direction is None and self._kind is Kind.SOCKET and wish.interface.hardware == LOOPBACK:
             direction = Direction.IN
         hook = Hook.SOCKET_EBPF if wish.hook is Hook.SOCKET else wish.hook
-        index = wish.interface.index
+        index = wish.interface.ifindex
         self._attached = attach(
             hook, index, self.counter.program, direction=direction, promiscuous=promiscuous, native=native
         )
@@ -225,11 +229,10 @@ class _Filter(Owner):
 
     def _way(self, *, outgoing: bool) -> str:
         """Of one packet, where that is known."""
-        if self._direction is not Direction.BOTH:
-            return self._direction.value
-        if self._kind is Kind.SOCKET:
-            return (Direction.OUT if outgoing else Direction.IN).value
-        return ""
+        way = self._direction
+        if way is Direction.BOTH and self._kind is Kind.SOCKET:
+            way = Direction.OUT if outgoing else Direction.IN
+        return "" if way is Direction.BOTH else str(way.value)
 
     def stop(self) -> None:
         """Takes it off; what was counted stays to be read."""
@@ -245,6 +248,12 @@ class _Filter(Owner):
         """Takes it off, and gives everything back."""
         self.stop()
         self.counter.close()
+
+
+def _constants(wish: Wish) -> tuple[tuple[str, int], ...]:
+    """What is known of packets there. Before tc's egress nobody has written down that they go out."""
+    outgoing = (("type", _OUTGOING),) if wish.hook is Hook.TCX_EGRESS else ()
+    return (("hatype", wish.interface.hardware), *outgoing)
 
 
 def _sum(rows: Iterable[GroupRow], amount: Amount) -> Amount:

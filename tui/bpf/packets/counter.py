@@ -100,13 +100,13 @@ class PacketCounter(Owner):
         def amount(offset: int) -> Amount:
             return Amount(*cells[offset // 8 : offset // 8 + 2])
 
-        hits = expand(self.spec.filter, cells[HITS // 8 :]) if self.spec.hits else ()
+        hits = expand(self.spec.filter, self.spec.kind, cells[HITS // 8 :]) if self.spec.hits else ()
         others = amount(OTHERS).plus(*self._dropped)
         rest = (cells[SEGMENTS // 8], amount(NONE), others, cells[KEPT // 8], cells[UNKEPT // 8])
         return Figures(amount(SEEN), amount(MATCHED), *rest, tuple(hits))
 
     def groups(self) -> dict[bytes, Amount] | dict[int, Amount]:
-        """All groups since the start, by their keys or bins; read figures after it: they then have what isn't in one."""
+        """All groups since the start, by their keys or bins. Read figures after it: they have what isn't in one."""
         if self.spec.by.binned:
             cells = self._summed("bins", 16 * BINS)
             pairs = zip(cells[::2], cells[1::2], strict=True)
@@ -133,7 +133,9 @@ class PacketCounter(Owner):
         """Gives everything back; a second time is harmless."""
         self._owned.close()
 
-    def _make(self, name: str, kind: int, value: int, *, key: int = 4, entries: int = 1, flags: int = 0, inner: int = 0) -> int:
+    def _make(
+        self, name: str, kind: int, value: int, *, key: int = 4, entries: int = 1, flags: int = 0, inner: int = 0
+    ) -> int:
         fd = kernel.map_create(kind, key, value, entries, flags, name, inner)
         self._owned.callback(os.close, fd)
         self._maps[name] = fd

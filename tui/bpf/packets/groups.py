@@ -27,7 +27,7 @@ from tui.bpf.extended.assembler import (
     store,
 )
 from tui.bpf.extended.assembler import atomic as atomically
-from tui.bpf.extended.instructions import DW, R0, R1, R2, R3, R4, R6, R7, R8, R9, R10, B, H, W
+from tui.bpf.extended.instructions import R0, R1, R2, R3, R4, R8, R9, R10, B, H, W
 from tui.bpf.extended.items import Item
 from tui.bpf.packets import headers
 from tui.bpf.packets.headers import BUFFER, IPV4, IPV6, Code, Link
@@ -85,9 +85,7 @@ def _proto(code: Code, link: Link, none: str) -> Iterator[Item]:
     known, other = code.new("protocol"), code.new("other")
     yield from headers.network(code, link, none)
     yield store(R10, KEY, R9, W)
-    yield from headers.internet(
-        code, [*headers.behind_ipv4(code, known)], [*headers.behind_ipv6(code, known)], other
-    )
+    yield from headers.internet(code, [*headers.behind_ipv4(known)], [*headers.behind_ipv6(code, known)], other)
     yield from (label(known), alu("|=", R9, _IP), store(R10, KEY, R9, W), label(other))
 
 
@@ -118,9 +116,7 @@ def _empty(size: int) -> Iterator[Item]:
 def _port(at: int) -> Callable[[Code, Link, str], Iterator[Item]]:
     def made(code: Code, link: Link, none: str) -> Iterator[Item]:
         yield from headers.network(code, link, none)
-        yield from headers.internet(
-            code, [*headers.behind_ipv4(code, none)], [*headers.behind_ipv6(code, none)], none
-        )
+        yield from headers.internet(code, [*headers.behind_ipv4(none)], [*headers.behind_ipv6(code, none)], none)
         yield from headers.ports(code, none)
         yield from (load(R1, R10, BUFFER + at, H), big_endian(R1, 16), store(R10, KEY, R1, W))
 
@@ -134,7 +130,7 @@ def _flow(code: Code, link: Link, none: str) -> Iterator[Item]:
     yield from _empty(40)
     yield from headers.internet(
         code,
-        [store(R10, KEY, 4, H), *_ipv4(12, 4), *_ipv4(16, 20), *headers.behind_ipv4(code, portless)],
+        [store(R10, KEY, 4, H), *_ipv4(12, 4), *_ipv4(16, 20), *headers.behind_ipv4(portless)],
         [store(R10, KEY, 6, H), *_ipv6(8, 4), *_ipv6(24, 20), *headers.behind_ipv6(code, portless)],
         none,
     )

@@ -57,7 +57,7 @@ class Code:
         return f"{self._prefix} {what} {next(self._numbers)}"
 
     def fetch(self, size: int, missing: str) -> Iterator[Item]:
-        """So many bytes from R8 on into the buffer, or to the label `missing` where the packet ends before. Uses R0-R5."""
+        """So many bytes from R8 on into the buffer; to `missing` where the packet ends before. Uses R0 to R5."""
         if self.kind is Kind.XDP:
             yield from self._copy(size, missing)
             return
@@ -115,7 +115,7 @@ def internet(code: Code, ipv4: Sequence[Item], ipv6: Sequence[Item], missing: st
     yield from (*ipv6, label(done))
 
 
-def behind_ipv4(code: Code, fragment: str) -> Iterator[Item]:
+def behind_ipv4(fragment: str) -> Iterator[Item]:
     """With the header in the buffer: R9 = the protocol, R8 = where it begins; of a later fragment to that label."""
     yield from (load(R9, R10, BUFFER + 9, B), load(R1, R10, BUFFER, B), alu("&=", R1, 15), alu("<<=", R1, 2))
     yield from (alu("+=", R8, R1), load(R1, R10, BUFFER + 6, H), big_endian(R1, 16), alu("&=", R1, 0x1FFF))

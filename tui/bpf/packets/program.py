@@ -23,7 +23,7 @@ from tui.bpf.extended.assembler import (
     store,
 )
 from tui.bpf.extended.assembler import atomic as atomically
-from tui.bpf.extended.instructions import R0, R1, R2, R3, R4, R5, R6, R7, R8, R9, R10, H, W
+from tui.bpf.extended.instructions import R0, R1, R2, R3, R4, R6, R7, R8, R9, R10, W
 from tui.bpf.extended.items import Item
 from tui.bpf.extended.translate import Kind, translate
 from tui.bpf.packets.groups import By, grouping
@@ -31,7 +31,16 @@ from tui.bpf.packets.headers import DATA, DATA_END, Code, Link
 from tui.bpf.packets.layout import HITS, KEPT, LENGTH, MATCHED, SEEN, SEGMENTS, UNKEPT, add, add_packet
 
 # struct __sk_buff: include/uapi/linux/bpf.h
-_LEN, _PKT_TYPE, _VLAN_PRESENT, _VLAN_TCI, _VLAN_PROTO, _SKB_DATA, _SKB_DATA_END, _GSO_SEGS = 0, 4, 20, 24, 28, 76, 80, 164
+_LEN, _PKT_TYPE, _VLAN_PRESENT, _VLAN_TCI, _VLAN_PROTO, _SKB_DATA, _SKB_DATA_END, _GSO_SEGS = (
+    0,
+    4,
+    20,
+    24,
+    28,
+    76,
+    80,
+    164,
+)
 _LET_PASS: Final = {Kind.SOCKET: 0, Kind.TC: -1, Kind.XDP: 2, Kind.CGROUP: 1}  # TC: TCX_NEXT, TC_ACT_UNSPEC
 _ZERO: Final = -4
 
@@ -48,6 +57,7 @@ class Spec(NamedTuple):
     hits: bool = False  # counted per instruction of the filter
     snapshot: int = 0  # bytes that are kept of a sample; 0: there are none
     link: Link = Link.ETHERNET
+    constants: tuple[tuple[str, int], ...] = ()  # ancillary data that is known of the hook, by bpf_asm's names
 
 
 def program(spec: Spec) -> Assembled:
@@ -61,7 +71,7 @@ def _items(spec: Spec) -> Iterator[Item]:
     yield from (call("map_lookup_elem"), jump("==", R0, 0, "unmatched"), mov(R7, R0))
     yield from _begin(spec.kind)
     yield from add_packet(SEEN, atomic=atomic)
-    yield from translate(spec.filter, spec.kind, HITS if spec.hits else None)
+    yield from translate(spec.filter, spec.kind, HITS if spec.hits else None, dict(spec.constants))
     yield from (label("matched"), *add_packet(MATCHED, atomic=atomic))
     yield from _segments(spec.kind, atomic=atomic)
     yield from grouping(spec.by, Code(spec.kind, "group"), spec.link, atomic=atomic)
