@@ -17,10 +17,10 @@ class Missing(Exception):
     """The frame ends before what is looked for."""
 
 
-def group(by: By, frame: bytes) -> str | int | None:
-    """The key; None where it has none."""
+def group(by: By, frame: bytes, length: int) -> str | int | None:
+    """The key of a frame, and of its length as the hook sees it; None where it has none."""
     if by is By.SIZE:
-        power = max(0, len(frame).bit_length() - 1)
+        power = max(0, length.bit_length() - 1)
         return f"{1 << power if power else 0}-{(2 << power) - 1}"
     try:
         return _group(by, frame)

@@ -1,7 +1,11 @@
 """Packets counted, grouped and sampled over a veth pair, where everything that passes is the test's own."""
 
+import socket
+import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +16,8 @@ from tui.bpf import classic
 from tui.bpf.hooks import Hook
 from tui.bpf.packets.groups import By
 from tui.collectors.packets import PacketsProbe, Wish
-from tui.collectors.samples import FilterFigures, Interface, PacketsSample
+from tui.collectors.samples import FilterFigures, GroupRow, Interface, PacketsSample
+from tui.errors import UsageError
 
 EVERYTHING = classic.assemble("ret #262144")
 UDP = classic.assemble("ldh [12]\njne #0x800, no\nldb [23]\njne #17, no\nret #262144\nno: ret #0")
@@ -54,24 +59,155 @@ def test_seen_and_matched(pair: Pair, hook: Hook, *, hits: bool) -> None:
         assert only(probe.read())._replace(hits=()) == found._replace(hits=())
 
 
+def send_each(pair: Pair, frames: list[bytes]) -> None:
+    """One after the other, from the left."""
+    with pair.left.entered(), socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0) as out:
+        out.bind((pair.left.interface, 0))
+        for each in frames:
+            out.send(each)
+
+
 @pytest.fixture(scope="module")
 def frames() -> list[bytes]:
-    """What can be sent: no shorter than a header, no longer than the interface takes."""
-    return [each for each in packets.generate(3001, 7) if 14 <= len(each) <= 1514]
+    """What can be sent and is received: the kernel drops what ends within a tag that it would take out."""
+    return [each for each in packets.generate(3001, 7) if (20 if tagged(each) else 14) <= len(each) <= 1514]
+
+
+def tagged(frame: bytes) -> bool:
+    return frame[12:14] in (b"\x81\0", b"\x88\xa8")
 
 
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("by", [each for each in By if each not in (By.NOTHING, By.GAP)])
 def test_groups(pair: Pair, frames: list[bytes], hook: Hook, by: By) -> None:
     with pair.right.entered(), PacketsProbe([wish(pair, hook)], by) as probe:
-        for each in frames:
-            pair.left.send(1, each)
+        send_each(pair, frames)
         probe.stop()
         found = only(probe.read())
-    truth = Counter(group(by, each) for each in frames)
-    rows = dict(truth.most_common())
+    aside = 0 if hook is Hook.XDP else 4  # bytes of an outer tag that aren't the packet's any more
+    lengths = [len(each) - aside * tagged(each) for each in frames]
+    rows = Counter(group(by, each, length) for each, length in zip(frames, lengths, strict=True))
     told = {row.key: row.packets for row in found.groups}
-    assert {key: rows.get(key, 0) for key in told} == told
+    assert {key: rows[key] for key in told} == told
     assert found.others.packets == sum(rows.values()) - sum(told.values())
     assert found.matched == found.seen == len(frames)
-    assert found.bytes_matched == sum(map(len, frames)) == sum(row.bytes for row in (*found.groups, found.others))
+    assert found.bytes_matched == sum(lengths) == sum(row.bytes for row in (*found.groups, found.others))
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_gaps(pair: Pair, hook: Hook) -> None:
+    with pair.right.entered(), PacketsProbe([wish(pair, hook)], By.GAP) as probe:
+        pair.left.send(211)
+        found = only(probe.read())
+    assert [row for row in found.groups if row.key is None] == [GroupRow(None, 1, 60)]
+    assert sum(row.packets for row in found.groups) == found.matched == 211
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_a_scan_leaves_the_talkers_and_exact_others(pair: Pair, hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tui.bpf.packets.counter.GROUPS", 64)
+    head, tail = (pair.left.frame()[:26], pair.left.frame()[30:])
+    talkers = [head + bytes([192, 0, 2, number]) + tail for number in range(3)]
+    scan = [head + number.to_bytes(4, "big") + tail for number in range(0x0A000000, 0x0A000000 + 1009)]
+    with pair.right.entered(), PacketsProbe([wish(pair, hook)], By.SRC) as probe:
+        for part in range(0, len(scan), 50):
+            send_each(pair, [*talkers, *talkers, *scan[part : part + 50]])
+            found = only(probe.read())
+            assert sum(row.packets for row in (*found.groups, found.others)) == found.matched == found.seen
+        found = only(probe.read())
+    rounds = -(-len(scan) // 50)
+    assert [(row.key, row.packets) for row in found.groups[:3]] == [(f"192.0.2.{n}", 2 * rounds) for n in range(3)]
+    assert found.seen == 6 * rounds + 1009
+    assert len(found.groups) <= 64
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_readings_under_a_flood_agree_with_themselves(pair: Pair, targets: Path, hook: Hook) -> None:
+    number = 200_003
+    with pair.right.entered(), PacketsProbe([wish(pair, hook, UDP)], By.FLOW) as probe:
+        with ThreadPoolExecutor(1) as executor:
+            flood = executor.submit(pair.left.flood, targets, number)
+            while not flood.done():
+                found = only(probe.read())
+                assert sum(row.packets for row in (*found.groups, found.others)) == found.matched <= found.seen
+            assert flood.result()["sent"] == number
+        found = only(probe.read())
+    assert [(row.key, row.packets) for row in found.groups] == [("udp 10.0.0.1:1 → 10.0.0.2:2", number)]
+    assert found.seen == found.matched == number
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_samples(pair: Pair, hook: Hook) -> None:
+    frame = pair.left.frame(400, b"payload")
+    with pair.right.entered(), PacketsProbe([wish(pair, hook, UDP)], snapshot=96) as probe:
+        pair.left.send(5, frame)
+        assert probe.read().records == ()
+        probe.allow(7)
+        pair.left.send(11, frame)
+        sample = probe.read()
+        assert [(record.length, record.data, record.direction) for record in sample.records] == [
+            (400, frame[:96], "in")
+        ] * 7
+        times = [record.time_ns for record in sample.records]
+        assert times == sorted(times)
+        assert abs(times[-1] - time.time_ns()) < 10e9
+        probe.allow(100)
+        pair.left.send(3, frame[:50])
+        sample = probe.read()
+        assert [(record.length, len(record.data)) for record in sample.records] == [(50, 50)] * 3
+        assert only(sample).matched == 19
+
+
+def test_a_sample_of_a_tagged_packet(pair: Pair) -> None:
+    frame = pair.left.frame()
+    tagged_frame = frame[:12] + bytes.fromhex("8100 2005") + frame[12:]
+    with pair.right.entered(), PacketsProbe([wish(pair, each) for each in HOOKS], snapshot=96) as probe:
+        probe.allow(1)
+        pair.left.send(1, tagged_frame)
+        records = probe.read().records
+    assert sorted((record.vlan_tpid, record.vlan_tci, record.data) for record in records) == [
+        (0, 0, tagged_frame),
+        (0x8100, 0x2005, frame),
+        (0x8100, 0x2005, frame),
+    ]
+
+
+def test_several_filters_on_the_same_traffic(pair: Pair) -> None:
+    wishes = [wish(pair, hook, program) for hook in HOOKS for program in (EVERYTHING, UDP) if hook is not Hook.XDP]
+    wishes.append(wish(pair, Hook.XDP, UDP))
+    with pair.right.entered(), PacketsProbe(wishes) as probe:
+        assert sum("first of 2 programs" in each for each in probe.positions) == 1
+        pair.left.send(31)
+        pair.left.send(17, bytes(12) + b"\x08\x06" + bytes(46))
+        found = probe.read().filters
+    assert {one.seen for one in found} == {48}
+    assert [one.matched for one in found] == [48, 31, 48, 31, 31]
+
+
+def test_what_goes_out_and_what_comes_back(pair: Pair) -> None:
+    egress = wish(pair, Hook.TCX_EGRESS)
+    with pair.right.entered(), PacketsProbe([egress, wish(pair, Hook.SOCKET_EBPF)], snapshot=64) as probe:
+        probe.allow(10)
+        pair.right.send(3)
+        pair.left.send(2)
+        sample = probe.read()
+    out, both = sample.filters
+    assert (out.direction, out.matched, both.direction, both.matched) == ("out", 3, "both", 5)
+    ways = Counter((record.direction, record.interface) for record in sample.records)
+    assert ways == {("out", "right"): 6, ("in", "right"): 2}
+
+
+def test_the_interface_disappears() -> None:
+    with Pair() as pair, pair.right.entered():
+        with PacketsProbe([wish(pair, hook) for hook in HOOKS]) as probe:
+            pair.left.send(13)
+            assert probe.read().ended == ""
+            pair.right.run("ip", "link", "delete", "right")
+            sample = probe.read()
+            assert sample.ended == "right disappeared"
+            assert {one.seen for one in sample.filters} == {13}
+
+
+def test_grouping_with_classic_bpf_is_refused(pair: Pair) -> None:
+    with pair.right.entered(), pytest.raises(UsageError, match="socket-ebpf"):
+        PacketsProbe([wish(pair, Hook.SOCKET)], By.SRC)

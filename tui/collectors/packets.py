@@ -210,7 +210,7 @@ class _Filter(Owner):
             text = bin_name(self._by, key) if isinstance(key, int) else name(self._by, key)
             amounts[text] = amounts.get(text, Amount()).plus(*amount)
         rows = [GroupRow(text, *amount) for text, amount in amounts.items()]
-        return rows if self._by.binned else sorted(rows, key=lambda row: -row.packets)
+        return rows if self._by.binned else sorted(rows, key=lambda row: (-row.packets, str(row.key)))
 
     def records(self, most: int) -> Iterator[PacketRecord]:
         """The samples since the last time."""

@@ -68,10 +68,10 @@ class Sample(NamedTuple):
 class PacketCounter(Owner):
     """Owns one program and its maps. Read it from one thread."""
 
-    def __init__(self, hook: Hook, spec: Spec, groups: int = GROUPS, ring: int = _RING) -> None:
-        """`groups`: how many find room between two readings. Raises NotPermitted, NotSupported."""
+    def __init__(self, hook: Hook, spec: Spec) -> None:
+        """Raises NotPermitted, NotSupported."""
         self.spec = spec
-        self._groups, self._cpus = groups, possible_cpus()
+        self._groups, self._cpus = GROUPS, possible_cpus()
         self._owned = ExitStack()
         self._maps: dict[str, int] = {}
         self._turns: list[int] = []
@@ -82,7 +82,7 @@ class PacketCounter(Owner):
         try:
             self._make("figures", kernel.MAP_TYPE_PERCPU_ARRAY, self._figures_size)
             self._make_groups()
-            self._ring = self._make_ring(ring) if spec.snapshot else None
+            self._ring = self._make_ring(_RING) if spec.snapshot else None
             assembled = program(spec)
             self.program = load(hook, assembled.bytecode(self._maps), "bpfscope")
             self._owned.callback(os.close, self.program)

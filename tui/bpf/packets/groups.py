@@ -75,7 +75,9 @@ def grouping(by: By, code: Code, link: Link, *, atomic: bool) -> Iterator[Item]:
     none, done = code.new("none"), code.new("grouped")
     yield from _MADE[by](code, link, none)
     yield from _add_to_bin(done, atomic=atomic) if by.binned else _add_to_hash(code, done, atomic=atomic)
-    yield from (goto(done), label(none), *add_packet(NONE, atomic=atomic), label(done))
+    if by is not By.SIZE:  # that every packet has, and verifiers refuse what is never reached
+        yield from (goto(done), label(none), *add_packet(NONE, atomic=atomic))
+    yield label(done)
 
 
 # Of hashes: each makes the key, or goes to `none`
