@@ -68,6 +68,11 @@ class AttachedByLinks(Attached):
             except OSError as error:
                 raise refusal(error, self.hook, self.name) from None
 
+    def close(self) -> None:
+        """Takes it off; a second time is harmless, and so is it when the interface has gone."""
+        super().close()
+        self._links.clear()
+
 
 class AttachedToInterface(AttachedByLinks):
     """A link to an interface (tcx, XDP), which outlives the interface, and then says so."""
@@ -78,7 +83,7 @@ class AttachedToInterface(AttachedByLinks):
 
     def gone(self) -> bool:
         """The kernel forgets the interface's number in the link (bpf_link_info.tcx.ifindex, .xdp.ifindex)."""
-        return bool(struct.unpack_from("I", kernel.info(self._links[0], 20), 16)[0] == 0)
+        return not self._links or bool(struct.unpack_from("I", kernel.info(self._links[0], 20), 16)[0] == 0)
 
 
 def placed(ids: Sequence[int], own: int) -> str:

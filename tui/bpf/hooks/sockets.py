@@ -74,7 +74,7 @@ class _PacketSocket(Attached):
 
     def gone(self) -> bool:
         """The kernel then binds the socket to interface number -1, which has no name."""
-        return not self._socket.getsockname()[0]
+        return self._socket.fileno() < 0 or not self._socket.getsockname()[0]
 
 
 class EbpfSocket(_PacketSocket):
@@ -141,6 +141,14 @@ class Promiscuity(Owner):
     def close(self) -> None:
         """Gives it up; the interface leaves the mode when nobody holds it."""
         self._socket.close()
+
+
+def probe(hook: Hook) -> None:
+    """Opens a packet socket and closes it. Raises NotPermitted, NotSupported."""
+    try:
+        _open().close()
+    except OSError as error:
+        raise _failure(error, hook, "an interface") from None
 
 
 def check_direction(hook: Hook, direction: Direction) -> None:
