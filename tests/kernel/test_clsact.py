@@ -4,7 +4,7 @@ import fcntl
 import os
 import signal
 import threading
-from typing import Any
+from typing import cast
 
 import pytest
 
@@ -164,10 +164,10 @@ def test_the_front_is_taken_by_filters_of_another_kind(protocol: str, pair: Pair
 
 
 @pytest.mark.parametrize("name", ["\x1b]0;title\x07", b"caf\xe9", "bpfscope:9999999999:1:1:1"])
-def test_odd_names_of_others_filters(name: Any, pair: Pair, counter: Counter) -> None:
+def test_odd_names_of_others_filters(name: str | bytes, pair: Pair, counter: Counter) -> None:
     program = counter.program(Hook.TCX_INGRESS)
     pair.right.run("tc", "qdisc", "add", "dev", "right", "clsact")
-    there = Filter(pair.right.number, netlink.PARENT_INGRESS, "bpf", 1, netlink.PROTOCOL_ALL, 1, name)
+    there = Filter(pair.right.number, netlink.PARENT_INGRESS, "bpf", 1, netlink.PROTOCOL_ALL, 1, cast("str", name))
     with pair.right.entered(), netlink.open_socket() as opened, netlink.traffic_control(opened) as control:
         control.add(there, program)
         with INGRESS.attach(pair.right, program) as attached:

@@ -70,7 +70,7 @@ def test_classic_socket_counts_what_it_matches(pair: Pair) -> None:
     with pair.right.entered(), ClassicSocket(number, KEEP_ALL) as every, ClassicSocket(number, KEEP_NONE) as none:
         pair.left.send(PACKETS)
         wait_until(lambda: every.matched() == PACKETS, "all are matched")
-        none.replace_code(KEEP_ALL)
+        none.replace(KEEP_ALL)
         pair.left.send(101)
         wait_until(lambda: none.matched() == 101, "the other program matches")
         assert every.matched() == PACKETS + 101

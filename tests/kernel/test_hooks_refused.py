@@ -38,7 +38,7 @@ def test_interface_of_a_classic_socket_goes(pair: Pair) -> None:
         assert matching.gone()
         assert matching.matched() == 7
         with pytest.raises(TargetError, match="gone"):
-            matching.replace_code(KEEP_ALL)
+            matching.replace(KEEP_ALL)
 
 
 @every_way
