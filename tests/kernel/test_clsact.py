@@ -176,6 +176,22 @@ def test_odd_names_of_others_filters(name: str | bytes, pair: Pair, counter: Cou
             assert attached.position.isprintable()
 
 
+def test_somebody_else_is_quicker(pair: Pair, counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
+    qdiscs_now, asked = netlink.TrafficControl.qdiscs, []
+
+    def too_early(control: netlink.TrafficControl) -> dict[int, str]:
+        asked.append(qdiscs_now(control))
+        if len(asked) == 2:  # the first is the search for leftovers
+            pair.right.run("tc", "qdisc", "add", "dev", "right", "clsact")
+        return asked[-1]
+
+    monkeypatch.setattr(netlink.TrafficControl, "qdiscs", too_early)
+    with INGRESS.attach(pair.right, counter.program(Hook.TCX_INGRESS)):
+        assert len(filters(pair.right)) == 1
+    assert filters(pair.right) == []
+    assert "clsact" in qdiscs(pair.right)
+
+
 def test_somebody_holds_the_lock(pair: Pair, counter: Counter, monkeypatch: pytest.MonkeyPatch) -> None:
     """The lock of a network namespace can be held by anybody in it: it is waited for, but not for ever."""
     with pair.right.path.open() as namespace:

@@ -11,7 +11,7 @@ from tui.bpf.features import Feature
 from tui.bpf.hooks import Direction, Hook, cgroup, clsact, load, support
 from tui.bpf.hooks.attached import placed, placed_among
 from tui.bpf.hooks.clsact import Leftover
-from tui.bpf.hooks.netlink import PARENT_INGRESS, PROTOCOL_ALL, Filter
+from tui.bpf.hooks.netlink import PARENT_INGRESS, PROTOCOL_ALL, Filter, TrafficControl
 from tui.bpf.hooks.refusals import refusal
 from tui.bpf.hooks.sockets import check_direction
 from tui.bpf.hooks.tags import Tag, start_of
@@ -193,3 +193,26 @@ def test_leftovers_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     left = told(Leftover("eth7", 9, True), Leftover("eth8", 9, False))
     assert (left.works, left.detail) == (False, "1 filter of killed processes on eth8 (process 9)")
     assert "CAP_NET_ADMIN" in left.remedy
+
+
+def test_answers_that_are_interrupted_are_asked_for_again() -> None:
+    from pyroute2.netlink.exceptions import NetlinkDumpInterrupted, NetlinkError
+
+    class Route:
+        """Answers after some tries."""
+
+        def __init__(self, *errors: Exception) -> None:
+            self.errors = list(errors)
+
+        def get_filters(self, _index: int, parent: int) -> list[object]:
+            assert parent == PARENT_INGRESS
+            if self.errors:
+                raise self.errors.pop()
+            return []
+
+    assert TrafficControl(Route(*[NetlinkDumpInterrupted()] * 5)).filters(1, PARENT_INGRESS) == []
+    with pytest.raises(OSError, match="changes all the time"):
+        TrafficControl(Route(*[NetlinkDumpInterrupted()] * 500)).filters(1, PARENT_INGRESS)
+    assert TrafficControl(Route(NetlinkError(errno.ENODEV))).filters(1, PARENT_INGRESS) == []
+    with pytest.raises(PermissionError):
+        TrafficControl(Route(NetlinkError(errno.EPERM))).filters(1, PARENT_INGRESS)

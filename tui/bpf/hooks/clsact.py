@@ -3,7 +3,8 @@
 So each filter's name says whose it is (`tags`), and what dead processes left behind is removed by whoever attaches
 next, and by `doctor`. The qdisc goes with the last filter if one of us made it (the name says that, too), and nobody
 else has a filter in it by then. Our filters come first, so that no verdict of another's keeps packets from them, and
-return -1 (TC_ACT_UNSPEC): the next filter is asked.
+return -1 (TC_ACT_UNSPEC): the next filter is asked. A process killed between making the qdisc and adding its filter, a
+millisecond, leaves an empty clsact, which does nothing.
 
 Several of us take turns, by a lock on the network namespace itself. Other tools don't know it: one that finds our
 clsact and adds its filter in the very moment in which we have found it empty loses that filter with it.
@@ -71,6 +72,8 @@ class ClsactFilter(Attached):
     @property
     def position(self) -> str:
         """Its place among the filters; "" where it has gone."""
+        if self._socket.fileno() < 0:
+            return ""
         with self._control() as control:
             filters = [each for each in _filters(control, self._filter) if each.handle]
         # Other kinds have entries for hash tables and the like: what has one priority counts as one there.
@@ -147,8 +150,10 @@ def _ensure_qdisc(control: TrafficControl, hook: Hook, interface: Interface) -> 
     """Whether the qdisc that is there now was made by us, or by another process of ours."""
     kind = control.qdiscs().get(interface.number)
     if kind is None:
-        control.add_clsact(interface.number)
-        return True
+        with contextlib.suppress(FileExistsError):  # somebody else was quicker
+            control.add_clsact(interface.number)
+            return True
+        kind = control.qdiscs().get(interface.number)
     if kind != "clsact" and hook is Hook.TCX_EGRESS:
         raise NotSupported(
             f"{interface.name} has an ingress qdisc of another tool, which leaves no place for filters of outgoing"
