@@ -7,8 +7,9 @@
         pair.right.run("tc", "filter", "show", …)      # a command inside
 
 No IPv6, no ARP, no addresses: give some by `Pair(addresses=True)` (10.0.0.1 and .2, with fixed neighbours). Names hold
-the pid and a number, and both namespaces go with the `with`, in whatever way. Commands run by nsenter: `ip netns exec`
-would hide /sys/fs/cgroup and tracefs. /sys/class/net shows the namespace in which /sys was mounted, not this one.
+the pid and a number. Both namespaces go with the `with`, in whatever way, and those of a killed run with the next one.
+Commands run by nsenter: `ip netns exec` would hide /sys/fs/cgroup and tracefs. /sys/class/net shows the namespace in
+which /sys was mounted, not this one.
 """
 
 import contextlib
@@ -119,6 +120,7 @@ class Pair:
             raise
 
     def _make(self, *, addresses: bool) -> None:
+        _delete_leftovers()
         for end in (self.left, self.right):
             _ip("netns", "add", end.name)
             with end.entered():
@@ -161,6 +163,13 @@ def frame(source: str, destination: str, size: int = 60, payload: bytes = b"") -
     ip = bytes([0x45, 0]) + length.to_bytes(2, "big") + bytes([0, 0, 0, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2])
     udp = bytes([0, 1, 0, 2]) + (length - 20).to_bytes(2, "big") + b"\0\0"
     return (ethernet + ip + udp + payload).ljust(size, b"\0")
+
+
+def _delete_leftovers() -> None:
+    """Deletes the namespaces of test runs that were killed."""
+    for path in Path("/run/netns").glob("bpfscope-*-*-*"):
+        if not Path("/proc", path.name.split("-")[1]).exists():
+            subprocess.run(["ip", "netns", "delete", path.name], capture_output=True, check=False)
 
 
 def _ip(*words: str) -> None:
