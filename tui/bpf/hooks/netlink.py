@@ -7,7 +7,8 @@ be used in the thread of a running event loop. OSErrors come out as the kernel g
 import contextlib
 import errno
 import os
-from collections.abc import Iterator
+import socket
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 PARENT_INGRESS: Final = 0xFFFFFFF2  # TC_H_MAKE(TC_H_CLSACT, TC_H_MIN_INGRESS): include/uapi/linux/pkt_sched.h
@@ -15,6 +16,7 @@ PARENT_EGRESS: Final = 0xFFFFFFF3
 _CLSACT: Final = 0xFFFFFFF1  # where the qdiscs clsact and ingress hang, one of them at a time
 _CLSACT_HANDLE: Final = 0xFFFF0000
 PROTOCOL_ALL: Final = 3
+_TRIES: Final = 20
 
 
 class Filter(NamedTuple):
@@ -30,14 +32,14 @@ class Filter(NamedTuple):
 
 
 class TrafficControl:
-    """A netlink socket in this thread's network namespace."""
+    """What can be asked and ordered in one network namespace."""
 
     def __init__(self, route: Any) -> None:  # noqa: ANN401 - pyroute2 has no types
         self._route = route
 
     def qdiscs(self) -> dict[int, str]:
         """Interfaces that have a qdisc for filters of this kind: "clsact" or "ingress"."""
-        every = self._route.tc("dump")
+        every = self._dump(lambda: self._route.tc("dump"))
         return {each["index"]: each.get_attr("TCA_KIND") for each in every if each["parent"] == _CLSACT}
 
     def add_clsact(self, index: int) -> None:
@@ -51,11 +53,11 @@ class TrafficControl:
     def filters(self, index: int, parent: int) -> list[Filter]:
         """The filters of one direction; none where the interface or the qdisc isn't there."""
         try:
-            return [_filter(each) for each in self._route.get_filters(index, parent=parent)]
-        except _netlink_error() as error:
-            if error.code in (errno.EINVAL, errno.ENODEV, errno.ENOENT):
+            return [_filter(each) for each in self._dump(lambda: self._route.get_filters(index, parent=parent))]
+        except OSError as error:
+            if error.errno in (errno.EINVAL, errno.ENODEV, errno.ENOENT):
                 return []
-            raise _os_error(error) from None
+            raise
 
     def add(self, wanted: Filter, program: int) -> None:
         """A direct-action bpf filter. Raises FileExistsError where its handle is taken."""
@@ -68,6 +70,16 @@ class TrafficControl:
     def delete(self, found: Filter) -> None:
         """Takes a filter away."""
         self._filter_order("del-filter", found)
+
+    def _dump(self, ask: Callable[[], Any]) -> list[Any]:
+        """An answer of several parts, asked for again where something changed between them."""
+        for _ in range(_TRIES):
+            try:
+                return list(ask())
+            except _netlink_error() as error:
+                if error.code >= 0:  # else "dump interrupted"
+                    raise _os_error(error) from None
+        raise OSError(errno.EAGAIN, "traffic control changes all the time")
 
     def _filter_order(self, command: str, which: Filter, program: int | None = None) -> None:
         options = {} if program is None else {"fd": program, "name": which.name, "direct_action": True}
@@ -89,12 +101,17 @@ class TrafficControl:
             raise _os_error(error) from None
 
 
+def open_socket() -> socket.socket:
+    """A netlink socket, which stays in the network namespace in which this thread is now."""
+    return socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, socket.NETLINK_ROUTE)
+
+
 @contextlib.contextmanager
-def traffic_control() -> Iterator[TrafficControl]:
-    """Opens it, closes it."""
+def traffic_control(opened: socket.socket) -> Iterator[TrafficControl]:
+    """Traffic control by that socket, which stays open."""
     from pyroute2 import IPRoute
 
-    with IPRoute(groups=0) as route:  # of no group: nobody tells us of changes
+    with IPRoute(groups=0, use_socket=opened.dup()) as route:  # of no group: nobody tells us of changes
         yield TrafficControl(route)
 
 
@@ -114,6 +131,8 @@ def _filter(message: Any) -> Filter:  # noqa: ANN401
     options = message.get_attr("TCA_OPTIONS")
     kind = message.get_attr("TCA_KIND") or ""
     name = options.get_attr("TCA_BPF_NAME") if kind == "bpf" and options else None
+    if isinstance(name, bytes):  # not UTF-8
+        name = name.decode(errors="replace")
     protocol = int.from_bytes((message["info"] & 0xFFFF).to_bytes(2, "little"), "big")
     return Filter(
         message["index"], message["parent"], kind, message["info"] >> 16, protocol, message["handle"], name or ""
