@@ -6,13 +6,13 @@ What a call gives lies on the stack, and it destroys R1 to R5: X is R9.
 from collections.abc import Collection
 from typing import Final
 
-from tui.bpf.classic.instructions import LL_OFF, NET_OFF, Instruction
+from tui.bpf.classic.instructions import LL_OFF, NET_OFF, Instruction, successors
 from tui.bpf.extended import assembler as asm
 from tui.bpf.extended import facts as known
 from tui.bpf.extended.direct import entry
 from tui.bpf.extended.instructions import R0, R1, R2, R3, R4, R5, R6, R8, R9, R10, Register
 from tui.bpf.extended.items import Item
-from tui.bpf.extended.writer import BUFFER, SIZES, UNMATCHED, Plan, Writer
+from tui.bpf.extended.writer import BUFFER, SIZES, UNMATCHED, Plan, Writer, reached
 
 _LINK, _NETWORK = 0, 1  # BPF_HDR_START_MAC, BPF_HDR_START_NET
 _FIRST_NEGATIVE: Final = 1 << 31
@@ -29,6 +29,11 @@ class Calls(Writer):
         super().__init__(plan)
         self.suffix = suffix
         self._entries = entries
+        self._led_to = {
+            following
+            for index in reached(plan.program, entries)
+            for following in successors(index, plan.program[index])
+        }
 
     def packet(self, index: int, offset: int, size: int, into: Register) -> None:
         """See Writer."""
@@ -86,8 +91,10 @@ class Calls(Writer):
             asm.mov(R0, R8),
         ]
 
-    def started(self, index: int) -> None:
-        """See Writer: here the other copy may have left off."""
+    def count(self, index: int) -> None:
+        """See Writer. Where the other copy leaves off it has counted; that may be the only way to here."""
+        if index in self._led_to or index not in self._entries:
+            super().count(index)
         if index in self._entries:
             self.items.append(asm.label(entry(index)))
 

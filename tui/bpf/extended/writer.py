@@ -81,8 +81,7 @@ class Writer:
         """These instructions, in their order, and what rarely runs behind them."""
         for index, following in zip(indexes, [*indexes[1:], -1], strict=True):
             self.items.append(asm.label(self.label(index)))
-            self._count_start(index)
-            self.started(index)
+            self.count(index)
             self._instruction(index, following)
         for items in self._cold.values():
             self.items += items
@@ -113,9 +112,6 @@ class Writer:
     def ihl(self, index: int, instruction: Instruction) -> None:
         """X = 4 * (a byte of the packet & 0xf); A stays."""
         raise NotImplementedError
-
-    def started(self, index: int) -> None:
-        """Writes what goes between the counting of an instruction and the instruction, if anything does."""
 
     # What doesn't.
 
@@ -150,7 +146,8 @@ class Writer:
         if size > 1:
             self.items.append(asm.big_endian(register, 8 * size))
 
-    def _count_start(self, index: int) -> None:
+    def count(self, index: int) -> None:
+        """Counts the block that begins here, if one does."""
         if self.plan.hits is not None and index in self.plan.starts:
             self.items += self._counted(index)
 
