@@ -53,7 +53,7 @@ class Direct(Writer):
     def _indexed_far(self, index: int, offset: int, size: int) -> None:
         """X may be anything; the sum has 32 bits, so that it may even be less than X.
 
-        The mask changes nothing, but makes the verifier forget what was added: more than 2²⁹ it takes for an attack (6.18).
+        The mask changes nothing, but makes the verifier forget what was added: more than 2²⁹ it refuses (6.18).
         """
         self.items += [
             asm.mov32(R2, self.x),

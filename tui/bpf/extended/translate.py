@@ -21,7 +21,7 @@ from tui.bpf.extended.facts import facts
 from tui.bpf.extended.hits import Kind, expand, starts
 from tui.bpf.extended.instructions import R0
 from tui.bpf.extended.items import Item, Label
-from tui.bpf.extended.writer import MATCHED, UNMATCHED, Plan, Writer, reached
+from tui.bpf.extended.writer import MATCHED, UNMATCHED, Plan, Writer, reached, touches_x
 
 __all__ = ["MATCHED", "UNMATCHED", "Kind", "expand", "mapping", "translate"]
 
@@ -47,11 +47,16 @@ def translate(
         program = with_link_layer(program)
     known = facts(program)
     given = sources(program, kind, constants or {})
-    plan = Plan(program, kind, known, given, starts(program, known, kind), hits)
+    has_x = any(touches_x(instruction) for instruction in program)
+    plan = Plan(program, kind, known, given, starts(program, known, kind), hits, has_x)
     writer = _WRITERS[kind](plan)
-    items = [*_start(writer, plan), *writer.write(reached(program, {0}))]
-    if isinstance(writer, Linear) and writer.left:
-        items += Calls(plan, " by calls", writer.left).write(reached(program, writer.left))
+    parts = writer.write(reached(program, {0}))
+    others: dict[int, list[Item]] = {}
+    if isinstance(writer, Linear):
+        others = Calls(plan, " by calls", writer.left).write(reached(program, writer.left))
+    items = _start(writer, plan)
+    for number, part in parts.items():
+        items += part + others.get(number, [])
     return items
 
 
