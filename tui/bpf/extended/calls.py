@@ -1,4 +1,4 @@
-"""Reading the packet by bpf_skb_load_bytes: for cgroups, and on tc what isn't in the skb's first part.
+"""Reading the packet by calls: on tc and cgroups where it isn't in the skb's first part; on sockets always.
 
 What a call gives lies on the stack, and it destroys R1 to R5: X is R9.
 """
@@ -19,15 +19,15 @@ _FIRST_NEGATIVE: Final = 1 << 31
 
 
 class Calls(Writer):
-    """One call for each load."""
+    """One bpf_skb_load_bytes for each load, in a copy of the program that begins where another left off."""
 
+    suffix = " by calls"
     x = R9
     spare = R1
     far = R2
 
-    def __init__(self, plan: Plan, suffix: str = "", entries: Collection[int] = ()) -> None:
+    def __init__(self, plan: Plan, entries: Collection[int]) -> None:
         super().__init__(plan)
-        self.suffix = suffix
         self._entries = entries
         self._led_to = {
             following

@@ -1,4 +1,4 @@
-"""Reading the packet in place, between `data` (R8) and `data_end` (R9): for XDP, and on tc the first bytes of it.
+"""Reading the packet in place, from `data` (R8) to `data_end` (R9): on XDP all of it, on tc and cgroups its first part.
 
 Each load compares addresses first, if none on every way to it has done so. One that depends on X makes the address of
 what X points at (R3), which later ones use while X stays. X is R1, so that only a call has to put it aside.
@@ -101,7 +101,7 @@ class Direct(Writer):
 
 
 class Linear(Direct):
-    """tc: what isn't between the two may be elsewhere; another copy of the program goes on there, by calls."""
+    """tc, cgroups: what isn't between the two may be elsewhere; another copy of the program goes on there, by calls."""
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)
