@@ -14,7 +14,8 @@ class Dialect(Enum):
       link-layer header, also where X + k gets there; for libpcap they are beyond the packet.
     - **X + k** has 32 bits on Linux: with X = 0xffffffff and k = 1 it loads from 0. For libpcap that is beyond.
     - **Shifts by X** of 32 and more: Linux takes X modulo 32, libpcap gives 0.
-    - **Jumps back**, which `protochain` compiles to: the kernel refuses them, libpcap follows them.
+    - **Jumps back**, which `protochain` compiles to: the kernel refuses them, libpcap follows them. Here
+      a program that goes back over more than a million instructions ends with 0; in libpcap 1.10 it may never end.
 
     A program that the kernel's checker or libpcap's refuses is run all the same, and ends with 0 where it makes no
     sense: no instruction, a jump out of the program, M[16] or more.

@@ -17,7 +17,7 @@ from tui.bpf.classic.loads import packet_load
 from tui.bpf.classic.moves import MOVES
 from tui.bpf.classic.registers import Registers, Step
 
-_JUMPS_BACK: Final = 64  # so many, then it ends: newer libpcap does the same, 1.10 may loop for ever
+_FARTHEST_BACK: Final = 1_000_000  # instructions, summed; `protochain` needs 250,000 for the longest chain of headers
 _COMPARISONS: Final[dict[str, Callable[[int, int], int]]] = {
     "jeq": operator.eq,
     "jgt": operator.gt,
@@ -71,13 +71,15 @@ def _jump(index: int, instruction: Instruction, form: Form, length: int, dialect
     targets = [at if first <= at < length else length for at in successors(index, instruction)]
     if len(targets) == 2:
         return _condition(_COMPARISONS[form.mnemonic], form.operand, instruction.k, targets[0], targets[1])
-    return _jump_back(targets[0]) if targets[0] <= index else lambda _: targets[0]
+    return _jump_back(index, targets[0]) if targets[0] <= index else lambda _: targets[0]
 
 
-def _jump_back(target: int) -> Step:
+def _jump_back(index: int, target: int) -> Step:
+    distance = index + 1 - target
+
     def step(run: Registers) -> int:
-        run.jumps_back += 1
-        return run.end(0, f"more than {_JUMPS_BACK} jumps back") if run.jumps_back > _JUMPS_BACK else target
+        run.gone_back += distance
+        return target if run.gone_back <= _FARTHEST_BACK else run.end(0, "loops without end")
 
     return step
 

@@ -12,7 +12,7 @@ END: Final = -1  # what a step returns when the program has ended
 class Registers:
     """A, X and M[], all from 0 to 2**32 - 1; then the result, and why it ended."""
 
-    __slots__ = ("a", "data", "jumps_back", "memory", "packet", "result", "why", "x")
+    __slots__ = ("a", "data", "gone_back", "memory", "packet", "result", "why", "x")
 
     def __init__(self, packet: Packet) -> None:
         self.packet = packet
@@ -20,7 +20,7 @@ class Registers:
         self.a = 0
         self.x = 0
         self.memory = [0] * MEMORY_WORDS
-        self.jumps_back = 0
+        self.gone_back = 0
         self.result = 0
         self.why = ""
 
