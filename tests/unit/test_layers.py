@@ -52,3 +52,8 @@ def test_listing_symbols_imports_no_kernel_part_that_is_slow() -> None:
 
 def test_signatures_leave_debug_information_to_their_child() -> None:
     assert not {"elftools", "subprocess"} & imported_by("import tui.elf.signatures")
+
+
+def test_hooks_import_netlink_only_where_it_is_needed() -> None:
+    found = imported_by("import tui.bpf.hooks, tui.bpf.hooks.clsact, tui.bpf.hooks.support")
+    assert not {"pyroute2", "asyncio", "subprocess", "concurrent"} & found

@@ -278,6 +278,14 @@ def attached_programs(target: int, attach_type: int) -> tuple[list[int], int]:
     return list(ids[:number]), flags
 
 
+def new_network_namespace() -> None:
+    """Puts this thread into a network namespace of its own, which ends with it. Needs CAP_SYS_ADMIN; raises OSError."""
+    clone_newnet = 0x40000000
+    if _libc.unshare(clone_newnet) < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+
+
 def uprobe_event(path: str, offset: int, pid: int, *, returns: bool = False) -> int:
     """A perf event of the `uprobe` PMU at a file offset, in one process (`pid`) or in all (-1); or of its returns."""
     with open("/sys/bus/event_source/devices/uprobe/type", encoding="ascii") as file:
