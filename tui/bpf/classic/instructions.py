@@ -70,7 +70,7 @@ LL_OFF: Final = 0xFFE00000  # from the link-layer header on
 ANCILLARY: Final[dict[str, int]] = {
     "proto": 0,  # EtherType
     "type": 4,  # to us 0, broadcast 1, multicast 2, to somebody else 3, outgoing 4
-    "ifidx": 8,  # the interface's number; the program ends with 0 where there is none
+    "ifidx": 8,  # the interface's number; the program ends with what is in A where there is none
     "nla": 12,  # offset of the netlink attribute of type X, from A on; 0 if there is none
     "nlan": 16,  # the same within the attribute at A
     "mark": 20,
