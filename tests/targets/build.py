@@ -98,6 +98,7 @@ RECIPES = {
     "timing": _c("timing.c", "-pthread"),
     "throwing": _c("throwing.cc", compiler=CXX),
     "execs": _c("execs.c"),
+    "sender": _c("sender.c"),
     "given": _c("given.c"),
     "given-go": _go("given.go"),
     "changed": _c("changed.c", "-pthread"),

@@ -17,22 +17,42 @@ MAP_LOOKUP_ELEM: Final = 1
 MAP_DELETE_ELEM: Final = 3
 MAP_GET_NEXT_KEY: Final = 4
 PROG_LOAD: Final = 5
+PROG_GET_FD_BY_ID: Final = 13
 OBJ_GET_INFO_BY_FD: Final = 15
+PROG_QUERY: Final = 16
 MAP_LOOKUP_BATCH: Final = 24
 MAP_LOOKUP_AND_DELETE_BATCH: Final = 25
 LINK_CREATE: Final = 28
+LINK_UPDATE: Final = 29
 
 MAP_TYPE_HASH: Final = 1
 MAP_TYPE_ARRAY: Final = 2
 F_MMAPABLE: Final = 1 << 10
 
+PROG_TYPE_SOCKET_FILTER: Final = 1
 PROG_TYPE_KPROBE: Final = 2  # uprobes too
+PROG_TYPE_SCHED_CLS: Final = 3
+PROG_TYPE_XDP: Final = 6
+PROG_TYPE_CGROUP_SKB: Final = 8
+ATTACH_CGROUP_INGRESS: Final = 0
+ATTACH_CGROUP_EGRESS: Final = 1
+ATTACH_XDP: Final = 37
 ATTACH_PERF_EVENT: Final = 41
+ATTACH_TCX_INGRESS: Final = 46
+ATTACH_TCX_EGRESS: Final = 47
 ATTACH_UPROBE_MULTI: Final = 48
 UPROBE_MULTI_RETURN: Final = 1
+F_BEFORE: Final = 1 << 3  # of tcx: in front of what is there
+XDP_GENERIC: Final = 1 << 1
+XDP_NATIVE: Final = 1 << 2
+MPROG_MAX: Final = 64  # programs at one place (BPF_MPROG_MAX, BPF_CGROUP_MAX_PROGS)
+
+SO_ATTACH_FILTER: Final = 26  # include/uapi/asm-generic/socket.h
+SO_ATTACH_BPF: Final = 50
 
 ENOTSUPP: Final = 524  # the kernel's own; it leaks out of uprobes for instructions that can't be probed
 
+_AF_PACKET: Final = 17
 _SYSCALLS: Final = {"x86_64": (321, 298), "aarch64": (280, 241)}  # bpf, perf_event_open
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -201,6 +221,26 @@ def link_perf_event(program: int, event: int, cookie: int) -> int:
     return bpf(LINK_CREATE, struct.pack("4IQ", program, event, ATTACH_PERF_EVENT, 0, cookie))
 
 
+def link_create(program: int, target: int, attach_type: int, flags: int = 0) -> int:
+    """A link of a program to an interface (its number; XDP 5.9, tcx 6.6) or a cgroup (its file descriptor; 5.7)."""
+    return bpf(LINK_CREATE, struct.pack("4I", program, target, attach_type, flags))
+
+
+def link_update(link: int, program: int) -> None:
+    """Puts another program in place of a link's, with no moment without one (5.7)."""
+    bpf(LINK_UPDATE, struct.pack("4I", link, program, 0, 0))
+
+
+def attached_programs(target: int, attach_type: int) -> tuple[list[int], int]:
+    """The ids of the programs at an interface's tcx (6.6) or at a cgroup, in the order in which they run; and flags."""
+    ids = (ctypes.c_uint32 * MPROG_MAX)()
+    attributes = struct.pack("4IQ2I4Q", target, attach_type, 0, 0, ctypes.addressof(ids), MPROG_MAX, 0, 0, 0, 0, 0)
+    buffer = ctypes.create_string_buffer(attributes, len(attributes))  # the kernel writes all of it, however short
+    _syscall(_number(0), PROG_QUERY, buffer, len(attributes))
+    flags, number = struct.unpack_from("I8xI", buffer.raw, 12)
+    return list(ids[:number]), flags
+
+
 def uprobe_event(path: str, offset: int, pid: int, *, returns: bool = False) -> int:
     """A perf event of the `uprobe` PMU at a file offset, in one process (`pid`) or in all (-1); or of its returns."""
     with open("/sys/bus/event_source/devices/uprobe/type", encoding="ascii") as file:
@@ -211,10 +251,44 @@ def uprobe_event(path: str, offset: int, pid: int, *, returns: bool = False) -> 
     return perf_event_open(attributes.ljust(size, b"\0"), pid, 0 if pid == -1 else -1)
 
 
+def info(fd: int, size: int) -> bytes:
+    """The first bytes of what the kernel says of a program or a link (bpf_prog_info, bpf_link_info)."""
+    buffer = ctypes.create_string_buffer(size)
+    bpf(OBJ_GET_INFO_BY_FD, struct.pack("2IQ", fd, size, ctypes.addressof(buffer)))
+    return buffer.raw
+
+
+def program_id(program: int) -> int:
+    """The number by which the kernel lists the program."""
+    number: int = struct.unpack_from("I", info(program, 8), 4)[0]
+    return number
+
+
+def linked_program(link: int) -> int:
+    """The number of the program that a link holds."""
+    number: int = struct.unpack_from("I", info(link, 12), 8)[0]
+    return number
+
+
+def program_name(number: int) -> str:
+    """A program's name by its number, at most 15 characters, as whoever loaded it chose it; needs CAP_SYS_ADMIN."""
+    fd = bpf(PROG_GET_FD_BY_ID, struct.pack("3I", number, 0, 0))
+    try:
+        return info(fd, 80)[64:].split(b"\0")[0].decode(errors="replace")
+    finally:
+        os.close(fd)
+
+
 def program_misses(program: int) -> int:
     """Times the kernel skipped the program since one ran on that CPU (bpf_prog_info.recursion_misses, 5.12)."""
-    recursion_misses_at, size = 208, 224
-    info = ctypes.create_string_buffer(size)
-    bpf(OBJ_GET_INFO_BY_FD, struct.pack("2IQ", program, size, ctypes.addressof(info)))
-    misses: int = struct.unpack_from("Q", info.raw, recursion_misses_at)[0]
+    misses: int = struct.unpack_from("Q", info(program, 224), 208)[0]
     return misses
+
+
+def packet_bind(fd: int, protocol: int, interface: int) -> None:
+    """Binds a packet socket by the interface's number, where Python's own bind wants a name. Raises OSError."""
+    swapped = (protocol & 0xFF) << 8 | protocol >> 8  # network order
+    address = struct.pack("HHiHBB8s", _AF_PACKET, swapped, interface, 0, 0, 0, b"")
+    if _libc.bind(fd, address, len(address)) < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))

@@ -112,7 +112,8 @@ class Loaded(Owner):
         try:
             fd = kernel.program_load(kernel.PROG_TYPE_KPROBE, attach_type, code, name)
         except OSError as error:
-            raise refusal(error, f"load the program {name}", _verifier_log(attach_type, code, name, error)) from None
+            log = verifier_log(kernel.PROG_TYPE_KPROBE, attach_type, code, name, error)
+            raise refusal(error, f"load the program {name}", log) from None
         self._owned.callback(os.close, fd)
         return fd
 
@@ -153,12 +154,12 @@ def refusal(error: OSError, doing: str, log: str = "") -> BpfscopeError:
     )
 
 
-def _verifier_log(attach_type: int, code: bytes, name: str, error: OSError) -> str:
+def verifier_log(kind: int, attach_type: int, code: bytes, name: str, error: OSError) -> str:
     """The last line of why a load failed. A log that overflows fails good programs, so it is asked for only then."""
     if error.errno not in (errno.EACCES, errno.EINVAL):
         return ""
     try:
-        os.close(kernel.program_load(kernel.PROG_TYPE_KPROBE, attach_type, code, name, 1 << 20))
+        os.close(kernel.program_load(kind, attach_type, code, name, 1 << 20))
     except OSError as again:
         lines = str(again.filename or "").strip().splitlines()
         return lines[-2] if len(lines) > 1 else "".join(lines)

@@ -1,0 +1,121 @@
+"""Reading the packet in place, between `data` (R8) and `data_end` (R9): for XDP, and on tc the first bytes of it.
+
+Each load compares addresses first, if none on every way to it has done so. One that depends on X makes the address of
+what X points at (R3), which later ones use while X stays. X is R1, so that only a call has to put it aside.
+"""
+
+from tui.bpf.classic.instructions import Instruction
+from tui.bpf.extended import assembler as asm
+from tui.bpf.extended import facts as known
+from tui.bpf.extended.facts import FARTHEST
+from tui.bpf.extended.instructions import DW, R0, R1, R2, R3, R4, R5, R8, R9, R10, Register
+from tui.bpf.extended.writer import SAVED, SIZES, Plan, Writer
+
+_LARGEST_OFFSET = 0x7FFF
+
+
+class Direct(Writer):
+    """XDP: what isn't between the two ends the program."""
+
+    x = R1
+    spare = R4
+    far = R5
+
+    def short(self, index: int) -> str:
+        """Where a load goes whose bytes aren't there."""
+        return self.ending(index)
+
+    def packet(self, index: int, offset: int, size: int, into: Register) -> None:
+        """See Writer. No packet reaches farther than the verifier lets a program look."""
+        if offset + size > FARTHEST:
+            self._never(index)
+            return
+        if self.may_end(index):
+            self._check(R8, offset + size, index)
+        self._read(into, R8, offset, size)
+
+    def header(self, index: int, offset: int, size: int, into: Register) -> None:  # noqa: ARG002 - see Writer
+        """See Writer. There are none left: loads from the link layer's header are loads from the packet."""
+        self._never(index)
+
+    def indexed(self, index: int, offset: int, size: int) -> None:
+        """See Writer."""
+        before = self.before(index)
+        if not known.is_near(self.plan.program[index], before):
+            self._indexed_far(index, offset, size)
+            return
+        if before.beyond_x < 0:
+            self.items += [asm.mov(R3, R8), asm.alu("+=", R3, self.x)]
+        if self.may_end(index):
+            self._check(R3, offset + size, index)
+        self._read(R0, R3, offset, size)
+
+    def _indexed_far(self, index: int, offset: int, size: int) -> None:
+        """X may be anything; the sum has 32 bits, so that it may even be less than X."""
+        self.items += [
+            asm.mov32(R2, self.x),
+            asm.alu32("+=", R2, offset),
+            asm.jump(">", R2, FARTHEST - size, self.short(index)),
+            asm.alu("+=", R2, R8),
+            asm.mov(R5, R2),
+            asm.alu("+=", R5, size),
+            asm.jump(">", R5, R9, self.short(index)),
+            asm.load(R0, R2, 0, SIZES[size]),
+        ]
+        self.swapped(R0, size)
+
+    def ihl(self, index: int, instruction: Instruction) -> None:
+        """See Writer."""
+        read = self.packet if known.is_packet(instruction) else self.header
+        read(index, instruction.k, 1, self.x)
+        self.items += [asm.alu32("&=", self.x, 0xF), asm.alu32("<<=", self.x, 2)]
+
+    def length(self, into: Register) -> None:
+        """See Writer."""
+        self.items += [asm.mov(into, R9), asm.alu("-=", into, R8)]
+
+    def called(self, helper: str) -> None:
+        """See Writer."""
+        if self.plan.has_x:
+            around = asm.store(R10, SAVED, self.x, DW), asm.load(self.x, R10, SAVED, DW)
+            self.items += [around[0], asm.call(helper), around[1]]
+        else:
+            self.items.append(asm.call(helper))
+
+    def _never(self, index: int) -> None:
+        """Goes away in any case, though the verifier, which refuses what nothing leads to, can't tell."""
+        self.items.append(asm.jump("!=", R10, 0, self.short(index)))
+
+    def _check(self, base: Register, end: int, index: int) -> None:
+        self.items += [asm.mov(R2, base), asm.alu("+=", R2, end), asm.jump(">", R2, R9, self.short(index))]
+
+    def _read(self, into: Register, base: Register, offset: int, size: int) -> None:
+        if offset > _LARGEST_OFFSET:
+            self.items += [asm.mov(R2, base), asm.alu("+=", R2, offset)]
+            base, offset = R2, 0
+        self.items.append(asm.load(into, base, offset, SIZES[size]))
+        self.swapped(into, size)
+
+
+class Linear(Direct):
+    """tc: what isn't between the two may be elsewhere; another copy of the program goes on there, by calls."""
+
+    def __init__(self, plan: Plan) -> None:
+        super().__init__(plan)
+        self.left: set[int] = set()  # the instructions that the other copy may have to begin with
+
+    def short(self, index: int) -> str:
+        """See Direct."""
+        self.left.add(index)
+        if not self.plan.has_x:
+            return entry(index)
+        return self.aside(f"{index} leaves", lambda: [asm.mov(R9, self.x), asm.goto(entry(index))])
+
+    def length(self, into: Register) -> None:
+        """See Writer: of all of the packet."""
+        Writer.length(self, into)
+
+
+def entry(index: int) -> str:
+    """The label where the other copy goes on with an instruction, which has been counted."""
+    return f"{index} goes on"
