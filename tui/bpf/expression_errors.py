@@ -36,7 +36,7 @@ def column(complaint: Callable[[str], str], text: str, reason: str) -> int | Non
     `complaint` is what libpcap has against a text, if anything. It never says where; but it reads from left to right,
     so beginnings of the text are tried, halving what is left. None where the whole text is what is wrong.
     """
-    if reason == REJECTS_ALL:
+    if reason == REJECTS_ALL or complaint("") == reason:
         return None
     words = [(found.start(), found.end()) for found in _TOKEN.finditer(text)]
     quoted = _QUOTED.search(reason)

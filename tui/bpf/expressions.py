@@ -21,6 +21,8 @@ from tui.owner import Owner
 from tui.text import sanitise
 
 __all__ = [
+    "HOOKS",
+    "SNAPSHOT",
     "Compiled",
     "Compiler",
     "ExpressionError",
@@ -34,11 +36,14 @@ __all__ = [
 ]
 
 SNAPSHOT: Final = 262_144  # bytes of a packet that a program asks for: tcpdump's default
+HOOKS: Final = ("socket", "socket-ebpf", "tcx-ingress", "tcx-egress", "xdp", "cgroup")
+"""Where a program may run, by the values of bpf.hooks.Hook, whose import would take as long as compiling does."""
+
 _LONGEST: Final = 1 << 18  # letters of an expression: more than enough for any program that a kernel takes
 _LARGEST_SNAPSHOT: Final = (1 << 31) - 1
 _LONGEST_NAME: Final = 15  # bytes of an interface's (IFNAMSIZ)
 
-_ON_SKBS: Final = frozenset({"socket", "socket-ebpf", "tcx-ingress", "tcx-egress"})  # hooks that see tags as metadata
+_ON_SKBS: Final = frozenset(HOOKS[:4])  # they see tags as metadata
 
 
 class ExpressionError(UsageError):
@@ -192,7 +197,7 @@ class _Heard:
 
 
 def for_hook(hook: str, interface: str | None) -> dict[str, Any]:
-    """How to compile for what a hook sees, as arguments of `compile`.
+    """How to compile for what one of HOOKS sees, as arguments of `compile`.
 
     Sockets and tcx see packets as a live capture does, tags in metadata: without an interface, as Ethernet on `lo`. XDP
     sees frames as they came, cgroups begin with the network header.

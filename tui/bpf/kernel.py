@@ -17,6 +17,7 @@ MAP_LOOKUP_ELEM: Final = 1
 MAP_DELETE_ELEM: Final = 3
 MAP_GET_NEXT_KEY: Final = 4
 PROG_LOAD: Final = 5
+PROG_TEST_RUN: Final = 10
 PROG_GET_FD_BY_ID: Final = 13
 OBJ_GET_INFO_BY_FD: Final = 15
 PROG_QUERY: Final = 16
@@ -187,6 +188,16 @@ def program_load(kind: int, attach_type: int, instructions: bytes, name: str, lo
         return bpf(PROG_LOAD, attributes)
     except OSError as error:
         raise OSError(error.errno, error.strerror, log.value.decode(errors="replace")) from None
+
+
+def program_test_run(program: int, data: bytes) -> int:
+    """What a program returns for a packet (4.12). Raises OSError: EINVAL for a packet that the kernel doesn't take."""
+    buffer = ctypes.create_string_buffer(data, len(data) or 1)
+    where = struct.pack("4I2Q2I", program, 0, len(data), 0, ctypes.addressof(buffer), 0, 1, 0)
+    attributes = ctypes.create_string_buffer(where, len(where))
+    _syscall(_number(0), PROG_TEST_RUN, attributes, len(where))
+    returned: int = struct.unpack_from("I", attributes, 4)[0]
+    return returned
 
 
 def link_uprobe_multi(program: int, path: str, offsets: list[int], cookies: list[int], pid: int, flags: int = 0) -> int:

@@ -49,7 +49,8 @@ class Libpcap(Owner):
         self.resolves, self._file = resolve, file
         self._ended = -1
         self._requests = self._answers = -1
-        self._read = b""  # and not used yet
+        self._read, self._taken = b"", 0  # what was read, and how much of it was used
+        self._busy = False  # with a request whose last answer wasn't read
         self._stop = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
 
     def answers(self, request: Answer, seconds: float) -> Iterator[Answer]:
@@ -57,18 +58,25 @@ class Libpcap(Owner):
         deadline = time.monotonic() + seconds
         with contextlib.suppress(BlockingIOError):
             os.eventfd_read(self._stop)  # what was interrupted before has ended
+        if self._busy:
+            self._end()
         self.start()
+        self._busy = True
         self._send(json.dumps(request | {"seconds": seconds}).encode() + b"\n", deadline)
-        while not (answer := self._line(deadline)).get("done"):
-            yield answer
+        yield from self._lines(deadline)
+
+    def rest(self, seconds: float) -> Iterator[Answer]:
+        """Answers that come after what was taken. Raises Late, Ended."""
+        yield from self._lines(time.monotonic() + seconds)
 
     def take(self, size: int, seconds: float) -> bytes:
         """So many bytes of what the child writes. Raises Late, Ended."""
-        deadline = time.monotonic() + seconds
-        while len(self._read) < size:
-            self._fill(deadline)
-        taken, self._read = self._read[:size], self._read[size:]
-        return taken
+        if len(self._read) - self._taken < size:
+            deadline = time.monotonic() + seconds
+            while len(self._read) - self._taken < size:
+                self._fill(deadline)
+        self._taken += size
+        return self._read[self._taken - size : self._taken]
 
     def interrupt(self) -> None:
         """From another thread: who waits for an answer waits no longer."""
@@ -114,7 +122,7 @@ class Libpcap(Owner):
             command = [sys.executable, *_CHILD, *([ASK_THE_NETWORK] if self.resolves else [])]
             self._ended = os.pidfd_open(os.posix_spawn(command[0], command, environment, file_actions=actions))
             os.set_blocking(self._requests, False)
-            self._read = b""
+            self._read, self._taken = b"", 0
             kept.pop_all()
 
     def _send(self, data: bytes, deadline: float) -> None:
@@ -127,12 +135,17 @@ class Libpcap(Owner):
             except BrokenPipeError:
                 return  # it ended, which reading its answer tells
 
-    def _line(self, deadline: float) -> Answer:
-        while b"\n" not in self._read:
-            self._fill(deadline)
-        line, self._read = self._read.split(b"\n", 1)
-        answer: Answer = json.loads(line)
-        return answer
+    def _lines(self, deadline: float) -> Iterator[Answer]:
+        """Up to the last."""
+        while True:
+            while (end := self._read.find(b"\n", self._taken)) < 0:
+                self._fill(deadline)
+            answer: Answer = json.loads(self._read[self._taken : end])
+            self._taken = end + 1
+            if answer.get("done"):
+                self._busy = False
+                return
+            yield answer
 
     def _fill(self, deadline: float) -> None:
         """Reads on."""
@@ -140,7 +153,7 @@ class Libpcap(Owner):
         more = os.read(self._answers, 1 << 20)
         if not more:
             raise Ended(self._end())
-        self._read += more
+        self._read, self._taken = self._read[self._taken :] + more, 0
 
     def _wait(self, fd: int, event: int, deadline: float) -> None:
         """Until the pipe is ready. Raises Late."""
