@@ -17,7 +17,7 @@ from tui.bpf.classic.loads import packet_load
 from tui.bpf.classic.moves import MOVES
 from tui.bpf.classic.registers import Registers, Step
 
-_JUMPS_BACK: Final = 64  # so many, then it ends: newer libpcap does the same, 1.10 may loop for ever
+_JUMPS_BACK: Final = 64  # at most, as in libpcap's bpf_filter.c after 1.10
 _COMPARISONS: Final[dict[str, Callable[[int, int], int]]] = {
     "jeq": operator.eq,
     "jgt": operator.gt,
@@ -77,7 +77,7 @@ def _jump(index: int, instruction: Instruction, form: Form, length: int, dialect
 def _jump_back(target: int) -> Step:
     def step(run: Registers) -> int:
         run.jumps_back += 1
-        return run.end(0, f"more than {_JUMPS_BACK} jumps back") if run.jumps_back > _JUMPS_BACK else target
+        return target if run.jumps_back <= _JUMPS_BACK else run.end(0, f"more than {_JUMPS_BACK} jumps back")
 
     return step
 
