@@ -1,11 +1,13 @@
 """What a kernel test needs; where it isn't there, the test is skipped and says what was missing."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.kernel.hooking import Counter
+from tests.kernel.network import Pair
 from tests.targets.fixtures import Start, start, targets
 from tui.bpf.features import Method, attach_method
 
@@ -35,6 +37,7 @@ def _release() -> tuple[int, ...]:
 REQUIREMENTS: dict[str, tuple[Callable[[], bool], str]] = {
     "uprobe_multi": (_uprobe_multi, "uprobe_multi links (Linux 6.6)"),
     "pidfd exit status": (_pidfd_exit_status, "exit codes of reaped processes from their pidfd (Linux 6.15)"),
+    "tcx": (lambda: _release() >= (6, 6), "tcx links (Linux 6.6)"),
     "compiling": (_compiling, "a compiler that takes seconds: not in an emulated guest"),
 }
 
@@ -63,3 +66,17 @@ def method(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> M
     for module in ("probe", "latency", "stacks", "calls"):
         monkeypatch.setattr(f"tui.collectors.{module}.attach_method", lambda: chosen)
     return chosen
+
+
+@pytest.fixture
+def pair() -> Iterator[Pair]:
+    """Two network namespaces joined by a veth pair, in which nothing passes but what the test sends."""
+    with Pair() as pair:
+        yield pair
+
+
+@pytest.fixture
+def counter() -> Iterator[Counter]:
+    """Counts packets, by the programs that it gives."""
+    with Counter() as counter:
+        yield counter

@@ -28,7 +28,8 @@ from tests.targets.running import SECONDS
 
 CLONE_NEWNET = 0x40000000
 _ETH_P_IP = 0x0800
-_numbers = itertools.count(1)
+_FIRST = 1_000_000 + os.getpid() * 64
+_pairs, _interfaces = itertools.count(1), itertools.count()
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -37,6 +38,7 @@ class Namespace:
 
     def __init__(self, name: str, interface: str, mac: str, address: str) -> None:
         self.name, self.interface, self.mac, self.address = name, interface, mac, address
+        self.number = _FIRST + next(_interfaces)  # ifindex; no other interface on the machine has it
         self.path = Path("/run/netns") / name
         self.peer_mac = mac  # until there is a peer
 
@@ -49,12 +51,6 @@ class Namespace:
                 yield
             finally:
                 _set_namespace(before.fileno())
-
-    @property
-    def number(self) -> int:
-        """The interface's number (ifindex)."""
-        with self.entered():
-            return socket.if_nametoindex(self.interface)
 
     def command(self, *words: str | Path | int) -> list[str]:
         """The words of a command that runs inside, for subprocess."""
@@ -71,8 +67,13 @@ class Namespace:
         found: list[dict[str, Any]] = json.loads(self.run("ip", "-j", "-d", "link", "show", "dev", self.interface))
         return found[0]
 
+    def up(self) -> bool:
+        """Whether the interface sends what it is given."""
+        link = self.link()
+        return bool(link["operstate"] == "UP" and link["qdisc"] != "noop")
+
     def frame(self, size: int = 60, payload: bytes = b"") -> bytes:
-        """An Ethernet frame to the other end: an IPv4 header that holds UDP from port 1 to 2, filled up with `payload`."""
+        """An Ethernet frame to the other end, with IPv4 and UDP from port 1 to port 2."""
         return frame(self.mac, self.peer_mac, size, payload)
 
     def send(self, number: int, data: bytes | None = None) -> int:
@@ -107,7 +108,7 @@ class Pair:
 
     def __init__(self, *, addresses: bool = False) -> None:
         """Returns when frames pass."""
-        name = f"bpfscope-{os.getpid()}-{next(_numbers)}"
+        name = f"bpfscope-{os.getpid()}-{next(_pairs)}"
         self.left = Namespace(f"{name}-left", "left", "02:00:00:00:00:01", "10.0.0.1")
         self.right = Namespace(f"{name}-right", "right", "02:00:00:00:00:02", "10.0.0.2")
         self.left.peer_mac, self.right.peer_mac = self.right.mac, self.left.mac
@@ -126,8 +127,9 @@ class Pair:
                     if setting.exists():
                         setting.write_text("1")
         left, right = self.left, self.right
-        here = ["link", "add", left.interface, "address", left.mac, "netns", left.name]
-        _ip(*here, "type", "veth", "peer", "name", right.interface, "address", right.mac, "netns", right.name)
+        here = ["link", "add", left.interface, "address", left.mac, "netns", left.name, "index", str(left.number)]
+        there = ["name", right.interface, "address", right.mac, "netns", right.name, "index", str(right.number)]
+        _ip(*here, "type", "veth", "peer", *there)
         for end, other in ((left, right), (right, left)):
             end.run("ip", "link", "set", "dev", "lo", "up")
             end.run("ip", "link", "set", "dev", end.interface, "arp", "off", "up")
@@ -137,7 +139,7 @@ class Pair:
                 end.run(*neighbour, "dev", end.interface, "nud", "permanent")
         # Until the kernel has seen the carrier, it gives what is sent to a queue that drops everything (noop).
         for end in (left, right):
-            wait_until(lambda end=end: end.link()["qdisc"] != "noop" and end.link()["operstate"] == "UP", "veth is up")
+            wait_until(end.up, "the veth pair is up")
 
     def close(self) -> None:
         """Deletes both namespaces, and the veth pair with them; a second time is harmless."""

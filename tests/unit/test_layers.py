@@ -56,3 +56,8 @@ def test_signatures_leave_debug_information_to_their_child() -> None:
 
 def test_expressions_leave_libpcap_to_its_child() -> None:
     assert not {"cypcap", "subprocess", "socket", "difflib"} & imported_by("import tui.bpf.expressions")
+
+
+def test_hooks_import_netlink_only_where_it_is_needed() -> None:
+    found = imported_by("import tui.bpf.hooks, tui.bpf.hooks.clsact, tui.bpf.hooks.support")
+    assert not {"pyroute2", "asyncio", "subprocess", "concurrent"} & found

@@ -182,7 +182,7 @@ class RunEngine(Engine):
                 return None
             data = bytes(12) + ethertype + data
         try:
-            return kernel.program_test_run(self._program, data) != 0
+            return kernel.program_test_run(self._program, data).result != 0
         except OSError as error:
             if error.errno in (errno.EINVAL, errno.ENOMEM, errno.E2BIG):
                 return None

@@ -82,7 +82,7 @@ def sees_real_pids() -> bool:
 def probe() -> list[Feature]:
     """Everything `bpfscope doctor` prints."""
     needed = [_release(), _capabilities(), _permission(), _uprobes(), _method()]
-    return [*needed, _mapped_files(), _perf_events(), _compiler(), _cache()]
+    return [*needed, _mapped_files(), _perf_events(), *_hooks(), _compiler(), _cache()]
 
 
 def _release() -> Feature:
@@ -163,6 +163,12 @@ def _perf_events() -> Feature:
     except OSError:
         return Feature("perf events", False, "missing", "use a kernel with CONFIG_PERF_EVENTS=y", needed=False)
     return Feature("perf events", True, f"kernel.perf_event_paranoid = {level}", needed=False)
+
+
+def _hooks() -> list[Feature]:
+    from tui.bpf.hooks import support
+
+    return [*dict.fromkeys(support.hooks().values()), support.leftovers()]
 
 
 def _compiler() -> Feature:

@@ -10,7 +10,7 @@ import errno
 import os
 import struct
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 MAP_CREATE: Final = 0
 MAP_LOOKUP_ELEM: Final = 1
@@ -190,14 +190,40 @@ def program_load(kind: int, attach_type: int, instructions: bytes, name: str, lo
         raise OSError(error.errno, error.strerror, log.value.decode(errors="replace")) from None
 
 
-def program_test_run(program: int, data: bytes) -> int:
-    """What a program returns for a packet (4.12). Raises OSError: EINVAL for a packet that the kernel doesn't take."""
-    buffer = ctypes.create_string_buffer(data, len(data) or 1)
-    where = struct.pack("4I2Q2I", program, 0, len(data), 0, ctypes.addressof(buffer), 0, 1, 0)
-    attributes = ctypes.create_string_buffer(where, len(where))
-    _syscall(_number(0), PROG_TEST_RUN, attributes, len(where))
-    returned: int = struct.unpack_from("I", attributes, 4)[0]
-    return returned
+class TestRun(NamedTuple):
+    """What a program did with a made-up packet."""
+
+    result: int  # what it returned, unsigned
+    duration: int  # nanoseconds a run, on average
+
+
+def program_test_run(program: int, packet: bytes, repeat: int = 1, context: bytes = b"") -> TestRun:
+    """Runs a packet program on bytes that no interface has seen; `context` is put into its context beforehand.
+
+    A program for XDP sees at most one page less 576 bytes, one for tc at least 14; one for sockets sees what is behind
+    the first 14. Raises OSError: EINVAL where there are fewer or more.
+    """
+    data = ctypes.create_string_buffer(packet, len(packet))
+    given = ctypes.create_string_buffer(context, len(context))
+    attributes = struct.pack(
+        "4I2Q4I2Q4I",
+        program,
+        0,
+        len(packet),
+        0,
+        ctypes.addressof(data),
+        0,
+        repeat,
+        0,
+        len(context),
+        0,
+        ctypes.addressof(given) if context else 0,
+        *(0, 0, 0, 0, 0),
+    )
+    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    _syscall(_number(0), PROG_TEST_RUN, buffer, len(attributes))
+    result, duration = struct.unpack_from("I28xI", buffer.raw, 4)
+    return TestRun(result, duration)
 
 
 def link_uprobe_multi(program: int, path: str, offsets: list[int], cookies: list[int], pid: int, flags: int = 0) -> int:
@@ -250,6 +276,14 @@ def attached_programs(target: int, attach_type: int) -> tuple[list[int], int]:
     _syscall(_number(0), PROG_QUERY, buffer, len(attributes))
     flags, number = struct.unpack_from("I8xI", buffer.raw, 12)
     return list(ids[:number]), flags
+
+
+def new_network_namespace() -> None:
+    """Puts this thread into a network namespace of its own, which ends with it. Needs CAP_SYS_ADMIN; raises OSError."""
+    clone_newnet = 0x40000000
+    if _libc.unshare(clone_newnet) < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
 
 
 def uprobe_event(path: str, offset: int, pid: int, *, returns: bool = False) -> int:

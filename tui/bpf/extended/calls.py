@@ -1,4 +1,4 @@
-"""Reading the packet by bpf_skb_load_bytes: for cgroups, and on tc what isn't in the skb's first part.
+"""Reading the packet by calls: on tc and cgroups where it isn't in the skb's first part; on sockets always.
 
 What a call gives lies on the stack, and it destroys R1 to R5: X is R9.
 """
@@ -6,29 +6,34 @@ What a call gives lies on the stack, and it destroys R1 to R5: X is R9.
 from collections.abc import Collection
 from typing import Final
 
-from tui.bpf.classic.instructions import LL_OFF, NET_OFF, Instruction
+from tui.bpf.classic.instructions import LL_OFF, NET_OFF, Instruction, successors
 from tui.bpf.extended import assembler as asm
 from tui.bpf.extended import facts as known
 from tui.bpf.extended.direct import entry
 from tui.bpf.extended.instructions import R0, R1, R2, R3, R4, R5, R6, R8, R9, R10, Register
 from tui.bpf.extended.items import Item
-from tui.bpf.extended.writer import BUFFER, SIZES, UNMATCHED, Plan, Writer
+from tui.bpf.extended.writer import BUFFER, SIZES, UNMATCHED, Plan, Writer, reached
 
 _LINK, _NETWORK = 0, 1  # BPF_HDR_START_MAC, BPF_HDR_START_NET
 _FIRST_NEGATIVE: Final = 1 << 31
 
 
 class Calls(Writer):
-    """One call for each load."""
+    """One bpf_skb_load_bytes for each load, in a copy of the program that begins where another left off."""
 
+    suffix = " by calls"
     x = R9
     spare = R1
     far = R2
 
-    def __init__(self, plan: Plan, suffix: str = "", entries: Collection[int] = ()) -> None:
+    def __init__(self, plan: Plan, entries: Collection[int]) -> None:
         super().__init__(plan)
-        self.suffix = suffix
         self._entries = entries
+        self._led_to = {
+            following
+            for index in reached(plan.program, entries)
+            for following in successors(index, plan.program[index])
+        }
 
     def packet(self, index: int, offset: int, size: int, into: Register) -> None:
         """See Writer."""
@@ -86,8 +91,10 @@ class Calls(Writer):
             asm.mov(R0, R8),
         ]
 
-    def started(self, index: int) -> None:
-        """See Writer: here the other copy may have left off."""
+    def count(self, index: int) -> None:
+        """See Writer. Where the other copy leaves off it has counted; that may be the only way to here."""
+        if index in self._led_to or index not in self._entries:
+            super().count(index)
         if index in self._entries:
             self.items.append(asm.label(entry(index)))
 

@@ -1,4 +1,4 @@
-"""Reading the packet in place, between `data` (R8) and `data_end` (R9): for XDP, and on tc the first bytes of it.
+"""Reading the packet in place, from `data` (R8) to `data_end` (R9): on XDP all of it, on tc and cgroups its first part.
 
 Each load compares addresses first, if none on every way to it has done so. One that depends on X makes the address of
 what X points at (R3), which later ones use while X stays. X is R1, so that only a call has to put it aside.
@@ -51,17 +51,20 @@ class Direct(Writer):
         self._read(R0, R3, offset, size)
 
     def _indexed_far(self, index: int, offset: int, size: int) -> None:
-        """X may be anything; the sum has 32 bits, so that it may even be less than X."""
+        """X may be anything; the sum has 32 bits, so that it may even be less than X.
+
+        The mask changes nothing, but makes the verifier forget what was added: more than 2²⁹ it refuses (6.18).
+        """
         self.items += [
             asm.mov32(R2, self.x),
             asm.alu32("+=", R2, offset),
             asm.jump(">", R2, FARTHEST - size, self.short(index)),
-            asm.alu("+=", R2, R8),
-            asm.mov(R5, R2),
-            asm.alu("+=", R5, size),
-            asm.jump(">", R5, R9, self.short(index)),
-            asm.load(R0, R2, 0, SIZES[size]),
+            asm.alu("&=", R2, FARTHEST),
+            asm.mov(R5, R8),
+            asm.alu("+=", R5, R2),
         ]
+        self._check(R5, size, index)
+        self.items.append(asm.load(R0, R5, 0, SIZES[size]))
         self.swapped(R0, size)
 
     def ihl(self, index: int, instruction: Instruction) -> None:
@@ -98,7 +101,7 @@ class Direct(Writer):
 
 
 class Linear(Direct):
-    """tc: what isn't between the two may be elsewhere; another copy of the program goes on there, by calls."""
+    """tc, cgroups: what isn't between the two may be elsewhere; another copy of the program goes on there, by calls."""
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(plan)

@@ -91,17 +91,16 @@ def placed(items: Sequence[Item]) -> Placed:
     """
     at = positions(items)
     named = labels(items, at)
-    far = [
-        index
+    distances = {
+        index: abs(named[item.target] - at[index])
         for index, item in enumerate(items)
         if isinstance(item, Jump) and _is_short(item.instruction) and item.target in named
-        if abs(named[item.target] - at[index]) >= _FARTHEST
-    ]
-    if not far:
+    }
+    if max(distances.values(), default=0) < _FARTHEST:
         return Placed(tuple(items), tuple(range(len(items))))
     if any(isinstance(item, Instruction) and _is_numbered(item) for item in items):
         raise AssemblyError("some jumps are too far, and others have no labels: give labels to all")
-    return _with_islands(items, at, named, far)
+    return _with_islands(items, at, named, [index for index, distance in distances.items() if distance > _REACH])
 
 
 def _is_numbered(instruction: Instruction) -> bool:

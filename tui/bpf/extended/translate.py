@@ -19,17 +19,17 @@ from tui.bpf.extended.calls import Calls, Legacy
 from tui.bpf.extended.direct import Direct, Linear
 from tui.bpf.extended.facts import facts
 from tui.bpf.extended.hits import Kind, expand, starts
-from tui.bpf.extended.instructions import R0
+from tui.bpf.extended.instructions import R0, R6, R8, R9, W
 from tui.bpf.extended.items import Item, Label
-from tui.bpf.extended.writer import MATCHED, UNMATCHED, Plan, Writer, reached
+from tui.bpf.extended.writer import MATCHED, UNMATCHED, Plan, Writer, reached, touches_x
 
 __all__ = ["MATCHED", "UNMATCHED", "Kind", "expand", "mapping", "translate"]
 
-_WRITERS: dict[Kind, type[Direct | Legacy | Linear | Calls]] = {
+_WRITERS: dict[Kind, type[Direct | Legacy | Linear]] = {
     Kind.SOCKET: Legacy,
     Kind.TC: Linear,
     Kind.XDP: Direct,
-    Kind.CGROUP: Calls,
+    Kind.CGROUP: Linear,
 }
 
 
@@ -47,17 +47,25 @@ def translate(
         program = with_link_layer(program)
     known = facts(program)
     given = sources(program, kind, constants or {})
-    plan = Plan(program, kind, known, given, starts(program, known, kind), hits)
+    has_x = any(touches_x(instruction) for instruction in program)
+    plan = Plan(program, kind, known, given, starts(program, known, kind), hits, has_x)
     writer = _WRITERS[kind](plan)
-    items = [*_start(writer, plan), *writer.write(reached(program, {0}))]
-    if isinstance(writer, Linear) and writer.left:
-        items += Calls(plan, " by calls", writer.left).write(reached(program, writer.left))
+    parts = writer.write(reached(program, {0}))
+    others: dict[int, list[Item]] = {}
+    if isinstance(writer, Linear):
+        others = Calls(plan, writer.left).write(reached(program, writer.left))
+    items = _start(writer, plan)
+    for number, part in parts.items():
+        items += part + others.get(number, [])
     return items
 
 
 def _start(writer: Writer, plan: Plan) -> list[Item]:
-    """A and X are 0."""
-    return [asm.mov32(R0, 0), *([asm.mov32(writer.x, 0)] if plan.has_x else [])]
+    """A and X are 0. Of a cgroup's packet the addresses are looked up here (struct __sk_buff)."""
+    items: list[Item] = [asm.mov32(R0, 0), *([asm.mov32(writer.x, 0)] if plan.has_x else [])]
+    if plan.kind is Kind.CGROUP:
+        items += [asm.load(R8, R6, 76, W), asm.load(R9, R6, 80, W)]
+    return items
 
 
 def mapping(items: Sequence[Item]) -> tuple[int | None, ...]:

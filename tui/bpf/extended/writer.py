@@ -4,7 +4,8 @@ A is R0, which also has the result; X is wherever the kind keeps it. R6 is the c
 are on the stack. How the packet is read is left to those that derive from Writer.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+import itertools
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from tui.bpf.classic import instructions as ops
@@ -38,6 +39,7 @@ _ARITHMETIC: Final = {
 _CONDITIONS: Final = {ops.JEQ: "==", ops.JGT: ">", ops.JGE: ">=", ops.JSET: "&"}
 _OPPOSITES: Final = {"==": "!=", ">": "<=", ">=": "<"}
 _CELLS_IN_REACH: Final = 0x7FF8  # of an offset's 15 bits
+_PART: Final = 128  # classic instructions whose translation stays together
 
 
 class Plan(NamedTuple):
@@ -49,19 +51,16 @@ class Plan(NamedTuple):
     sources: Mapping[int, Source]  # of ancillary data, by offset
     starts: frozenset[int]  # of blocks
     hits: int | None  # offset of the cells in the figures; None: nothing is counted
-
-    @property
-    def has_x(self) -> bool:
-        """Whether anything needs X."""
-        return any(_touches_x(instruction) for instruction in self.program)
+    has_x: bool  # whether anything needs X
 
 
-def _touches_x(instruction: Instruction) -> bool:
+def touches_x(instruction: Instruction) -> bool:
+    """Whether it needs X, or may."""
     kind = instruction.code & 0x07
     if kind in {ops.ALU, ops.JMP}:
         return bool(instruction.code & ops.X)
-    is_exclusive = known.is_ancillary(instruction)
-    return kind in {ops.LDX, ops.STX, ops.MISC} or known.is_indexed(instruction) or is_exclusive
+    is_load = known.is_indexed(instruction) or known.is_ancillary(instruction)
+    return is_load or kind in {ops.LDX, ops.STX, ops.MISC}
 
 
 class Writer:
@@ -77,13 +76,18 @@ class Writer:
         self.items: list[Item] = []
         self._cold: dict[str, list[Item]] = {}  # what rarely runs: behind the rest
 
-    def write(self, indexes: Sequence[int]) -> list[Item]:
-        """These instructions, in their order, and what rarely runs behind them."""
-        for index, following in zip(indexes, [*indexes[1:], -1], strict=True):
+    def write(self, indexes: Iterable[int]) -> dict[int, list[Item]]:
+        """These instructions, ascending, in parts, each with what rarely runs in it behind it; by number."""
+        return {number: self._part(list(group)) for number, group in itertools.groupby(indexes, lambda i: i // _PART)}
+
+    def _part(self, indexes: Sequence[int]) -> list[Item]:
+        self.items, self._cold = [], {}
+        for index, following in itertools.pairwise((*indexes, -1)):
             self.items.append(asm.label(self.label(index)))
-            self._count_start(index)
-            self.started(index)
+            self.count(index)
             self._instruction(index, following)
+        if self.plan.program[indexes[-1]].code & 0x07 not in {ops.JMP, ops.RET}:
+            self.items.append(asm.goto(self.label(indexes[-1] + 1)))
         for items in self._cold.values():
             self.items += items
         return self.items
@@ -113,9 +117,6 @@ class Writer:
     def ihl(self, index: int, instruction: Instruction) -> None:
         """X = 4 * (a byte of the packet & 0xf); A stays."""
         raise NotImplementedError
-
-    def started(self, index: int) -> None:
-        """Writes what goes between the counting of an instruction and the instruction, if anything does."""
 
     # What doesn't.
 
@@ -150,7 +151,8 @@ class Writer:
         if size > 1:
             self.items.append(asm.big_endian(register, 8 * size))
 
-    def _count_start(self, index: int) -> None:
+    def count(self, index: int) -> None:
+        """Counts the block that begins here, if one does."""
         if self.plan.hits is not None and index in self.plan.starts:
             self.items += self._counted(index)
 

@@ -11,7 +11,7 @@ before 6.6 (`clsact`), which say whose they are, so that what is left behind is 
 
 An interface is a number (ifindex) in the network namespace of the calling thread. What blocks here takes milliseconds;
 not to be called in the thread of a running event loop. Knows nothing of what the programs do, but for one rule: they
-let everything pass, and pass it on (`PASS`).
+let everything pass, and pass it on (`Hook.passes`).
 """
 
 from tui.bpf.hooks.attached import Attached

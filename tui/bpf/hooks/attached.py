@@ -1,4 +1,4 @@
-"""The owner of one attached filter, and what links have in common."""
+"""The owners of what is attached, as far as they have something in common."""
 
 import contextlib
 import os
@@ -16,8 +16,8 @@ from tui.text import sanitise
 _ORDINALS: Final = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
 
-class Attached(Owner):
-    """Owns one filter at its hook; leaving it takes the filter off. The program's descriptor stays the caller's."""
+class Placed(Owner):
+    """Owns a filter at its hook; leaving it takes the filter off."""
 
     def __init__(self, hook: Hook, name: str, direction: Direction, note: str = "") -> None:
         """`name`: of the interface or cgroup, for sentences."""
@@ -33,10 +33,6 @@ class Attached(Owner):
         """Its place among the programs that run there, now: "first of 3 programs"; "" where each sees everything."""
         return ""
 
-    def replace(self, program: int) -> None:
-        """Puts another program in its place; each packet meets the one or the other. Raises TargetError if gone."""
-        raise NotImplementedError
-
     def gone(self) -> bool:
         """Whether the interface has disappeared, and so the filter; one that is only down comes back."""
         raise NotImplementedError
@@ -48,6 +44,14 @@ class Attached(Owner):
     def close(self) -> None:
         """Takes it off; a second time is harmless, and so is it when the interface has gone."""
         self._owned.close()
+
+
+class Attached(Placed):
+    """An eBPF program at its hook; the program's descriptor stays the caller's."""
+
+    def replace(self, program: int) -> None:
+        """Puts another program in its place; each packet meets the one or the other. Raises TargetError if gone."""
+        raise NotImplementedError
 
 
 class AttachedByLinks(Attached):
@@ -68,6 +72,11 @@ class AttachedByLinks(Attached):
             except OSError as error:
                 raise refusal(error, self.hook, self.name) from None
 
+    def close(self) -> None:
+        """Takes it off; a second time is harmless, and so is it when the interface has gone."""
+        super().close()
+        self._links.clear()
+
 
 class AttachedToInterface(AttachedByLinks):
     """A link to an interface (tcx, XDP), which outlives the interface, and then says so."""
@@ -78,7 +87,7 @@ class AttachedToInterface(AttachedByLinks):
 
     def gone(self) -> bool:
         """The kernel forgets the interface's number in the link (bpf_link_info.tcx.ifindex, .xdp.ifindex)."""
-        return bool(struct.unpack_from("I", kernel.info(self._links[0], 20), 16)[0] == 0)
+        return not self._links or bool(struct.unpack_from("I", kernel.info(self._links[0], 20), 16)[0] == 0)
 
 
 def placed(ids: Sequence[int], own: int) -> str:

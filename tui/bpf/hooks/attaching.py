@@ -1,8 +1,9 @@
 """attach: the one way to a hook with an eBPF program, whatever this kernel offers for it."""
 
+import contextlib
+
 from tui.bpf.hooks.attached import Attached
 from tui.bpf.hooks.cgroup import CgroupLinks
-from tui.bpf.hooks.clsact import ClsactFilter
 from tui.bpf.hooks.interfaces import Interface, find
 from tui.bpf.hooks.kinds import Direction, Hook
 from tui.bpf.hooks.sockets import EbpfSocket, Promiscuity, check_direction
@@ -42,7 +43,7 @@ def attach(
     attached = _at_interface(hook, interface, program, native=native, clsact=clsact)
     if promiscuous:
         try:
-            attached.own(Promiscuity(hook, interface))
+            attached.own(Promiscuity(interface))
         except BaseException:
             attached.close()
             raise
@@ -53,8 +54,8 @@ def _at_interface(hook: Hook, interface: Interface, program: int, *, native: boo
     if hook is Hook.XDP:
         return XdpLink(interface, program, native=native)
     if not clsact:
-        try:
+        with contextlib.suppress(NoTcx):
             return TcxLink(hook, interface, program)
-        except NoTcx:
-            pass
+    from tui.bpf.hooks.clsact import ClsactFilter
+
     return ClsactFilter(hook, interface, program)

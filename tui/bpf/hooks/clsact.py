@@ -14,8 +14,10 @@ import errno
 import fcntl
 import itertools
 import os
+import socket
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Final, NamedTuple
 
 from tui.bpf.hooks import netlink
@@ -31,6 +33,7 @@ from tui.text import sanitise
 _PARENTS: Final = {Hook.TCX_INGRESS: netlink.PARENT_INGRESS, Hook.TCX_EGRESS: netlink.PARENT_EGRESS}
 _BOTH: Final = tuple(_PARENTS.values())
 _PATIENCE: Final = 2.0  # seconds to wait for others of us; somebody hostile could hold the lock for ever
+_SIOCGSKNS: Final = 0x894C  # include/uapi/linux/sockios.h: a descriptor of the socket's network namespace
 _numbers = itertools.count(1)
 
 
@@ -48,29 +51,40 @@ class ClsactFilter(Attached):
     def __init__(self, hook: Hook, interface: Interface, program: int) -> None:
         """Removes leftovers first. Raises NotSupported where another tool's qdisc is in the way, else as `refusal`."""
         super().__init__(hook, interface.name, hook.directions[0], note_if_down(interface))
+        self._socket = netlink.open_socket()
+        self._owned.callback(self._socket.close)
         try:
-            with _turn(), netlink.traffic_control() as control:
+            with _turn(self._socket), self._control() as control:
                 _sweep(control)
                 self._filter = _add(control, hook, interface, program)
         except OSError as error:
+            self.close()
             raise _failure(error, hook, interface.name) from None
+        except BaseException:
+            self.close()
+            raise
         self._owned.callback(self._remove)
+
+    def _control(self) -> AbstractContextManager[TrafficControl]:
+        return netlink.traffic_control(self._socket)
 
     @property
     def position(self) -> str:
         """Its place among the filters; "" where it has gone."""
-        with netlink.traffic_control() as control:
+        with self._control() as control:
             filters = [each for each in _filters(control, self._filter) if each.handle]
-        names = [each.name for each in filters]
-        if self._filter.name not in names:
+        # Other kinds have entries for hash tables and the like: what has one priority counts as one there.
+        texts = {(each.priority, each.kind == "bpf" and each.handle): _filter_text(each) for each in filters}
+        own = (self._filter.priority, self._filter.handle)
+        if own not in texts:
             return ""
-        at = names.index(self._filter.name)
-        return placed_among(at, len(names), "filter", [_filter_text(each) for each in filters[:at]])
+        at = list(texts).index(own)
+        return placed_among(at, len(texts), "filter", list(texts.values())[:at])
 
     def replace(self, program: int) -> None:
         """Exchanges the program within the filter."""
         try:
-            with netlink.traffic_control() as control:
+            with self._control() as control:
                 if self._found(control) is None:
                     raise TargetError(f"the filter of {self.name} has gone, with the interface or by another tool")
                 control.replace(self._filter, program)
@@ -79,7 +93,9 @@ class ClsactFilter(Attached):
 
     def gone(self) -> bool:
         """Also where somebody else took our filter away."""
-        with netlink.traffic_control() as control:
+        if self._socket.fileno() < 0:
+            return True
+        with self._control() as control:
             return self._found(control) is None
 
     def _found(self, control: TrafficControl) -> Filter | None:
@@ -87,17 +103,18 @@ class ClsactFilter(Attached):
 
     def _remove(self) -> None:
         try:
-            with _turn(), netlink.traffic_control() as control:
+            with _turn(self._socket), self._control() as control:
                 found = self._found(control)
                 if found is not None:  # else its qdisc is somebody else's, whoever made the former one
                     _take_off(control, found)
         except OSError as error:
-            raise _failure(error, self.hook, self.name) from None
+            if not self.gone():  # in that moment
+                raise _failure(error, self.hook, self.name) from None
 
 
 def sweep() -> list[Leftover]:
     """Removes dead processes' filters from all interfaces of this network namespace; says which. Raises OSError."""
-    with _turn(), netlink.traffic_control() as control:
+    with netlink.open_socket() as opened, _turn(opened), netlink.traffic_control(opened) as control:
         return _sweep(control)
 
 
@@ -108,12 +125,10 @@ def _sweep(control: TrafficControl) -> list[Leftover]:
             tag = Tag.parse(each.name)
             if tag is None or tag.alive():
                 continue
-            try:
+            with contextlib.suppress(OSError):  # without the right; or somebody else was quicker
                 _take_off(control, each)
-            except PermissionError:
-                found.append(Leftover(_name(index), tag.pid, removed=False))
-            else:
-                found.append(Leftover(_name(index), tag.pid, removed=True))
+            left = each in control.filters(index, each.parent)
+            found.append(Leftover(_name(index), tag.pid, removed=not left))
     return found
 
 
@@ -178,9 +193,13 @@ def _in_use(control: TrafficControl, index: int) -> bool:
 
 
 @contextlib.contextmanager
-def _turn() -> Iterator[None]:
-    """One process at a time for this network namespace; after some patience, without waiting any longer."""
-    namespace = os.open("/proc/thread-self/ns/net", os.O_RDONLY | os.O_CLOEXEC)
+def _turn(opened: socket.socket) -> Iterator[None]:
+    """One process at a time for the socket's network namespace; after some patience, without waiting any longer."""
+    try:
+        namespace = fcntl.ioctl(opened, _SIOCGSKNS)
+    except PermissionError:  # without CAP_NET_ADMIN nothing can be changed
+        yield
+        return
     try:
         due = time.monotonic() + _PATIENCE
         while time.monotonic() < due:
@@ -200,7 +219,7 @@ def _name(index: int) -> str:
 
 
 def _filter_text(found: Filter) -> str:
-    return f"{sanitise(found.name)} ({found.kind})" if found.name else f"a filter of kind {found.kind}"
+    return f"{sanitise(found.name)} ({found.kind})" if found.name else f"a {found.kind} filter"
 
 
 def _failure(error: OSError, hook: Hook, name: str) -> BpfscopeError:

@@ -1,6 +1,5 @@
 """An interface by its number, asked by ioctl: no netlink, and no /sys, which may show another network namespace's."""
 
-import contextlib
 import fcntl
 import socket
 import struct
@@ -43,11 +42,3 @@ def note_if_down(interface: Interface) -> str:
     if interface.up:
         return ""
     return f"{interface.name} is down: nothing passes it until it is up (ip link set {interface.name} up)"
-
-
-def exists(number: int) -> bool:
-    """Whether there is such an interface in this thread's network namespace."""
-    with contextlib.suppress(TargetError):
-        find(number)
-        return True
-    return False

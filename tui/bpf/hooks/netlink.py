@@ -7,6 +7,7 @@ be used in the thread of a running event loop. OSErrors come out as the kernel g
 import contextlib
 import errno
 import os
+import socket
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
@@ -30,7 +31,7 @@ class Filter(NamedTuple):
 
 
 class TrafficControl:
-    """A netlink socket in this thread's network namespace."""
+    """What can be asked and ordered in one network namespace."""
 
     def __init__(self, route: Any) -> None:  # noqa: ANN401 - pyroute2 has no types
         self._route = route
@@ -89,12 +90,17 @@ class TrafficControl:
             raise _os_error(error) from None
 
 
+def open_socket() -> socket.socket:
+    """A netlink socket, which stays in the network namespace in which this thread is now."""
+    return socket.socket(socket.AF_NETLINK, socket.SOCK_DGRAM, socket.NETLINK_ROUTE)
+
+
 @contextlib.contextmanager
-def traffic_control() -> Iterator[TrafficControl]:
-    """Opens it, closes it."""
+def traffic_control(opened: socket.socket) -> Iterator[TrafficControl]:
+    """Traffic control by that socket, which stays open."""
     from pyroute2 import IPRoute
 
-    with IPRoute(groups=0) as route:  # of no group: nobody tells us of changes
+    with IPRoute(groups=0, use_socket=opened.dup()) as route:  # of no group: nobody tells us of changes
         yield TrafficControl(route)
 
 
@@ -114,6 +120,8 @@ def _filter(message: Any) -> Filter:  # noqa: ANN401
     options = message.get_attr("TCA_OPTIONS")
     kind = message.get_attr("TCA_KIND") or ""
     name = options.get_attr("TCA_BPF_NAME") if kind == "bpf" and options else None
+    if isinstance(name, bytes):  # not UTF-8
+        name = name.decode(errors="replace")
     protocol = int.from_bytes((message["info"] & 0xFFFF).to_bytes(2, "little"), "big")
     return Filter(
         message["index"], message["parent"], kind, message["info"] >> 16, protocol, message["handle"], name or ""

@@ -4,7 +4,6 @@ import errno
 import os
 from typing import Final
 
-from tui.bpf import kernel
 from tui.bpf.hooks.kinds import Hook
 from tui.errors import BpfscopeError, NotPermitted, NotSupported, TargetError
 
@@ -40,7 +39,7 @@ def refusal(error: OSError, hook: Hook, name: str) -> BpfscopeError:
         return TargetError(f"{name} has gone: choose another interface")
     if error.errno in (errno.ERANGE, errno.E2BIG):
         return BpfscopeError(
-            f"cannot {doing}: {kernel.MPROG_MAX} programs are there, more the kernel doesn't take; detach some"
+            f"cannot {doing}: the kernel takes no more programs there (63 for tcx, 64 for cgroups); detach some"
             " (bpftool link list)"
         )
     if error.errno in (errno.ENOMEM, errno.EMFILE, errno.ENFILE):

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tui.bpf import kernel
-from tui.bpf.hooks.attached import Attached
+from tui.bpf.hooks.attached import Attached, Placed
 from tui.bpf.hooks.interfaces import Interface, find, note_if_down
 from tui.bpf.hooks.kinds import Direction, Hook
 from tui.bpf.hooks.refusals import refusal
@@ -29,7 +29,7 @@ _ETH_P_ALL: Final = 3
 _INSTRUCTION: Final = 8  # bytes, classic and extended alike
 
 
-class _PacketSocket(Attached):
+class _PacketSocket(Placed):
     """A packet socket of one interface; nothing comes before it is bound."""
 
     def __init__(self, hook: Hook, interface: Interface, direction: Direction) -> None:
@@ -74,10 +74,10 @@ class _PacketSocket(Attached):
 
     def gone(self) -> bool:
         """The kernel then binds the socket to interface number -1, which has no name."""
-        return not self._socket.getsockname()[0]
+        return self._socket.fileno() < 0 or not self._socket.getsockname()[0]
 
 
-class EbpfSocket(_PacketSocket):
+class EbpfSocket(_PacketSocket, Attached):
     """An eBPF program on a packet socket."""
 
     def __init__(self, interface: Interface, program: int, direction: Direction, *, promiscuous: bool) -> None:
@@ -114,7 +114,7 @@ class ClassicSocket(_PacketSocket):
         self._matched += struct.unpack("2I", self._socket.getsockopt(_SOL_PACKET, _STATISTICS, 8))[0]
         return self._matched
 
-    def replace_code(self, code: bytes) -> None:
+    def replace(self, code: bytes) -> None:
         """Puts another classic program in its place, in one step; the count goes on."""
         self._check()
         self._attach(code)
@@ -127,20 +127,29 @@ class ClassicSocket(_PacketSocket):
 class Promiscuity(Owner):
     """Holds an interface in promiscuous mode, for hooks that aren't packet sockets themselves."""
 
-    def __init__(self, hook: Hook, interface: Interface) -> None:
+    def __init__(self, interface: Interface) -> None:
+        """Raises as for a packet socket: it is one, of no protocol."""
         try:
             self._socket = _open()
         except OSError as error:
-            raise _failure(error, hook, interface.name) from None
+            raise _failure(error, Hook.SOCKET, interface.name) from None
         try:
             _hear_everything(self._socket, interface.number)
         except OSError as error:
             self.close()
-            raise _failure(error, hook, interface.name) from None
+            raise _failure(error, Hook.SOCKET, interface.name) from None
 
     def close(self) -> None:
         """Gives it up; the interface leaves the mode when nobody holds it."""
         self._socket.close()
+
+
+def probe(hook: Hook) -> None:
+    """Opens a packet socket and closes it. Raises NotPermitted, NotSupported."""
+    try:
+        _open().close()
+    except OSError as error:
+        raise _failure(error, hook, "an interface") from None
 
 
 def check_direction(hook: Hook, direction: Direction) -> None:

@@ -10,7 +10,7 @@ from typing import NamedTuple, Self
 
 from tui.bpf.features import sees_real_pids
 
-_FORM = re.compile(r"bpfscope:(\d{1,10}):(\d{1,20}):(\d{1,20}):(\d{1,10})(:made)?")
+_FORM = re.compile(r"bpfscope:(\d{1,10}):(\d{1,20}):(\d{1,20}):(\d{1,10})(:made)?", re.ASCII)
 _DEAD = (b"Z", b"X")
 _UNKNOWN = -1
 
@@ -66,7 +66,7 @@ def _signalable(pid: int) -> bool:
     """Whether there is such a process though /proc doesn't show it (hidepid)."""
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):  # a number that no pid can be
         return False
     except PermissionError:
         return True
