@@ -27,6 +27,7 @@ COMMANDS = {
     "stacks": "count who calls functions, by stacks; flame graphs",
     "args": "count calls by what they are given and what they give",
     "trace": "print each call: arguments, result, duration",
+    "filter": "list the program of a packet filter, or run it over a capture file",
     "doctor": "say what this kernel and this user can do",
     "demo": "open the console on a small workload of its own",
 }

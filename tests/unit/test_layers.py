@@ -30,7 +30,7 @@ def test_no_terminal_toolkit_and_no_compiler_below_the_screens(part: str) -> Non
     assert len(modules) > 1
     found = imported_by(f"import {', '.join(modules)}")
     assert set(modules) <= found
-    assert not {"textual", "rich", "bcc"} & found
+    assert not {"textual", "rich", "bcc", "cypcap"} & found
 
 
 def test_the_console_never_imports_the_compiler() -> None:
@@ -52,6 +52,10 @@ def test_listing_symbols_imports_no_kernel_part_that_is_slow() -> None:
 
 def test_signatures_leave_debug_information_to_their_child() -> None:
     assert not {"elftools", "subprocess"} & imported_by("import tui.elf.signatures")
+
+
+def test_expressions_leave_libpcap_to_its_child() -> None:
+    assert not {"cypcap", "subprocess", "socket", "difflib"} & imported_by("import tui.bpf.expressions")
 
 
 def test_hooks_import_netlink_only_where_it_is_needed() -> None:
