@@ -28,6 +28,7 @@ COMMANDS = {
     "args": "count calls by what they are given and what they give",
     "trace": "print each call: arguments, result, duration",
     "filter": "list the program of a packet filter, or run it over a capture file",
+    "packets": "count packets that a filter matches, by talkers, ports, sizes, hops",
     "doctor": "say what this kernel and this user can do",
     "demo": "open the console on a small workload of its own",
 }

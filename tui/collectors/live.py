@@ -8,7 +8,7 @@ import os
 import select
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, Self, TypeVar
 
@@ -34,18 +34,23 @@ def stop_signals() -> Iterator[int]:
         os.close(write_end)
 
 
-class Sample(Protocol):
-    """A reading that says whether the target has ended."""
+class Ended(Protocol):
+    """A reading that says whether more is to be expected."""
 
     @property
     def ended(self) -> str:
         """Why the target can't be called any more."""
+
+
+class Sample(Ended, Protocol):
+    """A reading of a probe that costs its target something."""
 
     def _replace(self, *, cost: Cost) -> Self:
         """The reading, with what it cost."""
 
 
 Reading_co = TypeVar("Reading_co", bound=Sample, covariant=True)
+Ending = TypeVar("Ending", bound=Ended)
 
 
 class Probe(Protocol[Reading_co]):
@@ -63,19 +68,34 @@ def samples(
     """A sample every `interval` seconds, and a last one, marked so, after `duration`, when `stop` is readable, or when
     the target ends. Meanwhile the guard keeps the budget.
     """
+
+    def read() -> Reading_co:
+        sample = probe.read()
+        return sample if guard is None else sample._replace(cost=guard.cost)
+
+    return ticks(read, stop, interval, duration, probe.watch, guard)
+
+
+def ticks(
+    read: Callable[[], Ending],
+    stop: int,
+    interval: float,
+    duration: float | None,
+    watch: Watch | None = None,
+    guard: Guard | None = None,
+) -> Iterator[tuple[Ending, bool]]:
+    """The same, of whatever can be read."""
     poll = select.poll()
     poll.register(stop, select.POLLIN)
-    if probe.watch:
-        poll.register(probe.watch, select.POLLIN)
+    if watch:
+        poll.register(watch, select.POLLIN)
     start = time.monotonic()
     end = math.inf if duration is None else start + duration
     tick = 1
     while True:
         due = min(start + tick * interval, end)
         stopped = _wait(poll, due, guard)
-        sample = probe.read()
-        if guard is not None:
-            sample = sample._replace(cost=guard.cost)
+        sample = read()
         last = stopped or due == end or bool(sample.ended)
         yield sample, last
         if last:

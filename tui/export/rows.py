@@ -10,8 +10,10 @@ from tui.collectors.samples import (
     CountsSample,
     Event,
     EventsSample,
+    FilterFigures,
     Latency,
     LatencySample,
+    PacketsSample,
     Process,
     Read,
     StacksSample,
@@ -178,6 +180,21 @@ def events(sample: EventsSample) -> Row:
         "calls": sample.calls,
         "ended": sample.ended or None,
     } | cost(sample.cost)
+
+
+def packets(sample: PacketsSample) -> Row:
+    """What the filters saw since the start, of an interval or a summary."""
+    return {
+        "elapsed_ns": int(sample.elapsed * 1e9),
+        "filters": [_filter(figures) for figures in sample.filters],
+        "ended": sample.ended or None,
+    }
+
+
+def _filter(figures: FilterFigures) -> Row:
+    row = figures._asdict() | {"groups": [group._asdict() for group in figures.groups]}
+    others = {"packets": figures.others.packets, "bytes": figures.others.bytes}
+    return row | {"others": others, "by": figures.by or None, "hits": list(figures.hits)}
 
 
 def _named(pairs: Iterable[tuple[str, Read]]) -> Row:

@@ -145,7 +145,9 @@ class LatencyScreen(AttachedScreen[LatencySample]):
         FASTER,
         SLOWER,
         RESET,
-        Action("h", "h", "heat map", "heat", "Show the last readings instead of the histogram, where both don't fit", 6),
+        Action(
+            "h", "h", "heat map", "heat", "Show the last readings instead of the histogram, where both don't fit", 6
+        ),
         Action("b", "b", "by", "by", "Tell processes, threads or their names apart, in turn; times begin anew", 7),
         EXPORT,
         SKIPPED,
