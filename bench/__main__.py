@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import against, attaching, console, hits, launch, machine, peers, programs, symbols, table
+from bench import against, attaching, console, hits, launch, machine, packets, peers, programs, symbols, table
 from bench.measure import Bench, say
 from bench.table import Row
 from tui.errors import BpfscopeError
@@ -26,6 +26,7 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "console": console.rows,
     "timing": console.timing_rows,
     "symbols": symbols.rows,
+    "packets": packets.rows,
 }
 
 

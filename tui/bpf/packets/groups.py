@@ -27,7 +27,7 @@ from tui.bpf.extended.assembler import (
     store,
 )
 from tui.bpf.extended.assembler import atomic as atomically
-from tui.bpf.extended.instructions import R0, R1, R2, R3, R4, R8, R9, R10, B, H, W
+from tui.bpf.extended.instructions import DW, R0, R1, R2, R3, R4, R8, R9, R10, B, H, W
 from tui.bpf.extended.items import Item
 from tui.bpf.packets import headers
 from tui.bpf.packets.headers import BUFFER, IPV4, IPV6, Code, Link
@@ -92,27 +92,24 @@ def _proto(code: Code, link: Link, none: str) -> Iterator[Item]:
 
 
 def _address(ipv4_at: int, ipv6_at: int) -> Callable[[Code, Link, str], Iterator[Item]]:
+    """The address, 16 bytes, and its EtherType, 4."""
+
     def made(code: Code, link: Link, none: str) -> Iterator[Item]:
         yield from headers.network(code, link, none)
-        yield from _empty(20)
-        yield from headers.internet(code, [*_ipv4(ipv4_at, 4)], [*_ipv6(ipv6_at, 4)], none)
-        yield store(R10, KEY, R9, W)
+        yield from headers.internet(code, [*_ipv4(ipv4_at, 0)], [*_ipv6(ipv6_at, 0)], none)
+        yield store(R10, KEY + 16, R9, W)
 
     return made
 
 
 def _ipv4(at: int, to: int) -> Iterator[Item]:
-    yield from (load(R1, R10, BUFFER + at, W), store(R10, KEY + to, R1, W))
+    """An address into the key, where there is room for one of IPv6."""
+    yield from (load(R1, R10, BUFFER + at, W), store(R10, KEY + to, R1, DW), store(R10, KEY + to + 8, 0, DW))
 
 
 def _ipv6(at: int, to: int) -> Iterator[Item]:
-    for step in range(0, 16, 4):
-        yield from _ipv4(at + step, to + step)
-
-
-def _empty(size: int) -> Iterator[Item]:
-    for at in range(0, size, 4):
-        yield store(R10, KEY + at, 0, W)
+    for step in (0, 8):
+        yield from (load(R1, R10, BUFFER + at + step, DW), store(R10, KEY + to + step, R1, DW))
 
 
 def _port(at: int) -> Callable[[Code, Link, str], Iterator[Item]]:
@@ -126,18 +123,19 @@ def _port(at: int) -> Callable[[Code, Link, str], Iterator[Item]]:
 
 
 def _flow(code: Code, link: Link, none: str) -> Iterator[Item]:
-    """The version of IP, the protocol, addresses, ports: 2, 2, 16, 16, 2, 2 bytes; ports are 0 where there are none."""
+    """Addresses, the version of IP, the protocol, ports: 16, 16, 2, 2, 2, 2 bytes; ports are 0 where there are none."""
     portless = code.new("portless")
+    version = KEY + 32
     yield from headers.network(code, link, none)
-    yield from _empty(40)
+    yield store(R10, KEY + 36, 0, W)
     yield from headers.internet(
         code,
-        [store(R10, KEY, 4, H), *_ipv4(12, 4), *_ipv4(16, 20), *headers.behind_ipv4(portless)],
-        [store(R10, KEY, 6, H), *_ipv6(8, 4), *_ipv6(24, 20), *headers.behind_ipv6(code, portless)],
+        [store(R10, version, 4, H), *_ipv4(12, 0), *_ipv4(16, 16), *headers.behind_ipv4(portless)],
+        [store(R10, version, 6, H), *_ipv6(8, 0), *_ipv6(24, 16), *headers.behind_ipv6(code, portless)],
         none,
     )
     yield from headers.ports(code, portless)
-    yield from (load(R1, R10, BUFFER, W), store(R10, KEY + 36, R1, W), label(portless), store(R10, KEY + 2, R9, H))
+    yield from (load(R1, R10, BUFFER, W), store(R10, KEY + 36, R1, W), label(portless), store(R10, KEY + 34, R9, H))
 
 
 def _add_to_hash(code: Code, done: str, *, atomic: bool) -> Iterator[Item]:
@@ -205,7 +203,7 @@ _MADE: Final[dict[By, Callable[[Code, Link, str], Iterator[Item]]]] = {
 # Keys, for people
 
 
-_FLOW: Final = struct.Struct("=HH16s16s4s")
+_FLOW: Final = struct.Struct("=16s16sHH4s")
 PROTOCOLS: Final = {
     1: "icmp", 2: "igmp", 4: "ipip", 6: "tcp", 17: "udp", 33: "dccp", 41: "ipv6", 46: "rsvp", 47: "gre", 50: "esp",
     51: "ah", 58: "icmp6", 59: "none", 88: "eigrp", 89: "ospf", 94: "ipip", 103: "pim", 108: "ipcomp", 112: "vrrp",
@@ -225,12 +223,12 @@ def name(by: By, key: bytes) -> str | int:
     if by in (By.SPORT, By.DPORT):
         return int.from_bytes(key, "little")
     if by is By.FLOW:
-        version, protocol, source, destination, two_ports = _FLOW.unpack(key)
+        source, destination, version, protocol, two_ports = _FLOW.unpack(key)
         sport, dport = struct.unpack(">HH", two_ports)
         ends = (_end(source, version, sport), _end(destination, version, dport))
         return f"{_protocol(protocol | _IP)} {ends[0]} → {ends[1]}"
-    version = 4 if int.from_bytes(key[:4], "little") == IPV4 else 6
-    return _end(key[4:], version, 0)
+    version = 4 if int.from_bytes(key[16:], "little") == IPV4 else 6
+    return _end(key[:16], version, 0)
 
 
 def _protocol(number: int) -> str:

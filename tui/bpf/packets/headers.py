@@ -35,7 +35,7 @@ _HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTINATION, _MOBILITY, _HIP
 _EXTENSIONS: Final = (_HOP_BY_HOP, _ROUTING, _DESTINATION, _MOBILITY, _HIP, _SHIM6)
 WITH_PORTS: Final = (6, 17, 33, 132, 136)  # TCP, UDP, DCCP, SCTP, UDP-Lite
 _FARTHEST: Final = 0x3FFF  # an offset that verifiers let XDP add to its data
-DATA, DATA_END = 0, 4  # struct xdp_md
+IN_XDP, IN_SKB = (0, 4), (76, 80)  # data and data_end in struct xdp_md and __sk_buff: include/uapi/linux/bpf.h
 
 
 class Link(Enum):
@@ -57,15 +57,25 @@ class Code:
         return f"{self._prefix} {what} {next(self._numbers)}"
 
     def fetch(self, size: int, missing: str) -> Iterator[Item]:
-        """So many bytes from R8 on into the buffer; to `missing` where the packet ends before. Uses R0 to R5."""
+        """So many bytes from R8 on into the buffer; to `missing` where the packet ends before. Uses R0 to R5.
+
+        Where the packet's bytes can be read in place, that takes a tenth of the time of a call; on tc those that can't
+        be are fetched by one.
+        """
         if self.kind is Kind.XDP:
-            yield from self._copy(size, missing)
+            yield from self._copy(size, missing, *IN_XDP)
             return
+        if self.kind is Kind.TC:
+            called, done = self.new("called"), self.new("fetched")
+            yield from self._copy(size, called, *IN_SKB)
+            yield from (goto(done), label(called))
         yield from (mov(R1, R6), mov(R2, R8), mov(R3, R10), alu("+=", R3, BUFFER), mov(R4, size))
         yield from (call("skb_load_bytes"), jump("!=", R0, 0, missing))
+        if self.kind is Kind.TC:
+            yield label(done)
 
-    def _copy(self, size: int, missing: str) -> Iterator[Item]:
-        yield from (jump(">", R8, _FARTHEST, missing), load(R1, R6, DATA, W), load(R2, R6, DATA_END, W))
+    def _copy(self, size: int, missing: str, data: int, data_end: int) -> Iterator[Item]:
+        yield from (jump(">", R8, _FARTHEST, missing), load(R1, R6, data, W), load(R2, R6, data_end, W))
         yield from (alu("+=", R1, R8), mov(R3, R1), alu("+=", R3, size), jump(">", R3, R2, missing))
         at = 0
         for width, bytes_ in ((DW, 8), (W, 4), (H, 2), (B, 1)):

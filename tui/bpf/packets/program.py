@@ -27,7 +27,7 @@ from tui.bpf.extended.instructions import R0, R1, R2, R3, R4, R6, R7, R8, R9, R1
 from tui.bpf.extended.items import Item
 from tui.bpf.extended.translate import Kind, translate
 from tui.bpf.packets.groups import By, grouping
-from tui.bpf.packets.headers import DATA, DATA_END, Code, Link
+from tui.bpf.packets.headers import IN_SKB, IN_XDP, Code, Link
 from tui.bpf.packets.layout import HITS, KEPT, LENGTH, MATCHED, SEEN, SEGMENTS, UNKEPT, add, add_packet
 
 # struct __sk_buff: include/uapi/linux/bpf.h
@@ -82,12 +82,10 @@ def _items(spec: Spec) -> Iterator[Item]:
 
 def _begin(kind: Kind) -> Iterator[Item]:
     """The packet's length, and what the filter wants in R8 and R9."""
-    if kind is Kind.XDP:
-        yield from (load(R8, R6, DATA, W), load(R9, R6, DATA_END, W), mov(R2, R9), alu("-=", R2, R8))
-    else:
-        if kind is Kind.TC:
-            yield from (load(R8, R6, _SKB_DATA, W), load(R9, R6, _SKB_DATA_END, W))
-        yield load(R2, R6, _LEN, W)
+    if kind in (Kind.TC, Kind.XDP):
+        data, data_end = IN_XDP if kind is Kind.XDP else IN_SKB
+        yield from (load(R8, R6, data, W), load(R9, R6, data_end, W))
+    yield from (mov(R2, R9), alu("-=", R2, R8)) if kind is Kind.XDP else (load(R2, R6, _LEN, W),)
     yield store(R10, LENGTH, R2)
 
 
