@@ -27,6 +27,7 @@ _RING: Final = 1 << 20  # bytes
 _KEY: Final = bytes(4)  # of a map with one entry
 _PAIR: Final = struct.Struct("=2Q")  # packets, bytes
 _RECORD: Final = struct.Struct("=Q6I")
+_TURNS: Final = ("even", "odd")
 _OUTGOING: Final = 4  # PACKET_OUTGOING: include/uapi/linux/if_packet.h
 
 
@@ -74,7 +75,6 @@ class PacketCounter(Owner):
         self._groups, self._cpus = GROUPS, possible_cpus()
         self._owned = ExitStack()
         self._maps: dict[str, int] = {}
-        self._turns: list[int] = []
         self._amounts: dict[bytes, Amount] = {}
         self._dropped = Amount()  # groups that the reader keeps no more
         cells = len(spec.filter) if spec.hits else 0
@@ -111,7 +111,7 @@ class PacketCounter(Owner):
             cells = self._summed("bins", 16 * BINS)
             pairs = zip(cells[::2], cells[1::2], strict=True)
             return {number: Amount(*pair) for number, pair in enumerate(pairs) if pair[0]}
-        if self._turns:
+        if self.spec.by.value:
             self._take()
         return self._amounts
 
@@ -147,22 +147,22 @@ class PacketCounter(Owner):
             self._make("bins", kernel.MAP_TYPE_PERCPU_ARRAY, 16 * BINS)
             self._make("moment", kernel.MAP_TYPE_ARRAY, 8)
         elif by.value:
-            kind = kernel.MAP_TYPE_HASH
-            for name in ("even", "odd"):
-                self._turns.append(self._make(name, kind, _PAIR.size, key=by.key_size, entries=self._groups))
-            self._make("current", kernel.MAP_TYPE_ARRAY_OF_MAPS, 4, inner=self._turns[0])
-            self._set_current()
-
-    def _set_current(self) -> None:
-        """Programs fill the first of the hashes from now on; returns when none fills the other any more."""
-        kernel.map_update(self._maps["current"], _KEY, self._turns[0].to_bytes(4, "little"))
+            for name in _TURNS:
+                self._make(name, kernel.MAP_TYPE_HASH, _PAIR.size, key=by.key_size, entries=self._groups)
+            self._make("fence", kernel.MAP_TYPE_ARRAY_OF_MAPS, 4, inner=self._maps["even"])
+            self._turn = self._mapped("turn", 8)
 
     def _take(self) -> None:
-        """Adds up what the current hash holds, while the other one is filled; what is too much becomes others."""
-        self._turns.reverse()
-        self._set_current()
+        """Adds up what the hash holds whose turn it was, while the other one is filled; what is too much becomes others.
+
+        Putting something into a map of maps takes until no program still runs that began before (4.20): this one is
+        used for nothing else.
+        """
+        before = self._maps[_TURNS[self._turn[0] & 1]]
+        self._turn[0] += 1
+        kernel.map_update(self._maps["fence"], _KEY, before.to_bytes(4, "little"))
         amounts = self._amounts
-        for key, value in kernel.map_items(self._turns[1], self.spec.by.key_size, _PAIR.size, drain=True):
+        for key, value in kernel.map_items(before, self.spec.by.key_size, _PAIR.size, drain=True):
             amounts[key] = amounts.get(key, Amount()).plus(*_PAIR.unpack(value))
         if len(amounts) > self._groups:
             kept = sorted(amounts.items(), key=lambda item: -item[1].packets)
@@ -172,14 +172,19 @@ class PacketCounter(Owner):
 
     def _make_ring(self, size: int) -> Ring:
         fd = self._make("samples", kernel.MAP_TYPE_RINGBUF, 0, key=0, entries=size)
-        quota = self._make("quota", kernel.MAP_TYPE_ARRAY, 16, flags=kernel.F_MMAPABLE)
-        mapping = mmap.mmap(quota, mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+        self._quota = self._mapped("quota", 16)
+        return self._owned.enter_context(Ring(fd, size))
+
+    def _mapped(self, name: str, size: int) -> "memoryview[int]":
+        """An array of one entry, as the kernel sees it."""
+        fd = self._make(name, kernel.MAP_TYPE_ARRAY, size, flags=kernel.F_MMAPABLE)
+        mapping = mmap.mmap(fd, mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
         self._owned.callback(mapping.close)
         whole = memoryview(mapping)
-        self._quota = whole.cast("Q")
-        for view in (whole, self._quota):
+        cells = whole.cast("Q")
+        for view in (whole, cells):
             self._owned.callback(view.release)
-        return self._owned.enter_context(Ring(fd, size))
+        return cells
 
     def _summed(self, name: str, size: int) -> list[int]:
         """The cells of an array of one entry per CPU, each added up over the CPUs."""

@@ -1,8 +1,8 @@
 """What packets can be grouped by: the assembler that finds a packet's group, and keys as people read them.
 
 Groups with few members are cells of an array (`bins`: packets and bytes, one after the other): sizes, gaps, hop
-distances. The others are keys of a hash, of which there are two: an array of maps (`current`) says which one is filled,
-and the reader exchanges them and empties the one before. A packet that has no such thing, as a port, is counted as
+distances. The others are keys of a hash, of which there are two: `turn` says which one is filled, and the reader empties
+the one before. A packet that has no such thing, as a port, is counted as
 having none; one whose group finds no room, as other. So groups, none and others are all that matched, always.
 """
 
@@ -139,17 +139,29 @@ def _flow(code: Code, link: Link, none: str) -> Iterator[Item]:
 
 
 def _add_to_hash(code: Code, done: str, *, atomic: bool) -> Iterator[Item]:
-    """Adds the packet to what the current hash has at the key."""
-    found, full = code.new("found"), code.new("full")
-    yield from (store(R10, _ZERO, 0, W), mov(R2, R10), alu("+=", R2, _ZERO), map_pointer(R1, "current"))
-    yield from (call("map_lookup_elem"), jump("==", R0, 0, full), mov(R8, R0))
-    yield from (mov(R1, R8), mov(R2, R10), alu("+=", R2, KEY), call("map_lookup_elem"), jump("!=", R0, 0, found))
+    """Adds the packet to what the hash whose turn it is has at the key.
+
+    The code is there twice: where the kernel knows which map it is, it looks a key up in half the time.
+    """
+    odd = code.new("odd")
+    yield from (map_value(R1, "turn"), load(R1, R1), jump("&", R1, 1, odd))
+    yield from _add_to(code, "even", done, atomic=atomic)
+    yield from (goto(done), label(odd))
+    yield from _add_to(code, "odd", done, atomic=atomic)
+
+
+def _add_to(code: Code, map_: str, done: str, *, atomic: bool) -> Iterator[Item]:
+    found = code.new("found")
+    yield from (*_at_key(map_), call("map_lookup_elem"), jump("!=", R0, 0, found))
     yield from (mov(R1, 1), store(R10, VALUE, R1), load(R1, R10, LENGTH), store(R10, VALUE + 8, R1))
-    yield from (mov(R1, R8), mov(R2, R10), alu("+=", R2, KEY), mov(R3, R10), alu("+=", R3, VALUE), mov(R4, _NOEXIST))
-    yield from (call("map_update_elem"), jump("==", R0, 0, done))
-    yield from (mov(R1, R8), mov(R2, R10), alu("+=", R2, KEY), call("map_lookup_elem"))  # another CPU was first?
-    yield from (jump("!=", R0, 0, found), label(full), *add_packet(OTHERS, atomic=atomic), goto(done), label(found))
+    yield from (*_at_key(map_), mov(R3, R10), alu("+=", R3, VALUE), mov(R4, _NOEXIST), call("map_update_elem"))
+    yield from (jump("==", R0, 0, done), *_at_key(map_), call("map_lookup_elem"))  # another CPU was first?
+    yield from (jump("!=", R0, 0, found), *add_packet(OTHERS, atomic=atomic), goto(done), label(found))
     yield from (mov(R1, 1), atomically("+=", R0, 0, R1), load(R1, R10, LENGTH), atomically("+=", R0, 8, R1))
+
+
+def _at_key(map_: str) -> Iterator[Item]:
+    yield from (map_pointer(R1, map_), mov(R2, R10), alu("+=", R2, KEY))
 
 
 # Of arrays: each leaves the number of the bin in R9
