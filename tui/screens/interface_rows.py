@@ -9,7 +9,7 @@ from tui import text
 from tui.collectors.samples import Interface, InterfacesSample
 from tui.widgets.columns import Column
 from tui.widgets.history import STEPS, History
-from tui.widgets.pieces import Cell
+from tui.widgets.pieces import Cell, cut_end
 
 QUIET: Final = 10_000.0  # bits a second that fill a bar of a sparkline at least: less is to look like less
 _LOOPBACK: Final = 772  # ARPHRD_LOOPBACK
@@ -118,11 +118,12 @@ def _driver(row: InterfaceRow, _: int) -> Cell:
 
 
 def _addresses(row: InterfaceRow, width: int) -> Cell:
-    """The first address, and how many more there are."""
+    """The first address, and how many more there are; where there is little room, without its network's length."""
     first, *others = row.interface.addresses or ("",)
     more = f" +{len(others)}" if others else ""
     room = max(1, width - len(more))
-    return ((first if len(first) <= room else first[: room - 1] + "…", ""), (more, "dim"))
+    shown = first if cell_len(first) <= room else first.partition("/")[0]
+    return ((cut_end(shown, room), ""), (more, "dim"))
 
 
 def _rate(of: Callable[[Rates], float]) -> tuple[Callable[[InterfaceRow, int], Cell], Callable[[InterfaceRow], float]]:
@@ -166,7 +167,7 @@ COLUMNS: Final[tuple[Column[InterfaceRow], ...]] = (
     Column(
         "addresses",
         "ADDRESSES",
-        16,
+        15,
         _addresses,
         lambda row: row.interface.addresses,
         flexible=True,
