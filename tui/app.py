@@ -5,7 +5,7 @@ import os
 import signal
 import traceback
 from contextlib import suppress
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual import events
@@ -22,6 +22,7 @@ from tui.screens.confirm import ConfirmScreen
 from tui.screens.events import EventsScreen
 from tui.screens.functions import FunctionsScreen
 from tui.screens.help import HelpScreen
+from tui.screens.interfaces import InterfacesScreen
 from tui.screens.latency import LatencyScreen
 from tui.screens.palette import Actions, Palette
 from tui.screens.probe import ProbeScreen
@@ -29,12 +30,19 @@ from tui.screens.processes import ProcessesScreen
 from tui.screens.session import Attaching, Running, Session
 from tui.screens.stacks import StacksScreen
 from tui.screens.target import Target
+from tui.screens.top import TopScreen
 from tui.screens.views import Views
 from tui.widgets.terminal import Terminal
 from tui.widgets.theme import THEME
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from tui.collectors.samples import Interface
+
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 SCREENS = (ProbeScreen, LatencyScreen, StacksScreen, ArgumentsScreen, EventsScreen)
+TOPS: dict[str, type[TopScreen[Any]]] = {screen.MODE: screen for screen in (ProcessesScreen, InterfacesScreen)}
 VIEWS: dict[str, type[AttachedScreen[Any]]] = {screen.VIEW: screen for screen in SCREENS}
 
 
@@ -56,6 +64,7 @@ class Bpfscope(App[None]):
         self.sources = sources
         self.animation_level = "none"
         self.hint = hint
+        self.packets: Callable[[tuple[Interface, ...]], ConsoleScreen] | None = None  # makes the screen that filters
         self._pid = pid
         self._sessions: set[Session[Any]] = set()
         self._leaving = False
@@ -92,11 +101,24 @@ class Bpfscope(App[None]):
     def on_mount(self) -> None:
         """Open the first screen."""
         self._catch_signals()
-        self.push_screen(ProcessesScreen() if self._pid is None else FunctionsScreen(Target(self._pid)))
+        self.push_screen(self._top("processes") if self._pid is None else FunctionsScreen(Target(self._pid)))
 
-    def show_processes(self) -> None:
-        """From the functions of a process that was named on the command line."""
-        self.switch_screen(ProcessesScreen())
+    # Modes
+
+    def open_mode(self, name: str) -> None:
+        """Go to a mode's first screen, which is as it was left."""
+        self.switch_screen(self._top(name))
+
+    def _top(self, name: str) -> str:
+        """The name of a mode's first screen, which is made when it is first seen."""
+        if not self.is_screen_installed(name):
+            self.install_screen(TOPS[name](), name)
+        return name
+
+    def open_packets(self, interfaces: "tuple[Interface, ...]") -> None:
+        """Filter packets of these interfaces."""
+        if self.packets:
+            self.push_screen(self.packets(interfaces))
 
     # Probes
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic
 
+from tests.screens.network import INTERFACES, interfaces_sample
 from tui.collectors.histogram import BUCKETS, bucket_bounds
 from tui.collectors.samples import (
     Attached,
@@ -12,6 +13,8 @@ from tui.collectors.samples import (
     CountsSample,
     Event,
     EventsSample,
+    Interface,
+    InterfacesSample,
     Latency,
     LatencySample,
     Process,
@@ -277,7 +280,9 @@ class FakeSources:
         self.asked: list[tuple[Function, ...]] = []
         self.intervals: list[float] = []
         self.readings: asyncio.Queue[ProcessesSample] | None = None
-        self.watched = 0  # how many iterators over processes are alive
+        self.watched = 0  # how many iterators over processes or interfaces are alive
+        self.network: tuple[Interface, ...] = INTERFACES
+        self.network_readings: asyncio.Queue[InterfacesSample] | None = None
 
     @property
     def probing(self) -> FakeProbing:
@@ -304,6 +309,24 @@ class FakeSources:
             yield self.sample()
             while True:
                 yield await self.readings.get()
+        finally:
+            self.watched -= 1
+
+    def pass_time(self, time: float, interfaces: tuple[Interface, ...]) -> None:
+        """Yield a reading of interfaces."""
+        assert self.network_readings is not None
+        self.network_readings.put_nowait(interfaces_sample(time, interfaces))
+
+    async def interfaces(self, interval: float) -> AsyncIterator[InterfacesSample]:
+        """One reading at once, then what `pass_time` was given."""
+        self.intervals.append(interval)
+        await self._answer("interfaces")
+        self.network_readings = asyncio.Queue()
+        self.watched += 1
+        try:
+            yield interfaces_sample(0, self.network)
+            while True:
+                yield await self.network_readings.get()
         finally:
             self.watched -= 1
 

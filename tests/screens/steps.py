@@ -11,6 +11,7 @@ from textual.widgets import Input
 from tests.screens.fakes import FakeProbing, FakeSources
 from tui.screens.base import ConsoleScreen
 from tui.screens.functions import FunctionsScreen
+from tui.screens.interfaces import InterfacesScreen
 from tui.screens.probe import ProbeScreen
 from tui.screens.processes import ProcessesScreen
 from tui.widgets.lines import Detail, KeyLine, Line
@@ -40,6 +41,15 @@ async def at(pilot: Pilot[Any], kind: type[Kind]) -> Kind:
 async def processes(pilot: Pilot[Any]) -> ProcessesScreen:
     """The process list, filled."""
     screen = await at(pilot, ProcessesScreen)
+    await until(pilot, lambda: screen.table().rows)
+    return screen
+
+
+async def interfaces(pilot: Pilot[Any]) -> InterfacesScreen:
+    """The interfaces, by the key that leads there, filled."""
+    await at(pilot, ProcessesScreen)
+    await pilot.press("2")
+    screen = await at(pilot, InterfacesScreen)
     await until(pilot, lambda: screen.table().rows)
     return screen
 

@@ -16,6 +16,7 @@ from tui.screens.base import FILTERS, ConsoleScreen
 from tui.screens.events import EventsScreen
 from tui.screens.functions import FunctionsScreen
 from tui.screens.help import HelpScreen
+from tui.screens.interfaces import InterfacesScreen
 from tui.screens.latency import LatencyScreen
 from tui.screens.probe import ProbeScreen
 from tui.screens.processes import ProcessesScreen
@@ -23,7 +24,7 @@ from tui.screens.skipped import SkippedScreen
 from tui.screens.stacks import StacksScreen
 
 VIEWS: list[type[ConsoleScreen]] = [ProbeScreen, LatencyScreen, StacksScreen, ArgumentsScreen, EventsScreen]
-SCREENS: list[type[ConsoleScreen]] = [ProcessesScreen, FunctionsScreen, *VIEWS]
+SCREENS: list[type[ConsoleScreen]] = [ProcessesScreen, InterfacesScreen, FunctionsScreen, *VIEWS]
 RESERVED = {"ctrl+a", "ctrl+b", "ctrl+h", "ctrl+i", "ctrl+j", "ctrl+m"}
 
 

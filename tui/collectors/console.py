@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Generic, Protocol, TypeVar
 
 from tui.bpf.timing import By
-from tui.collectors import budget, live, processes
+from tui.collectors import budget, interfaces, live, processes
 from tui.collectors.budget import Guard, HeldBack
 from tui.collectors.latency import LatencyProbe
 from tui.collectors.live import Reading_co
@@ -17,6 +17,7 @@ from tui.collectors.samples import (
     Attached,
     CountsSample,
     EventsSample,
+    InterfacesSample,
     LatencySample,
     ProcessesSample,
     StacksSample,
@@ -139,6 +140,10 @@ class LiveSources:
     def processes(self, interval: float) -> AsyncIterator[ProcessesSample]:
         """A sample at once and then one every `interval` seconds, for ever."""
         return processes.stream(self._processes, interval)
+
+    def interfaces(self, interval: float) -> AsyncIterator[InterfacesSample]:
+        """A sample at once and then one every `interval` seconds, for ever. Raises BpfscopeError."""
+        return interfaces.stream(interval)
 
     def memory(self, view: str, functions: int) -> int:
         """Bytes that the kernel will keep for a view of so many functions; of counting, hardly any."""

@@ -8,6 +8,7 @@ from tui.collectors.samples import (
     Cost,
     CountsSample,
     EventsSample,
+    InterfacesSample,
     LatencySample,
     ProcessesSample,
     StacksSample,
@@ -81,6 +82,10 @@ class Sources(Protocol):
 
     def processes(self, interval: float) -> AsyncIterator[ProcessesSample]:
         """A sample at once and then one every `interval` seconds, for ever."""
+        ...
+
+    def interfaces(self, interval: float) -> AsyncIterator[InterfacesSample]:
+        """A sample at once and then one every `interval` seconds, for ever. Raises BpfscopeError."""
         ...
 
     def memory(self, view: str, functions: int) -> int:

@@ -419,4 +419,4 @@ class FunctionsScreen(ConsoleScreen):
         elif len(self.app.screen_stack) > 2:
             self.app.pop_screen()
         else:
-            self.console.show_processes()
+            self.console.open_mode("processes")

@@ -1,18 +1,16 @@
 """The first screen: what runs here, live."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 
-from textual.message import Message
 from textual.widget import Widget
 
 from tui import text
 from tui.collectors.samples import ProcessesSample
-from tui.errors import BpfscopeError
 from tui.screens.base import FASTER, REVERSE, SLOWER, SORT, counted, filter_by
 from tui.screens.functions import FunctionsScreen
-from tui.screens.live import LiveScreen
 from tui.screens.process_rows import KERNEL, ProcessRow, row_key, tree, visible
 from tui.screens.target import target_of
+from tui.screens.top import CLEAR, PAUSE, TopScreen
 from tui.widgets.actions import Action
 from tui.widgets.columns import Column, Sort
 from tui.widgets.history import STEPS, History
@@ -21,6 +19,7 @@ from tui.widgets.pieces import Cell
 from tui.widgets.table import Table
 
 MACHINE = "machine"
+READING = "reading processes …"
 BUSY = 10.0  # percent of a CPU that fill a bar of a sparkline at least: less is to look like less
 
 
@@ -87,11 +86,12 @@ COLUMNS: tuple[Column[ProcessRow], ...] = (
 )
 
 
-class ProcessesScreen(LiveScreen):
+class ProcessesScreen(TopScreen[ProcessesSample]):
     """Everything that runs; enter shows the functions of the one under the cursor."""
 
     CSS_PATH = "processes.tcss"
     NAME = "Processes"
+    MODE = "processes"
     ACTIONS = (
         Action("enter", "enter", "functions", "open", "Show the functions of the process under the cursor", 0),
         filter_by("what has this in name, command, user, pid or language", 1),
@@ -99,38 +99,17 @@ class ProcessesScreen(LiveScreen):
         REVERSE,
         Action("t", "t", "tree", "tree", "Show children below their parents", 4),
         Action("K", "K", "kernel", "kernel", "Show or hide the kernel's own threads", 6),
-        Action("p", "p", "pause", "pause", "Stop painting, and go on", 5),
+        PAUSE,
         FASTER,
         SLOWER,
-        Action("escape", "esc", "clear", "back", "Clear the filter", 0),
+        CLEAR,
     )
-
-    class Arrived(Message):
-        """A new reading; an older one that still waits is dropped."""
-
-        def __init__(self, sample: ProcessesSample) -> None:
-            super().__init__()
-            self.sample = sample
-
-        def can_replace(self, message: Message) -> bool:
-            """Only the last reading matters."""
-            return isinstance(message, ProcessesScreen.Arrived)
-
-    class Failed(Message):
-        """Nothing can be read any more."""
-
-        def __init__(self, reason: str) -> None:
-            super().__init__()
-            self.reason = reason
 
     def __init__(self) -> None:
         super().__init__()
         self.kernel = False
         self.as_tree = False
-        self.failure = ""
         self._rated = False
-        self._latest: ProcessesSample | None = None
-        self._sample: ProcessesSample | None = None  # what is shown
         self._history = History()
         self._machine = History()
 
@@ -139,53 +118,18 @@ class ProcessesScreen(LiveScreen):
         table: Table[ProcessRow] = Table(
             COLUMNS, row_key, Sort("cpu", True), shade=lambda row: "" if row.matches else "dim", arrange=self._arrange
         )
-        table.empty = "reading processes …"
+        table.empty = READING
         yield table
 
-    def begin(self) -> None:
-        """Say where we are."""
-        self.show_state()
-        self.table().focus()
+    def samples(self) -> AsyncIterator[ProcessesSample]:
+        """All processes, again and again."""
+        return self.sources.processes(self.interval)
 
-    def on_screen_resume(self) -> None:
-        """Read while the screen is seen."""
-        self.start()
-
-    def on_screen_suspend(self) -> None:
-        """Cost nothing while it isn't."""
-        self.workers.cancel_group(self, "samples")
-
-    def start(self) -> None:
-        """Read, from now on at this interval."""
-        self.run_worker(self._collect(), group="samples", exclusive=True)
-
-    async def _collect(self) -> None:
-        try:
-            async for sample in self.sources.processes(self.interval):
-                self.post_message(self.Arrived(sample))
-        except BpfscopeError as error:
-            self.post_message(self.Failed(str(error)))
-
-    def on_processes_screen_arrived(self, event: Arrived) -> None:
-        """Take the reading, and show it unless paused."""
-        sample = event.sample
-        self.failure = ""
+    def take(self, sample: ProcessesSample) -> None:
+        """Note the shares."""
         self._history.add(sample.time, {(one.pid, one.started): one.cpu_percent for one in sample.processes})
         self._machine.add(sample.time, {MACHINE: sample.cpu_percent})
         self._rated = self._latest is not None  # the first reading has no rates of the machine
-        self._latest = sample
-        if not self.paused or self._sample is None:
-            self.show_latest()
-
-    def show_latest(self) -> None:
-        """Paint the last reading, or that it is paused."""
-        self._sample = self._latest
-        self.filtered()
-
-    def on_processes_screen_failed(self, event: Failed) -> None:
-        """Say it; the console goes on."""
-        self.failure = event.reason
-        self.show_state()
 
     def filtered(self) -> None:
         """Show what the filter leaves."""
@@ -203,17 +147,11 @@ class ProcessesScreen(LiveScreen):
         plain = [row._replace(branch="") if row.branch else row for row in rows]
         return sorted(plain, key=key, reverse=sort.descending) if key else plain
 
-    def show_state(self) -> None:
-        """The lines around the table."""
-        context = ([("bpfscope", "title"), (self.sources.host, "")], ())
-        self.put_lines(context, self._state(), self._state_right())
-
-    def _state(self) -> list[Phrase]:
-        if self.failure:
-            return [(self.failure, "bad")]
+    def state(self) -> list[Phrase]:
+        """How many there are, and the machine's own figures."""
         sample = self._sample
         if sample is None:
-            return [("reading processes …", "dim")]
+            return [(READING, "dim")]
         threads = sum(process.language == KERNEL for process in sample.processes)
         own = len(sample.processes) - threads
         shown = len(self.table().rows)
@@ -231,28 +169,15 @@ class ProcessesScreen(LiveScreen):
         phrases.append((f"memory {text.size(sample.memory_used)} of {total_memory}", ""))
         return phrases
 
-    def _state_right(self) -> list[Phrase]:
-        if self._sample is None:
-            return []
-        if self.paused:
-            return [("paused ‖", "warn")]
-        return [(self.table().sort_title, "dim"), (f"every {self.interval:g} s", "dim")]
-
     def can(self, name: str) -> bool:
         """What does something now."""
-        if name == "open":
-            return self.table().row is not None
-        return name != "back" or self.prompt.is_open
+        return self.table().row is not None if name == "open" else super().can(name)
 
     def on_table_moved(self) -> None:
         """Spell the row out."""
         row = self.table().row
         self.query_one(Detail).show(f"{row.process.pid}  {row.process.command}" if row else "")
         self.show_keys()
-
-    def on_table_sorted(self) -> None:
-        """Say by what."""
-        self.show_state()
 
     def on_table_chosen(self) -> None:
         """A double click is enter."""
@@ -274,7 +199,3 @@ class ProcessesScreen(LiveScreen):
         """Show or hide kernel threads."""
         self.kernel = not self.kernel
         self.filtered()
-
-    def action_back(self) -> None:
-        """Clear the filter; never quit."""
-        self.clear_filter()
