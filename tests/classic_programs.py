@@ -24,7 +24,7 @@ def compiled(expression: str, *options: str, link_type: str = "EN10MB") -> Progr
 class Programs:
     """Random valid programs. `far`: loads from beyond the packet, and from where the kernel has header areas."""
 
-    def __init__(self, seed: int, *, far: bool = False) -> None:
+    def __init__(self, seed: str, *, far: bool = False) -> None:
         self._random = random.Random(seed)
         self._far = far
 
@@ -98,7 +98,7 @@ class Programs:
         return min(offset, ops.AD_OFF - 8)
 
 
-def packets(seed: int, number: int, *, shortest: int = 14, longest: int = 120) -> list[bytes]:
+def made_up_packets(seed: str, number: int, *, shortest: int = 14, longest: int = 120) -> list[bytes]:
     """Random bytes, of which many are small numbers."""
     chosen = random.Random(seed)
     found = []

@@ -1,4 +1,4 @@
-"""Every instruction that the assembler writes: as bytes, in the kernel's syntax, and in that of LLVM, which had no part.
+"""Every instruction that the assembler writes: as bytes, in the syntax of the kernel, and in that of LLVM, a witness.
 
 The last column is what llvm-mc 14 makes of the bytes (BPF, v3); where it is None, it doesn't know the instruction, and
 the bytes are RFC 9669's.

@@ -34,7 +34,7 @@ def test_as_the_kernel_writes_it(row: Row) -> None:
 
 @pytest.mark.parametrize("operator", JUMPS)
 def test_jumps(operator: str) -> None:
-    code = [jump(operator, R1, -1, "on"), jump32(operator, R1, R2, "on"), label("on"), exit_()]
+    code: list[Item] = [jump(operator, R1, -1, "on"), jump32(operator, R1, R2, "on"), label("on"), exit_()]
     assert text(assemble(code).code) == [
         f"if r1 {operator} 0xffffffff goto pc+1",
         f"if w1 {operator} w2 goto pc+0",

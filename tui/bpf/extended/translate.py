@@ -19,8 +19,8 @@ from tui.bpf.extended.calls import Calls, Legacy
 from tui.bpf.extended.direct import Direct, Linear
 from tui.bpf.extended.facts import facts
 from tui.bpf.extended.hits import Kind, expand, starts
-from tui.bpf.extended.instructions import R0, R6, R8, R9, W
-from tui.bpf.extended.items import Item, Label
+from tui.bpf.extended.instructions import R0, R6, R8, R9, R10, W
+from tui.bpf.extended.items import Item, Jump, Label
 from tui.bpf.extended.writer import MATCHED, UNMATCHED, Plan, Writer, reached, touches_x
 
 __all__ = ["MATCHED", "UNMATCHED", "Kind", "expand", "mapping", "translate"]
@@ -54,10 +54,17 @@ def translate(
     others: dict[int, list[Item]] = {}
     if isinstance(writer, Linear):
         others = Calls(plan, writer.left).write(reached(program, writer.left))
-    items = _start(writer, plan)
-    for number, part in parts.items():
-        items += part + others.get(number, [])
-    return items
+    items = [item for number, part in parts.items() for item in (*part, *others.get(number, ()))]
+    return [*_start(writer, plan), *_missing_ends(items), *items]
+
+
+def _missing_ends(items: list[Item]) -> list[Item]:
+    """Jumps to "matched" or "unmatched" where a program never goes there, because it matches nothing, or everything.
+
+    They are never taken, which the verifier can't tell: the kernel refuses code that nothing leads to.
+    """
+    targets = {item.target for item in items if isinstance(item, Jump)}
+    return [asm.jump("==", R10, 0, end) for end in (MATCHED, UNMATCHED) if end not in targets]
 
 
 def _start(writer: Writer, plan: Plan) -> list[Item]:
