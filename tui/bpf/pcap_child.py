@@ -209,8 +209,9 @@ def _link_type(name: str) -> int | None:
 
 
 def _netmask(name: str) -> int:
+    """As pcap_compile wants it: not in network order, in which pcap_lookupnet gives it, and tcpdump passes it on."""
     try:
-        return int(cypcap.lookupnet(name)[1])
+        return socket.ntohl(cypcap.lookupnet(name)[1])
     except cypcap.Error:
         return int(cypcap.NETMASK_UNKNOWN)
 
