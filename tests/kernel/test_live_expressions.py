@@ -125,6 +125,7 @@ def test_without_permission_there_is_a_program_and_a_note() -> None:
     assert done.stdout == run("filter", "vlan", "5").stdout
     assert "made as for a file, not as for lo: " in done.stderr
     assert "CAP_NET_RAW" in done.stderr
+    assert run_as_nobody(BPFSCOPE, "filter", "-i", "lo", "tcp").stderr == ""  # the same program as with permission
     assert "`vlan` doesn't see tags that the kernel took off" in done.stderr
 
 

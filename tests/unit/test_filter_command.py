@@ -70,6 +70,20 @@ def test_listings_are_tcpdumps(words: list[str], out: str | None, capsys: pytest
         assert found == out or (out is None and found.startswith("(000) "))
 
 
+@pytest.mark.parametrize("dump", ["-d", "-dd", "-ddd"])
+@pytest.mark.parametrize("text", ["tcp and port 22", "vlan 5 or ip6 proto 17", "ether[0] & 1 = 0 and ip[16] >= 224"])
+def test_tcpdumps_own_programs_are_listed_as_it_does(
+    text: str, dump: str, give: Give, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def tcpdump(option: str) -> str:
+        return subprocess.run(
+            ["tcpdump", "-y", "EN10MB", option, text], capture_output=True, text=True, check=True
+        ).stdout
+
+    give(tcpdump("-ddd"))
+    assert run(capsys, "-", dump) == (0, tcpdump(dump), "")
+
+
 @pytest.mark.parametrize("source", [DECIMAL, C, ASSEMBLY, DECIMAL.replace("\n", ","), "\n  " + C, ASSEMBLY.upper()])
 @pytest.mark.parametrize(("option", "out"), [("-d", LISTING), ("-dd", C), ("-ddd", DECIMAL)])
 def test_programs_are_read(source: str, option: str, out: str, give: Give, capsys: pytest.CaptureFixture[str]) -> None:
