@@ -36,7 +36,7 @@ def ip(protocol: int, source: int, destination: int, size: int = 0, version: int
     """An IP packet with ports, and `size` bytes behind 20 of a transport header."""
     body = struct.pack("!HH", source, destination) + bytes(16 + size)
     if version == 6:
-        return struct.pack("!IHBB", 6 << 28, len(body), protocol, 64) + bytes(31) + b"\1" + bytes(15) + b"\2" + body
+        return struct.pack("!IHBB", 6 << 28, len(body), protocol, 64) + bytes(15) + b"\1" + bytes(15) + b"\2" + body
     header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 1, 0, 64, protocol, 0)
     return header + bytes([10, 0, 0, 1, 10, 0, 0, 2]) + body
 

@@ -158,12 +158,12 @@ def test_hostile_expressions_are_a_sentence(text: str) -> None:
 def test_an_optimiser_that_is_late_leaves_the_program_as_it_was() -> None:
     started = time.monotonic()
     with Compiler() as one:
-        compiled = one.compile(HOSTS, seconds=1.0)
+        compiled = one.compile(HOSTS, seconds=3.0)
         assert one.compile("ip").program == IP
     assert not compiled.optimised
-    assert compiled.note == "not optimised: libpcap didn't finish within 1 s"
+    assert compiled.note == "not optimised: libpcap didn't finish within 3 s"
     assert len(compiled.program) > 10_000
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
 
 
 def test_from_another_thread_it_is_interrupted() -> None:
@@ -242,6 +242,14 @@ def _ended(pidfd: int) -> bool:
     poll = select.poll()
     poll.register(pidfd, select.POLLIN)
     return bool(poll.poll(100))
+
+
+def test_a_user_with_a_lower_limit_of_memory_has_expressions_too() -> None:
+    program = "from tui.bpf.expressions import compile_expression as c; print(len(c('ip').program))"
+    done = subprocess.run(
+        ["bash", "-c", f'ulimit -v 400000; exec "{sys.executable}" -c "{program}"'], capture_output=True, check=False
+    )
+    assert (done.stdout, done.stderr) == (b"4\n", b"")
 
 
 def test_a_missing_cypcap_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,3 +61,10 @@ def test_expressions_leave_libpcap_to_its_child() -> None:
 def test_hooks_import_netlink_only_where_it_is_needed() -> None:
     found = imported_by("import tui.bpf.hooks, tui.bpf.hooks.clsact, tui.bpf.hooks.support")
     assert not {"pyroute2", "asyncio", "subprocess", "concurrent"} & found
+
+
+def test_listing_a_filter_imports_nothing_slow() -> None:
+    found = imported_by("import tui.cli, tui.commands.filter")
+    slow = {"asyncio", "psutil", "socket", "subprocess", "difflib", "dataclasses", "inspect", "cypcap", "hashlib"}
+    ours = {"tui.bpf.hooks", "tui.bpf.extended", "tui.commands.running", "tui.collectors.samples"}
+    assert not (slow | ours) & found

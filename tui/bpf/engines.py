@@ -52,10 +52,6 @@ def whole(program: Program, kind: Kind) -> list[Item]:
     if kind in _BOUNDS:
         data, end = _BOUNDS[kind]
         code += [asm.load(R8, R1, data, W), asm.load(R9, R1, end, W)]
-    code: list[Item] = [asm.mov(R6, R1)]
-    if kind in _BOUNDS:
-        data, end = _BOUNDS[kind]
-        code += [asm.load(R8, R1, data, W), asm.load(R9, R1, end, W)]
     code += translate(program, kind)
     targets = {item.target for item in code if isinstance(item, Jump)}
     if MATCHED in targets:

@@ -21,6 +21,7 @@ _QUOTED: Final = re.compile(r"'([^']+)'")
 _UNKNOWN: Final = re.compile(r"unknown (?:host|network|ether host) '([^']+)'")
 _OVERFLOW: Final = re.compile(r"number [0-9A-Fa-fxX]*(?: overflows 32 bits|$)")
 _REWORDED: Final = {
+    _UNPARSED: "syntax error",  # of a text so long that nobody looked where
     "can't parse filter expression: memory exhausted": "the expression is nested too deep for libpcap",  # 10,000 levels
     "out of memory": "the expression, or a word in it, is too long for libpcap",
     "netmask not known, so 'ip broadcast' not supported": "'ip broadcast' needs the network mask of an interface",

@@ -42,6 +42,8 @@ Compile = Callable[[str, bool], cypcap.BpfProgram]  # what compiles a text, opti
 def main() -> None:
     """Answers until there are no more requests."""
     for limit, most in ((resource.RLIMIT_AS, _MEMORY), (resource.RLIMIT_CORE, 0)):
+        allowed = resource.getrlimit(limit)[1]
+        most = most if allowed == resource.RLIM_INFINITY else min(most, allowed)
         resource.setrlimit(limit, (most, most))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # who pressed Ctrl-C decides about us
     answers = os.dup(1)
@@ -87,7 +89,7 @@ class Server:
         """{"program": [[code, jt, jf, k], …], "optimised": …, "link_type": …}, once or, with "optimise", twice.
 
         Or {"error": libpcap's words}, and then {"column": where in the text, from 0, or null}. Before either may come
-        {"plain": why the program isn't made for the interface that was asked for}.
+        {"plain": why the program isn't made for the interface that was asked for}, if that makes a difference.
         """
         compile_text, link_type = self._compiler(request, handles)
         text = request["text"]
@@ -109,8 +111,8 @@ class Server:
         if name:
             identity = name, _index(name)
             known = self._interfaces.get(identity)
-            if known is None or "vlan" in request["text"]:  # the one word that a live handle makes something else of
-                handle, link_type = self._live_or_plain(name, request["snapshot"])
+            if known is None or _has_tags(request):
+                handle, link_type = self._live_or_plain(name, request)
                 known = self._interfaces[identity] = link_type, _netmask(name)
                 handles.enter_context(handle)
                 return _compile_by(handle, known[1]), link_type
@@ -118,16 +120,17 @@ class Server:
         handle = handles.enter_context(cypcap.open_dead(link_type, request["snapshot"]))
         return _compile_by(handle, netmask), link_type
 
-    def _live_or_plain(self, name: str, snapshot: int) -> tuple[cypcap.Pcap, int]:
+    def _live_or_plain(self, name: str, request: Request) -> tuple[cypcap.Pcap, int]:
         """An active handle of the interface, and its link type; one that isn't where the kernel refuses."""
         try:
-            handle = _live(name, snapshot)
+            handle = _live(name, request["snapshot"])
         except cypcap.Error as error:
             link_type = _link_type(name)
             if link_type is None:
                 raise
-            self._answer({"plain": error.msg})
-            return cypcap.open_dead(link_type, snapshot), link_type
+            if _has_tags(request):
+                self._answer({"plain": error.msg})
+            return cypcap.open_dead(link_type, request["snapshot"]), link_type
         return handle, int(handle.datalink())
 
     def _open(self, _request: Request, handles: ExitStack) -> None:
@@ -158,6 +161,11 @@ class Server:
     def _write(self, data: bytes) -> None:
         while data:
             data = data[os.write(self._answers, data) :]
+
+
+def _has_tags(request: Request) -> bool:
+    """Whether it has the one word that a live handle makes something else of (BPF_SPECIAL_VLAN_HANDLING, 1.10.6)."""
+    return "vlan" in request["text"]
 
 
 def _compile_by(handle: cypcap.Pcap, netmask: int) -> Compile:
@@ -209,8 +217,9 @@ def _link_type(name: str) -> int | None:
 
 
 def _netmask(name: str) -> int:
+    """As pcap_compile wants it: not in network order, in which pcap_lookupnet gives it, and tcpdump passes it on."""
     try:
-        return int(cypcap.lookupnet(name)[1])
+        return socket.ntohl(cypcap.lookupnet(name)[1])
     except cypcap.Error:
         return int(cypcap.NETMASK_UNKNOWN)
 
