@@ -27,7 +27,7 @@ from tui.bpf.extended.assembler import (
     store,
 )
 from tui.bpf.extended.assembler import atomic as atomically
-from tui.bpf.extended.instructions import DW, R0, R1, R2, R3, R4, R8, R9, R10, B, H, W
+from tui.bpf.extended.instructions import DW, R0, R1, R2, R3, R4, R9, R10, B, H, W
 from tui.bpf.extended.items import Item
 from tui.bpf.packets import headers
 from tui.bpf.packets.headers import BUFFER, IPV4, IPV6, Code, Link
@@ -85,9 +85,8 @@ def grouping(by: By, code: Code, link: Link, *, atomic: bool) -> Iterator[Item]:
 
 def _proto(code: Code, link: Link, none: str) -> Iterator[Item]:
     known, other = code.new("protocol"), code.new("other")
-    yield from headers.network(code, link, none)
-    yield store(R10, KEY, R9, W)
-    yield from headers.internet(code, [*headers.behind_ipv4(known)], [*headers.behind_ipv6(code, known)], other)
+    ipv4, ipv6 = [*headers.behind_ipv4(known)], [*headers.behind_ipv6(code, known)]
+    yield from headers.internet(code, link, ipv4, ipv6, other, before=[store(R10, KEY, R9, W)], cut=none)
     yield from (label(known), alu("|=", R9, _IP), store(R10, KEY, R9, W), label(other))
 
 
@@ -95,8 +94,7 @@ def _address(ipv4_at: int, ipv6_at: int) -> Callable[[Code, Link, str], Iterator
     """The address, 16 bytes, and its EtherType, 4."""
 
     def made(code: Code, link: Link, none: str) -> Iterator[Item]:
-        yield from headers.network(code, link, none)
-        yield from headers.internet(code, [*_ipv4(ipv4_at, 0)], [*_ipv6(ipv6_at, 0)], none)
+        yield from headers.internet(code, link, [*_ipv4(ipv4_at, 0)], [*_ipv6(ipv6_at, 0)], none)
         yield store(R10, KEY + 16, R9, W)
 
     return made
@@ -114,9 +112,8 @@ def _ipv6(at: int, to: int) -> Iterator[Item]:
 
 def _port(at: int) -> Callable[[Code, Link, str], Iterator[Item]]:
     def made(code: Code, link: Link, none: str) -> Iterator[Item]:
-        yield from headers.network(code, link, none)
-        yield from headers.internet(code, [*headers.behind_ipv4(none)], [*headers.behind_ipv6(code, none)], none)
-        yield from headers.ports(code, none)
+        ipv4, ipv6 = [*headers.behind_ipv4(none)], [*headers.behind_ipv6(code, none)]
+        yield from headers.internet(code, link, ipv4, ipv6, none, portless=none)
         yield from (load(R1, R10, BUFFER + at, H), big_endian(R1, 16), store(R10, KEY, R1, W))
 
     return made
@@ -126,15 +123,15 @@ def _flow(code: Code, link: Link, none: str) -> Iterator[Item]:
     """Addresses, the version of IP, the protocol, ports: 16, 16, 2, 2, 2, 2 bytes; ports are 0 where there are none."""
     portless = code.new("portless")
     version = KEY + 32
-    yield from headers.network(code, link, none)
     yield store(R10, KEY + 36, 0, W)
     yield from headers.internet(
         code,
+        link,
         [store(R10, version, 4, H), *_ipv4(12, 0), *_ipv4(16, 16), *headers.behind_ipv4(portless)],
         [store(R10, version, 6, H), *_ipv6(8, 0), *_ipv6(24, 16), *headers.behind_ipv6(code, portless)],
         none,
+        portless=portless,
     )
-    yield from headers.ports(code, portless)
     yield from (load(R1, R10, BUFFER, W), store(R10, KEY + 36, R1, W), label(portless), store(R10, KEY + 34, R9, H))
 
 
@@ -175,9 +172,8 @@ def _size(code: Code, _link: Link, _none: str) -> Iterator[Item]:
 def _hops(code: Code, link: Link, none: str) -> Iterator[Item]:
     """Of hops that a packet can make, those it has made: it began with 32, 64, 128 or 255."""
     began = code.new("began")
-    yield from headers.network(code, link, none)
     ipv4, ipv6 = load(R9, R10, BUFFER + 8, B), load(R9, R10, BUFFER + 7, B)
-    yield from headers.internet(code, [ipv4], [ipv6], none)
+    yield from headers.internet(code, link, [ipv4], [ipv6], none)
     yield from (mov(R1, 255), jump(">", R9, 128, began), mov(R1, 128), jump(">", R9, 64, began))
     yield from (mov(R1, 64), jump(">", R9, 32, began), mov(R1, 32), label(began), alu("-=", R1, R9), mov(R9, R1))
 

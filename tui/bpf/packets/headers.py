@@ -34,6 +34,7 @@ _HOP_BY_HOP, _ROUTING, _FRAGMENT, _AUTHENTICATION, _DESTINATION, _MOBILITY, _HIP
 )  # fmt: skip
 _EXTENSIONS: Final = (_HOP_BY_HOP, _ROUTING, _DESTINATION, _MOBILITY, _HIP, _SHIM6)
 WITH_PORTS: Final = (6, 17, 33, 132, 136)  # TCP, UDP, DCCP, SCTP, UDP-Lite
+_ETHERNET: Final = 14  # bytes of its header
 _FARTHEST: Final = 0x3FFF  # an offset that verifiers let XDP add to its data
 IN_XDP, IN_SKB = (0, 4), (76, 80)  # data and data_end in struct xdp_md and __sk_buff: include/uapi/linux/bpf.h
 
@@ -65,8 +66,8 @@ class Code:
         if self.kind is Kind.XDP:
             yield from self._copy(size, missing, *IN_XDP)
             return
+        called, done = self.new("called"), self.new("fetched")
         if self.kind is Kind.TC:
-            called, done = self.new("called"), self.new("fetched")
             yield from self._copy(size, called, *IN_SKB)
             yield from (goto(done), label(called))
         yield from (mov(R1, R6), mov(R2, R8), mov(R3, R10), alu("+=", R3, BUFFER), mov(R4, size))
@@ -110,19 +111,56 @@ def _ether_type(code: Code, missing: str) -> Iterator[Item]:
     yield from (load(R9, R10, BUFFER, H), big_endian(R9, 16), alu("+=", R8, 2))
 
 
-def internet(code: Code, ipv4: Sequence[Item], ipv6: Sequence[Item], missing: str) -> Iterator[Item]:
-    """After `network`: the whole header in the buffer, then the items for its version; to `missing` without one.
+def internet(
+    code: Code,
+    link: Link,
+    ipv4: Sequence[Item],
+    ipv6: Sequence[Item],
+    missing: str,
+    *,
+    portless: str = "",
+    before: Sequence[Item] = (),
+    cut: str = "",
+) -> Iterator[Item]:
+    """The whole IP header in the buffer, then the items for its version; to `missing` without one.
 
-    What these items leave, both leave in the same registers.
+    What these items leave, both leave in the same registers. With `portless`, the two ports follow in the buffer, or it
+    goes to that label where there are none: then the items must be those of `behind_ipv4` and `behind_ipv6`. `before`:
+    what is done with R9, the EtherType; `cut`: where to go without even that, if not to `missing`.
     """
     six, done = code.new("ipv6"), code.new("internet")
+    if code.kind is Kind.SOCKET and link is Link.ETHERNET:
+        yield from _at_once(code, ipv4, portless, done)
+    yield from (*network(code, link, cut or missing), *before)
     yield from (jump("==", R9, IPV6, six), jump("!=", R9, IPV4, missing))
     yield from code.fetch(20, missing)
-    yield from (load(R1, R10, BUFFER, B), alu(">>=", R1, 4), jump("!=", R1, 4, missing))
-    yield from (*ipv4, goto(done), label(six))
+    yield from (load(R1, R10, BUFFER, B), alu(">>=", R1, 4), jump("!=", R1, 4, missing), *ipv4)
+    both = code.new("both")
+    yield from (goto(both), label(six))
     yield from code.fetch(40, missing)
-    yield from (load(R1, R10, BUFFER, B), alu(">>=", R1, 4), jump("!=", R1, 6, missing))
-    yield from (*ipv6, label(done))
+    yield from (load(R1, R10, BUFFER, B), alu(">>=", R1, 4), jump("!=", R1, 6, missing), *ipv6, label(both))
+    if portless:
+        yield from _if_with_ports(code, portless)
+        yield from code.fetch(4, portless)
+    yield label(done)
+
+
+def _at_once(code: Code, ipv4: Sequence[Item], portless: str, done: str) -> Iterator[Item]:
+    """IPv4 without tags and options, and the ports, by one call: on sockets each takes as long as all the rest."""
+    otherwise = code.new("otherwise")
+    yield from (mov(R1, R6), mov(R2, 0), mov(R3, R10), alu("+=", R3, BUFFER - _ETHERNET), mov(R4, _ETHERNET + 24))
+    yield from (call("skb_load_bytes"), jump("!=", R0, 0, otherwise), load(R9, R10, BUFFER - 2, H), big_endian(R9, 16))
+    yield from (jump("!=", R9, IPV4, otherwise), load(R1, R10, BUFFER, B), jump("!=", R1, 0x45, otherwise))
+    yield from (mov(R8, _ETHERNET), *ipv4)
+    if portless:
+        yield from _if_with_ports(code, portless)
+        yield from (load(R1, R10, BUFFER + 20, W), store(R10, BUFFER, R1, W))
+    yield from (goto(done), label(otherwise))
+
+
+def _if_with_ports(code: Code, portless: str) -> Iterator[Item]:
+    there = code.new("ports")
+    yield from (*(jump("==", R9, each, there) for each in WITH_PORTS), goto(portless), label(there))
 
 
 def behind_ipv4(fragment: str) -> Iterator[Item]:
@@ -154,11 +192,3 @@ def _extension(code: Code, done: str, fragment: str) -> Iterator[Item]:
     yield from (goto(end), label(pieces), alu("+=", R8, 8), load(R9, R10, BUFFER, B))
     yield from (load(R1, R10, BUFFER + 2, H), big_endian(R1, 16), alu("&=", R1, 0xFFF8), jump("!=", R1, 0, fragment))
     yield label(end)
-
-
-def ports(code: Code, missing: str) -> Iterator[Item]:
-    """With R9 and R8 as above: the first four bytes, two ports, in the buffer; to `missing` where it has none."""
-    there = code.new("ports")
-    yield from (jump("==", R9, each, there) for each in WITH_PORTS)
-    yield from (goto(missing), label(there))
-    yield from code.fetch(4, missing)
