@@ -19,6 +19,7 @@ from tui.bpf.objects import refusal
 from tui.bpf.packets.groups import BINS
 from tui.bpf.packets.layout import HITS, KEPT, MATCHED, NONE, OTHERS, SEEN, SEGMENTS, UNKEPT
 from tui.bpf.packets.program import HEAD, Spec, program
+from tui.bpf.packets.tally import HASHES, NAME, PACKETS, SLOTS, TABLES, cells
 from tui.bpf.ring import Ring
 from tui.owner import Owner
 
@@ -27,7 +28,6 @@ _RING: Final = 1 << 20  # bytes
 _KEY: Final = bytes(4)  # of a map with one entry
 _PAIR: Final = struct.Struct("=2Q")  # packets, bytes
 _RECORD: Final = struct.Struct("=Q6I")
-_TURNS: Final = ("even", "odd")
 _OUTGOING: Final = 4  # PACKET_OUTGOING: include/uapi/linux/if_packet.h
 
 
@@ -147,28 +147,44 @@ class PacketCounter(Owner):
             self._make("bins", kernel.MAP_TYPE_PERCPU_ARRAY, 16 * BINS)
             self._make("moment", kernel.MAP_TYPE_ARRAY, 8)
         elif by.value:
-            for name in _TURNS:
+            for name, table in zip(HASHES, TABLES, strict=True):
                 self._make(name, kernel.MAP_TYPE_HASH, _PAIR.size, key=by.key_size, entries=self._groups)
+                slot = NAME + 8 * cells(by.key_size)
+                self._make(table, kernel.MAP_TYPE_PERCPU_ARRAY, slot, entries=SLOTS)
             self._make("fence", kernel.MAP_TYPE_ARRAY_OF_MAPS, 4, inner=self._maps["even"])
             self._turn = self._mapped("turn", 8)
+            self._turn[0] = 2  # slots are of turn 0 before they are filled
 
     def _take(self) -> None:
-        """Adds up what the hash holds whose turn it was, while the other one is filled; what is too much becomes others.
+        """Adds up what was counted in a turn, while the next one goes on; what is too much becomes others.
 
         Putting something into a map of maps takes until no program still runs that began before (4.20): this one is
         used for nothing else.
         """
-        before = self._maps[_TURNS[self._turn[0] & 1]]
-        self._turn[0] += 1
+        turn = self._turn[0]
+        before = self._maps[HASHES[turn & 1]]
+        self._turn[0] = turn + 1
         kernel.map_update(self._maps["fence"], _KEY, before.to_bytes(4, "little"))
         amounts = self._amounts
         for key, value in kernel.map_items(before, self.spec.by.key_size, _PAIR.size, drain=True):
             amounts[key] = amounts.get(key, Amount()).plus(*_PAIR.unpack(value))
+        for key, packets, size in self._in_slots(turn):
+            amounts[key] = amounts.get(key, Amount()).plus(packets, size)
         if len(amounts) > self._groups:
             kept = sorted(amounts.items(), key=lambda item: -item[1].packets)
             self._amounts = dict(kept[: self._groups])
             for _, amount in kept[self._groups :]:
                 self._dropped = self._dropped.plus(*amount)
+
+    def _in_slots(self, turn: int) -> Iterator[tuple[bytes, int, int]]:
+        """What the tables of all CPUs still hold of a turn that is over."""
+        size = self.spec.by.key_size
+        slot = NAME + 8 * cells(size)
+        filled = turn.to_bytes(8, "little")
+        for _, values in kernel.map_items(self._maps[TABLES[turn & 1]], 4, slot * self._cpus):
+            for at in range(0, len(values), slot):
+                if values[at : at + 8] == filled:
+                    yield values[at + NAME : at + NAME + size], *_PAIR.unpack_from(values, at + PACKETS)
 
     def _make_ring(self, size: int) -> Ring:
         fd = self._make("samples", kernel.MAP_TYPE_RINGBUF, 0, key=0, entries=size)

@@ -1,9 +1,8 @@
 """What packets can be grouped by: the assembler that finds a packet's group, and keys as people read them.
 
-Groups with few members are cells of an array (`bins`: packets and bytes, one after the other): sizes, gaps, hop
-distances. The others are keys of a hash, of which there are two: `turn` says which one is filled, and the reader empties
-the one before. A packet that has no such thing, as a port, is counted as
-having none; one whose group finds no room, as other. So groups, none and others are all that matched, always.
+Groups that can only be few are cells of an array (`bins`: packets and bytes, one after the other): sizes, gaps, hop
+distances. The others have keys (`tally`). A packet that has no such thing, as a port, is counted as having none; one
+whose group finds no room, as other. So groups, none and others are all that matched, always.
 """
 
 import ipaddress
@@ -26,18 +25,14 @@ from tui.bpf.extended.assembler import (
     mov,
     store,
 )
-from tui.bpf.extended.assembler import atomic as atomically
-from tui.bpf.extended.instructions import DW, R0, R1, R2, R3, R4, R9, R10, B, H, W
+from tui.bpf.extended.instructions import DW, R0, R1, R2, R9, R10, B, H, W
 from tui.bpf.extended.items import Item
 from tui.bpf.packets import headers
 from tui.bpf.packets.headers import BUFFER, IPV4, IPV6, Code, Link
-from tui.bpf.packets.layout import LENGTH, NONE, OTHERS, add_packet
+from tui.bpf.packets.layout import INDEX, KEY, LENGTH, NONE, add_packet
+from tui.bpf.packets.tally import add_to_group
 
 BINS: Final = 256
-KEY: Final = -64  # from R10 on: at most 40 bytes
-VALUE: Final = -80  # packets, bytes
-_ZERO: Final = -4
-_NOEXIST: Final = 1  # BPF_NOEXIST
 
 
 class By(Enum):
@@ -74,7 +69,7 @@ def grouping(by: By, code: Code, link: Link, *, atomic: bool) -> Iterator[Item]:
         return
     none, done = code.new("none"), code.new("grouped")
     yield from _MADE[by](code, link, none)
-    yield from _add_to_bin(done, atomic=atomic) if by.binned else _add_to_hash(code, done, atomic=atomic)
+    yield from _add_to_bin(done, atomic=atomic) if by.binned else add_to_group(code, by.key_size, shared=atomic)
     if by is not By.SIZE:  # that every packet has, and verifiers refuse what is never reached
         yield from (goto(done), label(none), *add_packet(NONE, atomic=atomic))
     yield label(done)
@@ -86,8 +81,8 @@ def grouping(by: By, code: Code, link: Link, *, atomic: bool) -> Iterator[Item]:
 def _proto(code: Code, link: Link, none: str) -> Iterator[Item]:
     known, other = code.new("protocol"), code.new("other")
     ipv4, ipv6 = [*headers.behind_ipv4(known)], [*headers.behind_ipv6(code, known)]
-    yield from headers.internet(code, link, ipv4, ipv6, other, before=[store(R10, KEY, R9, W)], cut=none)
-    yield from (label(known), alu("|=", R9, _IP), store(R10, KEY, R9, W), label(other))
+    yield from headers.internet(code, link, ipv4, ipv6, other, before=[store(R10, KEY, R9)], cut=none)
+    yield from (label(known), alu("|=", R9, _IP), store(R10, KEY, R9), label(other))
 
 
 def _address(ipv4_at: int, ipv6_at: int) -> Callable[[Code, Link, str], Iterator[Item]]:
@@ -95,7 +90,7 @@ def _address(ipv4_at: int, ipv6_at: int) -> Callable[[Code, Link, str], Iterator
 
     def made(code: Code, link: Link, none: str) -> Iterator[Item]:
         yield from headers.internet(code, link, [*_ipv4(ipv4_at, 0)], [*_ipv6(ipv6_at, 0)], none)
-        yield store(R10, KEY + 16, R9, W)
+        yield store(R10, KEY + 16, R9)
 
     return made
 
@@ -114,7 +109,7 @@ def _port(at: int) -> Callable[[Code, Link, str], Iterator[Item]]:
     def made(code: Code, link: Link, none: str) -> Iterator[Item]:
         ipv4, ipv6 = [*headers.behind_ipv4(none)], [*headers.behind_ipv6(code, none)]
         yield from headers.internet(code, link, ipv4, ipv6, none, portless=none)
-        yield from (load(R1, R10, BUFFER + at, H), big_endian(R1, 16), store(R10, KEY, R1, W))
+        yield from (load(R1, R10, BUFFER + at, H), big_endian(R1, 16), store(R10, KEY, R1))
 
     return made
 
@@ -133,32 +128,6 @@ def _flow(code: Code, link: Link, none: str) -> Iterator[Item]:
         portless=portless,
     )
     yield from (load(R1, R10, BUFFER, W), store(R10, KEY + 36, R1, W), label(portless), store(R10, KEY + 34, R9, H))
-
-
-def _add_to_hash(code: Code, done: str, *, atomic: bool) -> Iterator[Item]:
-    """Adds the packet to what the hash whose turn it is has at the key.
-
-    The code is there twice: where the kernel knows which map it is, it looks a key up in half the time.
-    """
-    odd = code.new("odd")
-    yield from (map_value(R1, "turn"), load(R1, R1), jump("&", R1, 1, odd))
-    yield from _add_to(code, "even", done, atomic=atomic)
-    yield from (goto(done), label(odd))
-    yield from _add_to(code, "odd", done, atomic=atomic)
-
-
-def _add_to(code: Code, map_: str, done: str, *, atomic: bool) -> Iterator[Item]:
-    found = code.new("found")
-    yield from (*_at_key(map_), call("map_lookup_elem"), jump("!=", R0, 0, found))
-    yield from (mov(R1, 1), store(R10, VALUE, R1), load(R1, R10, LENGTH), store(R10, VALUE + 8, R1))
-    yield from (*_at_key(map_), mov(R3, R10), alu("+=", R3, VALUE), mov(R4, _NOEXIST), call("map_update_elem"))
-    yield from (jump("==", R0, 0, done), *_at_key(map_), call("map_lookup_elem"))  # another CPU was first?
-    yield from (jump("!=", R0, 0, found), *add_packet(OTHERS, atomic=atomic), goto(done), label(found))
-    yield from (mov(R1, 1), atomically("+=", R0, 0, R1), load(R1, R10, LENGTH), atomically("+=", R0, 8, R1))
-
-
-def _at_key(map_: str) -> Iterator[Item]:
-    yield from (map_pointer(R1, map_), mov(R2, R10), alu("+=", R2, KEY))
 
 
 # Of arrays: each leaves the number of the bin in R9
@@ -197,7 +166,7 @@ def _logarithm(code: Code) -> Iterator[Item]:
 
 
 def _add_to_bin(done: str, *, atomic: bool) -> Iterator[Item]:
-    yield from (store(R10, _ZERO, 0, W), mov(R2, R10), alu("+=", R2, _ZERO), map_pointer(R1, "bins"))
+    yield from (store(R10, INDEX, 0, W), mov(R2, R10), alu("+=", R2, INDEX), map_pointer(R1, "bins"))
     yield from (call("map_lookup_elem"), jump("==", R0, 0, done), alu("&=", R9, BINS - 1), alu("<<=", R9, 4))
     yield from (alu("+=", R0, R9), *add_packet(0, base=R0, atomic=atomic))
 

@@ -160,7 +160,8 @@ def _at_once(code: Code, ipv4: Sequence[Item], portless: str, done: str) -> Iter
 
 def _if_with_ports(code: Code, portless: str) -> Iterator[Item]:
     there = code.new("ports")
-    yield from (*(jump("==", R9, each, there) for each in WITH_PORTS), goto(portless), label(there))
+    yield from (jump("==", R9, each, there) for each in WITH_PORTS)
+    yield from (goto(portless), label(there))
 
 
 def behind_ipv4(fragment: str) -> Iterator[Item]:

@@ -21,7 +21,11 @@ KEPT: Final = 56  # samples
 UNKEPT: Final = 64  # samples for which the ring had no room
 SEEN: Final = 72
 HITS: Final = 88  # one cell per instruction of the classic program
-LENGTH: Final = -16  # from R10 on: the packet's bytes
+
+# On the stack, from R10 on.
+INDEX: Final = -4  # of an entry in an array
+LENGTH: Final = -16  # the packet's bytes
+KEY: Final = -64  # of its group: at most 40 bytes, in whole cells
 
 
 def add(base: Register, offset: int, number: Register | int, *, atomic: bool) -> Iterator[Item]:

@@ -28,7 +28,7 @@ from tui.bpf.extended.items import Item
 from tui.bpf.extended.translate import Kind, translate
 from tui.bpf.packets.groups import By, grouping
 from tui.bpf.packets.headers import IN_SKB, IN_XDP, Code, Link
-from tui.bpf.packets.layout import HITS, KEPT, LENGTH, MATCHED, SEEN, SEGMENTS, UNKEPT, add, add_packet
+from tui.bpf.packets.layout import HITS, INDEX, KEPT, LENGTH, MATCHED, SEEN, SEGMENTS, UNKEPT, add, add_packet
 
 # struct __sk_buff: include/uapi/linux/bpf.h
 _LEN, _PKT_TYPE, _VLAN_PRESENT, _VLAN_TCI, _VLAN_PROTO, _SKB_DATA, _SKB_DATA_END, _GSO_SEGS = (
@@ -42,7 +42,6 @@ _LEN, _PKT_TYPE, _VLAN_PRESENT, _VLAN_TCI, _VLAN_PROTO, _SKB_DATA, _SKB_DATA_END
     164,
 )
 _LET_PASS: Final = {Kind.SOCKET: 0, Kind.TC: -1, Kind.XDP: 2, Kind.CGROUP: 1}  # TC: TCX_NEXT, TC_ACT_UNSPEC
-_ZERO: Final = -4
 
 # A sample, before its bytes: when, the packet's length, how many bytes follow, tag, its EtherType, whether there is one
 TIME, WHOLE, HERE, TAG, TAG_TYPE, TAGGED, TYPE, HEAD = 0, 8, 12, 16, 20, 24, 28, 32
@@ -67,7 +66,7 @@ def program(spec: Spec) -> Assembled:
 
 def _items(spec: Spec) -> Iterator[Item]:
     atomic = spec.kind is Kind.CGROUP
-    yield from (mov(R6, R1), store(R10, _ZERO, 0, W), mov(R2, R10), alu("+=", R2, _ZERO), map_pointer(R1, "figures"))
+    yield from (mov(R6, R1), store(R10, INDEX, 0, W), mov(R2, R10), alu("+=", R2, INDEX), map_pointer(R1, "figures"))
     yield from (call("map_lookup_elem"), jump("==", R0, 0, "unmatched"), mov(R7, R0))
     yield from _begin(spec.kind)
     yield from add_packet(SEEN, atomic=atomic)
