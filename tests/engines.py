@@ -7,13 +7,14 @@ from typing import Final
 
 import cypcap._cypcap
 
-from tui.bpf.classic import Program, pack
+from tui.bpf.classic import Instruction, Program, pack
 from tui.owner import Owner
 
 _SO_ATTACH_FILTER: Final = 26
 _LARGEST: Final = 262144
-_offline_filter = ctypes.CDLL(cypcap._cypcap.__file__).pcap_offline_filter  # of the libpcap that cypcap brings
-_offline_filter.restype = ctypes.c_uint
+_libpcap = ctypes.CDLL(cypcap._cypcap.__file__)  # the one that cypcap brings
+_libpcap.pcap_offline_filter.restype = ctypes.c_uint
+_libpcap.bpf_image.restype = ctypes.c_char_p
 
 
 class KernelFilter(Owner):
@@ -76,5 +77,11 @@ class LibpcapFilter:
     def result(self, data: bytes, length: int | None = None) -> int:
         """What the program gives for a packet, which on the wire had that length."""
         header = struct.pack("2q2I", 0, 0, len(data), len(data) if length is None else length)  # struct pcap_pkthdr
-        result: int = _offline_filter(self._program, header, data)
+        result: int = _libpcap.pcap_offline_filter(self._program, header, data)
         return result
+
+
+def libpcap_image(index: int, instruction: Instruction) -> str:
+    """A line of `tcpdump -d`, for any code: libpcap's bpf_image."""
+    text: bytes = _libpcap.bpf_image(pack((instruction,)), index)
+    return text.decode()

@@ -10,8 +10,9 @@ from tui.bpf.classic import Dialect, Machine, Packet, assemble, c_array, decimal
 
 
 def dumped(expression: expressions.Expression, form: str) -> str:
-    """What tcpdump prints."""
-    command = ["tcpdump", "-y", expression.link_type, form, expression.text]
+    """What tcpdump prints; every other one isn't optimised."""
+    plain = ["-O"] if len(expression.text) % 2 else []
+    command = ["tcpdump", *plain, "-y", expression.link_type, form, expression.text]
     return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
 

@@ -6,8 +6,9 @@ A program is a tuple of instructions, from a text, a list, or what tcpdump compi
     program = assemble([ld(abs=12, size=H), jeq(0x800, "yes", "no"), label("yes"), ret(262144), label("no"), ret(0)])
     program = parse("4,40 0 0 12,21 0 1 2048,6 0 0 262144,6 0 0 0")
 
-`listing(program)` shows it as `tcpdump -d` does, `c_array` as -dd, `decimal` as -ddd, `source` in the assembler's
-language; `pack(program)` is what the kernel takes, and `check(program)` says why it wouldn't.
+`read` takes a text of either kind. `listing(program)` shows it as `tcpdump -d` does, `c_array` as -dd, `decimal` as
+-ddd, `source` in the assembler's language; `pack(program)` is what the kernel takes, and `check(program)` says why it
+wouldn't.
 
     packet = Packet.whole(bytes.fromhex("ffffffffffff 020000000001 0800 45"))
     run(program, packet)                          # 262144: so many bytes of it are wanted, at most
@@ -26,6 +27,7 @@ from tui.bpf.classic.listing import c_array, decimal, instruction_text, listing,
 from tui.bpf.classic.machine import Machine, State, run, steps
 from tui.bpf.classic.packet import Ancillary, Packet
 from tui.bpf.classic.pruning import prune
+from tui.bpf.classic.reading import read
 from tui.bpf.classic.source import source
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "pack",
     "parse",
     "prune",
+    "read",
     "run",
     "source",
     "steps",

@@ -85,7 +85,7 @@ def parse(text: str) -> Program:
     braces = "{" in text
     lines = [line for line in re.split(r"\n|\}\s*,?" if braces else r"[\n,]", text) if line.strip()]
     expected = None
-    if not braces and lines and re.fullmatch(r"\s*\d{1,9}\s*", lines[0]):
+    if not braces and lines and re.fullmatch("[0-9]{1,9}", lines[0].strip()):
         expected = int(lines.pop(0))
     if len(lines) > MAX_INSTRUCTIONS:
         raise UsageError(f"{plural(len(lines), 'instruction')} are more than a program may have, {MAX_INSTRUCTIONS:,}")
@@ -98,14 +98,17 @@ def parse(text: str) -> Program:
 
 
 _NUMBER: Final = r"(0x[0-9a-f]{1,8}|\d{1,10})"
-_INSTRUCTION: Final = re.compile(rf"\s*{{?\s*{_NUMBER}[\s,]+{_NUMBER}[\s,]+{_NUMBER}[\s,]+{_NUMBER}\s*", re.IGNORECASE)
+_INSTRUCTION: Final = re.compile(
+    r"\{?\s*" + r"[\s,]+".join([_NUMBER] * 4), re.IGNORECASE | re.ASCII
+)  # no two parts of it match the same: it takes no longer than the text is
 
 
 def _parsed(line: str) -> Instruction:
+    line = line.strip()
     found = _INSTRUCTION.fullmatch(line)
     if found:
         code, jt, jf, k = (int(number, 16 if number[:2].lower() == "0x" else 10) for number in found.groups())
         if code <= 0xFFFF and jt <= 0xFF and jf <= 0xFF and k <= 0xFFFFFFFF:
             return Instruction(code, jt, jf, k)
-    shown = sanitise(line.strip()[:40])
+    shown = sanitise(line[:40])
     raise UsageError(f"“{shown}” is no instruction; give four numbers: a code, two jumps up to 255, and a constant")
