@@ -29,9 +29,9 @@ def listed(program: Program, kind: Kind, hits: int | None = None) -> list[str]:
 def test_nothing_is_written_that_nothing_leads_to(kind: Kind, hits: int | None) -> None:
     programs = Programs(f"{kind} {hits}")
     for length in (8, 20, 50, 200) * 10:
-        code = assemble(whole(programs.program(length), kind, hits)).code
-        assert unreached(by_slot(assemble(whole(programs.program(length), kind, hits)))) == set()
-        assert all(not line.startswith("BUG") for line in text(code))
+        assembled = assemble(whole(programs.program(length), kind, hits))
+        assert unreached(by_slot(assembled)) == set()
+        assert all(not line.startswith("BUG") for line in text(assembled.code))
 
 
 def test_facts() -> None:

@@ -99,7 +99,7 @@ class Writer:
     # What depends on how the packet is read.
 
     def packet(self, index: int, offset: int, size: int, into: Register) -> None:
-        """A known place in the packet, or in this copy of the program, checked where `self.may_end`."""
+        """A place that is known beforehand. It may be beyond the packet if `self.may_end`."""
         raise NotImplementedError
 
     def header(self, index: int, offset: int, size: int, into: Register) -> None:
@@ -134,15 +134,11 @@ class Writer:
         """Where an instruction that ends the program goes: where that is counted, if it must be."""
         if self.plan.hits is None or index + 1 in self.plan.starts:
             return UNMATCHED
-        name = f"{self.label(index)} ends"
-        if name not in self._cold:
-            self._cold[name] = [asm.label(name), *self._counted(index + 1), asm.goto(UNMATCHED)]
-        return name
+        return self.aside(f"{self.label(index)} ends", lambda: [*self._counted(index + 1), asm.goto(UNMATCHED)])
 
     def aside(self, name: str, items: Callable[[], Sequence[Item]]) -> str:
         """A label of what rarely runs, written once; it ends by going somewhere."""
         if name not in self._cold:
-            self._cold[name] = []
             self._cold[name] = [asm.label(name), *items()]
         return name
 
