@@ -38,7 +38,9 @@ REQUIREMENTS: dict[str, tuple[Callable[[], bool], str]] = {
     "uprobe_multi": (_uprobe_multi, "uprobe_multi links (Linux 6.6)"),
     "pidfd exit status": (_pidfd_exit_status, "exit codes of reaped processes from their pidfd (Linux 6.15)"),
     "tcx": (lambda: _release() >= (6, 6), "tcx links (Linux 6.6)"),
+    "tun": (lambda: os.path.exists("/dev/net/tun"), "tun and tap interfaces (CONFIG_TUN)"),
     "compiling": (_compiling, "a compiler that takes seconds: not in an emulated guest"),
+    "speed": (_compiling, "the machine's own speed: not that of an emulated guest"),
 }
 
 

@@ -66,6 +66,7 @@ def test_the_networks_mask_is_known_on_an_interface(pair: Pair) -> None:
             assert ops.Instruction(ops.ALU | ops.AND | ops.K, k=0xFF) in program  # the host's part of a /24
 
 
+@pytest.mark.requires("speed")
 def test_a_kept_compiler_is_quick(pair: Pair) -> None:
     """Within 10 ms of a key; what it takes is a fraction of one."""
     texts = ["tcp and port 22"[:end] for end in range(16)]
@@ -88,6 +89,7 @@ def test_no_interface_is_left_promiscuous_or_tapped(pair: Pair) -> None:
         assert len(Path("/proc/thread-self/net/packet").read_text().splitlines()) == 1
 
 
+@pytest.mark.requires("tun")
 def test_an_interface_that_goes_and_comes_is_another(pair: Pair) -> None:
     with pair.right.entered(), Compiler() as compiler:
         pair.right.run("ip", "tuntap", "add", "mode", "tun", "name", "changes")
@@ -100,6 +102,7 @@ def test_an_interface_that_goes_and_comes_is_another(pair: Pair) -> None:
         pair.right.run("ip", "tuntap", "del", "mode", "tap", "name", "changes")
 
 
+@pytest.mark.requires("tun")
 def test_an_interface_that_is_down_has_a_program(pair: Pair) -> None:
     pair.right.run("ip", "tuntap", "add", "mode", "tap", "name", "down0")
     with pair.right.entered(), Compiler() as compiler:
