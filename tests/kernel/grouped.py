@@ -1,4 +1,4 @@
-"""The group that a frame belongs to, worked out from its bytes in Python: what the kernel's groups are compared with."""
+"""The group that a frame belongs to, worked out from its bytes: what the kernel's groups are compared with."""
 
 import ipaddress
 

@@ -43,6 +43,7 @@ def only(sample: PacketsSample) -> FilterFigures:
     return found
 
 
+@pytest.mark.guest
 @pytest.mark.parametrize("hook", [*HOOKS, Hook.SOCKET])
 @pytest.mark.parametrize("hits", [False, True])
 def test_seen_and_matched(pair: Pair, hook: Hook, *, hits: bool) -> None:
@@ -77,6 +78,7 @@ def tagged(frame: bytes) -> bool:
     return frame[12:14] in (b"\x81\0", b"\x88\xa8")
 
 
+@pytest.mark.guest
 @pytest.mark.parametrize("hook", HOOKS)
 @pytest.mark.parametrize("by", [each for each in By if each not in (By.NOTHING, By.GAP)])
 def test_groups(pair: Pair, frames: list[bytes], hook: Hook, by: By) -> None:
@@ -94,6 +96,7 @@ def test_groups(pair: Pair, frames: list[bytes], hook: Hook, by: By) -> None:
     assert found.bytes_matched == sum(lengths) == sum(row.bytes for row in (*found.groups, found.others))
 
 
+@pytest.mark.guest
 @pytest.mark.parametrize("hook", HOOKS)
 def test_gaps(pair: Pair, hook: Hook) -> None:
     with pair.right.entered(), PacketsProbe([wish(pair, hook)], By.GAP) as probe:
@@ -103,6 +106,7 @@ def test_gaps(pair: Pair, hook: Hook) -> None:
     assert sum(row.packets for row in found.groups) == found.matched == 211
 
 
+@pytest.mark.guest
 @pytest.mark.parametrize("hook", HOOKS)
 def test_a_scan_leaves_the_talkers_and_exact_others(pair: Pair, hook: Hook, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tui.bpf.packets.counter.GROUPS", 64)
@@ -136,6 +140,7 @@ def test_readings_under_a_flood_agree_with_themselves(pair: Pair, targets: Path,
     assert found.seen == found.matched == number
 
 
+@pytest.mark.guest
 @pytest.mark.parametrize("hook", HOOKS)
 def test_samples(pair: Pair, hook: Hook) -> None:
     frame = pair.left.frame(400, b"payload")
@@ -198,14 +203,13 @@ def test_what_goes_out_and_what_comes_back(pair: Pair) -> None:
 
 
 def test_the_interface_disappears() -> None:
-    with Pair() as pair, pair.right.entered():
-        with PacketsProbe([wish(pair, hook) for hook in HOOKS]) as probe:
-            pair.left.send(13)
-            assert probe.read().ended == ""
-            pair.right.run("ip", "link", "delete", "right")
-            sample = probe.read()
-            assert sample.ended == "right disappeared"
-            assert {one.seen for one in sample.filters} == {13}
+    with Pair() as pair, pair.right.entered(), PacketsProbe([wish(pair, hook) for hook in HOOKS]) as probe:
+        pair.left.send(13)
+        assert probe.read().ended == ""
+        pair.right.run("ip", "link", "delete", "right")
+        sample = probe.read()
+    assert sample.ended == "right disappeared"
+    assert {one.seen for one in sample.filters} == {13}
 
 
 def test_grouping_with_classic_bpf_is_refused(pair: Pair) -> None:

@@ -5,6 +5,7 @@ import signal
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import pytest
 
@@ -31,7 +32,7 @@ class Packets:
         row: Row = json.loads(self.process.stdout.readline())
         return row
 
-    def __enter__(self) -> "Packets":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
