@@ -50,7 +50,7 @@ def test_thousand_functions(start: Start) -> None:
 
 @pytest.mark.requires("uprobe_multi")
 def test_kernel_finds_what_decoding_misses(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui.elf.sites._refused", lambda _code: "")
+    monkeypatch.setattr("tui.elf.sites_x86.refused", lambda _code: "")
     process = start("thousand")
     target = resolve(process.pid)
     with CountingProbe(target) as probe:
@@ -85,7 +85,7 @@ def test_nothing_probeable_at_all(start: Start) -> None:
 
 
 def test_perf_events_find_what_decoding_misses(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui.elf.sites._refused", lambda _code: "")
+    monkeypatch.setattr("tui.elf.sites_x86.refused", lambda _code: "")
     monkeypatch.setattr("tui.collectors.probe.attach_method", lambda: Method.PERF_EVENT)
     process = start("thousand")
     target = resolve(process.pid)
