@@ -3,8 +3,8 @@
 Memory is laid out as kernel/bpf/ringbuf.c has it: a page with the reader's position, which is ours to write; a page
 with the writers' position; and the data, mapped twice in a row, so that a record that wraps lies in one piece. A record
 is a length (bit 31: still being written, bit 30: discarded) and a page number, 4 bytes each, then the bytes, padded to
-8. Positions only grow. The kernel needs our loads and stores to take place in their order: x86-64 sees to that, elsewhere
-a fence does.
+8. Positions only grow. The kernel needs our loads and stores to take place in their order: x86-64 sees to that, a fence
+does on other machines.
 """
 
 import mmap

@@ -1,7 +1,7 @@
 """Instructions of arm64, by their bits: where each leads, what it writes, whether the kernel can probe it.
 
-Each is a word of 4 bytes, as the Arm Architecture Reference Manual (DDI 0487, C4.1) has them. Words suffice: there are no
-instructions within instructions here, and a disassembler that doesn't know the newest ones would take them for data.
+Each is a word of 4 bytes, as the Arm Architecture Reference Manual has them (DDI 0487, C4.1). That suffices: there are
+no instructions within instructions, and a disassembler that doesn't know the newest ones would take them for data.
 """
 
 import struct
@@ -10,6 +10,7 @@ from typing import Final
 
 SIZE: Final = 4  # bytes of an instruction
 STACK: Final = 31  # the stack pointer, where an instruction's register 31 isn't zero
+NOTHING: Final = -1
 LINK: Final = 30  # where a call leaves the return address
 
 
@@ -36,7 +37,37 @@ _BY_TOP_BYTE: Final = {
 _BY_REGISTER: Final = {0: Way.INDIRECT, 1: Way.CALL, 2: Way.RETURN}  # of br, blr, ret and their signed forms
 _SPECIAL: Final = frozenset((0x00, 0xD4, 0xD6, 0xD7))  # top bytes of what must be looked at more closely
 _PLAIN: Final = (0xD61F0000, 0xD63F0000, 0xD65F0000)  # br, blr, ret
+_SIGNED: Final = frozenset((0xD6, 0xD7, 0x55))  # top bytes of jumps by signed addresses
 _HINTS: Final = frozenset((0, 7, 8, 10, 24, 25, 26, 27, 32, 34, 36, 38))  # nop, xpaclri, pac…, bti…: can be stepped
+
+_REFUSED: Final = (  # mask, value, reason
+    (0x3F800000, 0x08000000, "an exclusive load or store"),
+    (0x3B000000, 0x18000000, "it loads what lies beside it"),  # older kernels would, from elsewhere
+    (0xFF000000, 0xD4000000, "it raises an exception"),
+    (0xFFFF0000, 0x00000000, "it raises an exception"),
+    (0xFFF00000, 0xD5100000, "it writes a system register"),
+    (0xFFF8F01F, 0xD500401F, "it writes a system register"),
+    (0xFF000010, 0x54000010, "a jump of a new kind"),  # which the kernel would take for something else
+    (0x7E000000, 0x74000000, "a jump of a new kind"),
+    (0x3B200C00, 0x19000400, "it copies memory in steps"),
+)
+_REGISTER, _REGISTER_OR_STACK = 1, 2  # what register 31 is: zero, or the stack pointer
+_WRITES: Final = (  # mask, value, what it writes; the first that fits
+    (0xFFFFFFFF, 0xD503201F, NOTHING),  # nop
+    (0xFFFFFF3F, 0xD503241F, NOTHING),  # bti
+    (0x1F000000, 0x10000000, _REGISTER),  # adr, adrp
+    (0x1F800000, 0x12800000, _REGISTER),  # mov, movk
+    (0x1F000000, 0x13000000, _REGISTER),  # bits of registers
+    (0x3F800000, 0x31000000, _REGISTER),  # adds, subs, cmp of a number
+    (0x3F800000, 0x11000000, _REGISTER_OR_STACK),  # add, sub
+    (0x7F800000, 0x72000000, _REGISTER),  # ands
+    (0x1F800000, 0x12000000, _REGISTER_OR_STACK),  # and, orr, eor
+    (0x3FE00000, 0x0B200000, _REGISTER_OR_STACK),  # add, sub of a register that is extended
+    (0x0E000000, 0x0A000000, _REGISTER),  # anything else of registers alone
+    (0xFFC00000, 0xF9800000, NOTHING),  # prfm
+    (0x3FC00000, 0x39000000, NOTHING),  # str
+    (0x3F000000, 0x39000000, _REGISTER),  # ldr
+)
 
 
 def words(code: bytes) -> tuple[int, ...]:
@@ -82,45 +113,21 @@ def is_emulated(word: int) -> bool:
 
 def refused(word: int) -> str:
     """Why the kernel doesn't probe it; or why it mustn't, where it would execute a copy that does something else."""
-    if word & 0x3F800000 == 0x08000000:
-        return "an exclusive load or store"
-    if word & 0x3B000000 == 0x18000000:
-        return "it loads what lies beside it"
-    if word >> 24 == 0xD4 or word >> 16 == 0:
-        return "it raises an exception"
-    if word & 0xFFF00000 == 0xD5100000 or word & 0xFFF8F01F == 0xD500401F:
-        return "it writes a system register"
+    if word >> 24 in _SIGNED and not _is_plain(word):
+        return "a jump by a signed address"
     if word & 0xFFFFF01F == 0xD503201F and word >> 5 & 0x7F not in _HINTS:
         return "a hint that may not be stepped"
-    if word >> 24 in (0xD6, 0xD7, 0x55) and not _is_plain(word):
-        return "a jump by a signed address"
-    if word & 0xFF000010 == 0x54000010 or word >> 25 in (0x3A, 0x7A):
-        return "a jump of a new kind"
-    return "it copies memory in steps" if word & 0x3B200C00 == 0x19000400 else ""
+    return next((reason for mask, value, reason in _REFUSED if word & mask == value), "")
 
 
 def written(word: int) -> int | None:
-    """The register that it writes, STACK for the stack pointer, and -1 for none; None where it may be anything else.
+    """The register that it writes, STACK for the stack pointer, NOTHING; None where it may be anything else.
 
     Known are those that functions begin with: moves, arithmetic, and loads and stores at an address that stays.
     """
-    if word & 0xFFFFF0DF == 0xD503201F and word >> 5 & 0x7F in (0, 32, 34, 36, 38):  # nop, bti
-        return -1
-    to, group = word & 31, word >> 23 & 0x3F
-    plain = -1 if to == 31 else to
-    if word >> 24 & 0x1F == 0x10 or group in (0x25, 0x26, 0x27):  # adr; moves of numbers, bits of a register
-        return plain
-    if group in (0x22, 0x24):  # arithmetic and logic with a number
-        flags = word >> 29 & 1 if group == 0x22 else word >> 29 & 3 == 3
-        return plain if flags else to
-    if word & 0x1FE00000 == 0x0B200000:  # addition with a register that is extended first
-        return plain if word >> 29 & 1 else to
-    if word & 0x1E000000 == 0x0A000000:  # with a register
-        return plain
-    if word & 0x3F000000 == 0x39000000:  # loads and stores
-        stores = word >> 22 & 3 == 0 or word & 0xFFC00000 == 0xF9800000  # prfm
-        return -1 if stores else plain
-    return None
+    kind = next((kind for mask, value, kind in _WRITES if word & mask == value), None)
+    to = word & 31
+    return NOTHING if kind == NOTHING or (kind == _REGISTER and to == STACK) else None if kind is None else to
 
 
 def _is_plain(word: int) -> bool:

@@ -1,6 +1,6 @@
 """The first instructions of a function on arm64: what the kernel emulates, what it refuses, what jumps back to them.
 
-The kernel emulates jumps, calls and returns, adr and adrp; a frame is made by an instruction that it executes from a copy
+The kernel emulates jumps, calls and returns, adr and adrp. A frame is made by instructions that it executes from a copy
 (stp, sub), which takes about twice as long. So a function that begins by making its frame is probed at its first byte.
 In Go that is after the check of the stack, whose own jump is passed again when the stack has grown.
 """
@@ -19,7 +19,7 @@ _MOST: Final = 12  # instructions at a function's beginning that are looked at
 _MOST_CHECK: Final = 10  # of Go's check of the stack
 _OF_C: Final = frozenset((*range(8), 29, arm64.LINK, arm64.STACK))  # arguments, and what stacks are walked by
 _OF_GO: Final = _OF_C | frozenset((*range(16), 26, 28))  # and the closure's context, and g
-_TEMPORARY: Final = frozenset((-1, 16, 17, 27))  # what Go's assembler may write in a check of the stack
+_TEMPORARY: Final = frozenset((arm64.NOTHING, 16, 17, 27))  # what Go's assembler may write in a check of the stack
 _LOWER, _LOWER_OR_SAME = 3, 9  # conditions
 _BRANCH: Final = re.compile(rb"[\x14-\x17\x34-\x37\xb4-\xb7\x54\x74\x75\xf4\xf5]")  # last bytes of jumps with a target
 _CALL: Final = re.compile(rb"[\x94-\x97]")
