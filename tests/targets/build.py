@@ -68,9 +68,10 @@ def _thousand(out: Path, _: Path) -> list[Command]:
     return [[*CC, HERE / "thousand.c", assembly, "-o", out]]
 
 
-def _go(source: str) -> Recipe:
+def _go(source: str, architecture: str = "") -> Recipe:
     def commands(out: Path, _: Path) -> list[Command]:
-        return [[Path(sys.executable).with_name("go"), "build", "-o", out, HERE / source]]
+        go: Command = [Path(sys.executable).with_name("go"), "build", "-o", out, HERE / source]
+        return [["env", f"GOARCH={architecture}", *go] if architecture else go]
 
     return Recipe((source,), commands)
 
@@ -113,6 +114,7 @@ RECIPES = {
     "thousand": Recipe(("thousand.c", "thousand.py", "target.h"), _thousand),
     "fibonacci": _go("fibonacci.go"),
     "goroutines": _go("goroutines.go"),
+    "goroutines-arm64": _go("goroutines.go", "arm64"),  # never run where the machine is another one
     "load": _go("load.go"),
     "arguments-go": _go("arguments.go"),
     "plain_count.json": Recipe(("../kernel/plain_count.c", "../../tui/bpf/include/bpfscope.h"), _plain_count),

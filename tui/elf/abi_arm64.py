@@ -13,6 +13,7 @@ GO_REGISTERS: Final = tuple(f"x{number}" for number in range(16))
 VECTORS: Final = 8  # registers of them
 _MOST_FLOATS: Final = 4  # of a struct of nothing else
 _LARGEST: Final = 2 * WORD  # of what is passed in other registers
+_ACROSS: Final = "in parts of two registers"
 _IN_MEMORY: Final = "in memory whose address is only known when the function is entered"
 
 
@@ -24,7 +25,8 @@ def words(type_: Type) -> list[Part] | None:
         return floats
     if type_.size > _LARGEST:
         return None
-    return [Part(at, WORD) for at in range(0, type_.size, WORD)]
+    across = [offset for offset, leaf in leaves(type_) if offset % WORD + leaf.size > WORD >= leaf.size]  # packed
+    return [Part(at, min([WORD, *(each - at for each in across if each > at)])) for at in range(0, type_.size, WORD)]
 
 
 def place(type_: Type, frame: Frame, split: Split) -> Place:
@@ -38,7 +40,7 @@ def place(type_: Type, frame: Frame, split: Split) -> Place:
     if type_.align >= _LARGEST and not in_vectors:
         frame.pair()
     if spots := frame.registers(parts):
-        return Place(spots)
+        return Place(spots, IN_VECTOR if in_vectors else _ACROSS)
     frame.exhaust(vectors=in_vectors)
     align = min(max(type_.align, WORD), _LARGEST)
     return Place([frame.memory(rounded(type_.size, WORD), align)])
@@ -49,7 +51,7 @@ def result(type_: Type, split: Split) -> Place:
     parts = split(type_)
     if type_.by_address or parts is None:
         return Place([], _IN_MEMORY)
-    return Place(Frame(C_REGISTERS, VECTORS).registers(parts), IN_VECTOR)
+    return Place(Frame(C_REGISTERS, VECTORS).registers(parts), IN_VECTOR if parts and parts[0].vector else _ACROSS)
 
 
 def _floats(type_: Type) -> list[Part]:

@@ -68,6 +68,9 @@ class _Code(Protocol):
     def leads_back(self, last: int) -> bool:
         """Whether a jump leads to an instruction from the first through `last`, but for that of a grown stack."""
 
+    def repeated(self, at: int) -> str:
+        """Why the instruction there may be executed twice in a call though nothing jumps back; empty: it isn't."""
+
     def jumps_indirectly(self) -> bool:
         """Whether it has a jump whose targets aren't known, as a switch has."""
 
@@ -108,7 +111,8 @@ class Sites(Owner):
         if emulated is not None and exact and (emulated == start or not code.jumps_indirectly()):
             return _site(function, code, emulated)
         back = code.leads_back(start)
-        return _site(function, code, start, "jumps back to where it is probed count too" if back else "")
+        note = "jumps back to where it is probed count too" if back else code.repeated(start)
+        return _site(function, code, start, note)
 
     def of_go(self, function: Function) -> bool:
         """Whether Go made it, not a compiler whose code was linked in: Go's names have the package before a dot."""

@@ -2,7 +2,11 @@
 
 The kernel emulates jumps, calls and returns, adr and adrp. A frame is made by instructions that it executes from a copy
 (stp, sub), which takes about twice as long. So a function that begins by making its frame is probed at its first byte.
-In Go that is after the check of the stack, whose own jump is passed again when the stack has grown.
+
+In Go that is after the check of the stack, whose own jump is passed again when the stack has grown; and after what
+computes where a large frame ends. For where Go's assembler needs several instructions, and register 27, for one of its
+own, a goroutine that is interrupted between them begins anew with the first of them (isRestartable in
+cmd/internal/obj/arm64/asm7.go).
 """
 
 import re
@@ -16,10 +20,17 @@ from tui.elf.flow import File
 from tui.elf.flow_arm64 import Flow
 
 _MOST: Final = 12  # instructions at a function's beginning that are looked at
+_MOST_COMPUTED: Final = 5  # of what computes where a large frame ends
 _MOST_CHECK: Final = 10  # of Go's check of the stack
 _OF_C: Final = frozenset((*range(8), 29, arm64.LINK, arm64.STACK))  # arguments, and what stacks are walked by
 _OF_GO: Final = _OF_C | frozenset((*range(16), 26, 28))  # and the closure's context, and g
-_TEMPORARY: Final = frozenset((arm64.NOTHING, 16, 17, 27))  # what Go's assembler may write in a check of the stack
+_REGISTER: Final = 27  # what Go's assembler uses for itself
+_WITH_NUMBER: Final = 4  # a class of instructions: adrp, mov and so on, not loads
+_TEMPORARY: Final = frozenset(
+    (arm64.NOTHING, 16, 17, _REGISTER)
+)  # what Go's assembler may write in a check of the stack
+_COMPUTED: Final = frozenset((20, 27))  # and before a large frame is made: its new end, and what that takes
+_MAKES_FRAME: Final = 0xA93FFA9D  # stp x29, x30, [x20, -8]
 _LOWER, _LOWER_OR_SAME = 3, 9  # conditions
 _BRANCH: Final = re.compile(rb"[\x14-\x17\x34-\x37\xb4-\xb7\x54\x74\x75\xf4\xf5]")  # last bytes of jumps with a target
 _CALL: Final = re.compile(rb"[\x94-\x97]")
@@ -38,18 +49,25 @@ class Arm64:
 
     def simple(self) -> bool:
         """Whether it begins with an emulated instruction to which nothing jumps back."""
-        return self.emulated(0) and not self.leads_back(0)
+        return self.emulated(0) and not self.repeated(0) and not self.leads_back(0)
 
     @property
     def start(self) -> int:
-        """Where it begins but for Go's check of the stack."""
+        """Where it begins but for Go's check of the stack, and for computing where a large frame ends."""
+        first = self._check[0] // SIZE
+        for at, word in enumerate(self._words[first : first + _MOST_COMPUTED], first):
+            if word == _MAKES_FRAME and self._go:
+                return SIZE * at
+            if arm64.written(word) not in _COMPUTED:
+                break
         return self._check[0]
 
     def candidates(self) -> Iterator[int]:
         """The instructions up to the first that may change an argument, the stack pointer, or the way."""
         first = self.start // SIZE
         for at, word in enumerate(self._words[first : first + _MOST], first):
-            yield SIZE * at
+            if not self.repeated(SIZE * at):
+                yield SIZE * at
             written = arm64.written(word)
             if written is None or written in self._protected or arm64.way(word) is not Way.ON:
                 return
@@ -76,6 +94,12 @@ class Arm64:
             at != grown and (to := arm64.target(self._words[at // SIZE], at)) is not None and 0 <= to <= last
             for at in self._having(_BRANCH)
         )
+
+    def repeated(self, at: int) -> str:
+        """Why the instruction there may be executed twice in a call though nothing jumps back: Go's scheduler."""
+        word = self._word(at)
+        again = self._go and word is not None and word >> 26 & 7 == _WITH_NUMBER and arm64.written(word) == _REGISTER
+        return "it may count twice where the scheduler interrupts it" if again else ""
 
     def jumps_indirectly(self) -> bool:
         """Whether it has a jump whose targets aren't known, as a switch has."""

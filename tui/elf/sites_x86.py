@@ -115,6 +115,10 @@ class X86:
             for each in self._decode(code, 0, 0)
         )
 
+    def repeated(self, at: int) -> str:  # noqa: ARG002 - as other machines have it
+        """Nothing is executed twice in a call without a jump."""
+        return ""
+
     def jumps_indirectly(self) -> bool:
         """Whether it has a jump whose targets aren't known, as a switch has."""
         if not _INDIRECT.search(self._code):
