@@ -27,8 +27,6 @@ from tui.collectors.reading import Wanted
 from tui.collectors.samples import Attached, Event, EventsSample
 from tui.elf.values import Kind, Signature
 
-pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="values are read on x86-64 only")
-
 DESCEND = Signature((given("depth", Kind.INT, 8, "ax"), given("number", Kind.INT, 8, "bx")), (LONG,))
 SIGNATURES = {
     "fibonacci": FIBONACCI, "hot": HOT, "slow": SLOW, "named": NAMED, "main.descend": DESCEND, "threaded": HOT,

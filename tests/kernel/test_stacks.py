@@ -21,8 +21,6 @@ from tui.collectors.samples import Frame, StacksSample
 from tui.collectors.stacks import StacksProbe
 from tui.collectors.symboliser import JIT
 
-pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="stacks are read on x86-64 only")
-
 Path_ = tuple[str, ...]
 OURS = ("callers", "libthrough.so", JIT, "")  # modules of frames whose names are known beforehand
 MADE = "jit made\x1b[31m(int)"

@@ -17,8 +17,6 @@ from tui.collectors.values import ValuesProbe
 from tui.elf.values import Fetch, Kind, Signature, Value
 from tui.errors import BpfscopeError, UsageError
 
-pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="values are read on x86-64 only")
-
 EVERYTHING, WITH_RESULTS = Wanted(), Wanted(results=True)
 ARM64 = os.uname().machine == "aarch64"
 C = tuple(f"x{number}" for number in range(8)) if ARM64 else ("di", "si", "dx", "cx", "r8", "r9")
