@@ -26,6 +26,10 @@ def _pidfd_exit_status() -> bool:
     return _release() >= (6, 15)
 
 
+def _x86() -> bool:
+    return os.uname().machine == "x86_64"
+
+
 def _compiling() -> bool:
     return "BPFSCOPE_GUEST" not in os.environ
 
@@ -39,6 +43,7 @@ REQUIREMENTS: dict[str, tuple[Callable[[], bool], str]] = {
     "pidfd exit status": (_pidfd_exit_status, "exit codes of reaped processes from their pidfd (Linux 6.15)"),
     "tcx": (lambda: _release() >= (6, 6), "tcx links (Linux 6.6)"),
     "tun": (lambda: os.path.exists("/dev/net/tun"), "tun and tap interfaces (CONFIG_TUN)"),
+    "x86-64": (_x86, "a target with instructions of x86-64"),
     "compiling": (_compiling, "a compiler that takes seconds: not in an emulated guest"),
     "speed": (_compiling, "the machine's own speed: not that of an emulated guest"),
 }

@@ -28,6 +28,7 @@ CACHES = {  # a kind of bad cache, and what is said of it
 }
 
 compiles = pytest.mark.requires("compiling")
+machines = pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 
 
 @pytest.fixture
@@ -82,18 +83,20 @@ def _fill(path: Path) -> None:
 
 
 @compiles
+@machines
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
-def test_shipped_objects_are_what_the_sources_give(program: Path) -> None:
+def test_shipped_objects_are_what_the_sources_give(program: Path, machine: str) -> None:
     key = compiler.object_key(str(program))
-    made = ObjectSpec.from_json(compiler.run_child(str(program), key), key)
-    assert compiler.shipped(program.stem) == made, "run scripts/build-objects"
+    made = ObjectSpec.from_json(compiler.run_child(str(program), key, machine), key)
+    assert compiler.shipped(program.stem, machine) == made, "run scripts/build-objects"
 
 
+@machines
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda path: path.stem)
-def test_magic_constants_are_in_the_bytecode(program: Path) -> None:
+def test_magic_constants_are_in_the_bytecode(program: Path, machine: str) -> None:
     named = re.findall(r"CONSTANT\((\w+), (0x\w+)\)", program.read_text())
     assert named
-    spec = compiler.shipped(program.stem)
+    spec = compiler.shipped(program.stem, machine)
     for name, number in named:
         assert int(number, 16) == magic(name)
         words = magic(name).to_bytes(8, "little")

@@ -14,6 +14,8 @@ from tui.collectors.target import Target
 from tui.elf.names import Function
 from tui.errors import BpfscopeError
 
+pytestmark = pytest.mark.requires("x86-64")
+
 REASONS = {
     "lock": "lock or segment prefix",
     ".byte": "lock or segment prefix",
@@ -50,7 +52,7 @@ def test_thousand_functions(start: Start) -> None:
 
 @pytest.mark.requires("uprobe_multi")
 def test_kernel_finds_what_decoding_misses(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui.elf.sites._refused", lambda _code: "")
+    monkeypatch.setattr("tui.elf.sites_x86.refused", lambda _code: "")
     process = start("thousand")
     target = resolve(process.pid)
     with CountingProbe(target) as probe:
@@ -85,7 +87,7 @@ def test_nothing_probeable_at_all(start: Start) -> None:
 
 
 def test_perf_events_find_what_decoding_misses(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tui.elf.sites._refused", lambda _code: "")
+    monkeypatch.setattr("tui.elf.sites_x86.refused", lambda _code: "")
     monkeypatch.setattr("tui.collectors.probe.attach_method", lambda: Method.PERF_EVENT)
     process = start("thousand")
     target = resolve(process.pid)

@@ -17,16 +17,17 @@ from tui.collectors.values import ValuesProbe
 from tui.elf.values import Fetch, Kind, Signature, Value
 from tui.errors import BpfscopeError, UsageError
 
-pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="values are read on x86-64 only")
-
 EVERYTHING, WITH_RESULTS = Wanted(), Wanted(results=True)
-C = ("di", "si", "dx", "cx", "r8", "r9")
-GO = ("ax", "bx", "cx", "di", "si", "r8", "r9", "r10", "r11")
-INT = Value("return", "int", Kind.INT, 4, Fetch("ax"))
+ARM64 = os.uname().machine == "aarch64"
+C = tuple(f"x{number}" for number in range(8)) if ARM64 else ("di", "si", "dx", "cx", "r8", "r9")
+GO = C if ARM64 else ("ax", "bx", "cx", "di", "si", "r8", "r9", "r10", "r11")
+RESULT = "x0" if ARM64 else "ax"
+SEVENTH, EIGHTH = ((C[6],), (C[7],)) if ARM64 else (("sp", 8), ("sp", 16))
+INT = Value("return", "int", Kind.INT, 4, Fetch(RESULT))
 LONG = INT._replace(type="long", size=8)
 
 
-def given(name: str, kind: Kind, size: int = 8, register: str = "di", *offsets: int) -> Value:
+def given(name: str, kind: Kind, size: int = 8, register: str = C[0], *offsets: int) -> Value:
     return Value(name, f"{kind} of {size}", kind, size, Fetch(register, offsets))
 
 
@@ -39,11 +40,11 @@ def integers(*kinds: tuple[Kind, int]) -> tuple[Value, ...]:
 NARROW = Signature(integers((Kind.INT, 1), (Kind.UINT, 1), (Kind.INT, 2), (Kind.UINT, 2)), (INT,))
 WIDE = Signature(integers((Kind.INT, 4), (Kind.UINT, 4), (Kind.INT, 8), (Kind.UINT, 8)), (LONG,))
 FLAGGED = Signature(
-    (given("on", Kind.BOOL), given("rest", Kind.UINT, 1, "si")), (Value("return", "bool", Kind.BOOL, 1, Fetch("ax")),)
+    (given("on", Kind.BOOL), given("rest", Kind.UINT, 1, C[1])), (Value("return", "bool", Kind.BOOL, 1, Fetch(RESULT)),)
 )
 NAMED = Signature(
-    (given("name", Kind.CSTRING), given("number", Kind.INT, 8, "si")),
-    (Value("return", "const char *", Kind.CSTRING, 8, Fetch("ax")),),
+    (given("name", Kind.CSTRING), given("number", Kind.INT, 8, C[1])),
+    (Value("return", "const char *", Kind.CSTRING, 8, Fetch(RESULT)),),
 )
 FIBONACCI = Signature((given("n", Kind.INT, 4),), (LONG,))
 SLOW = Signature((given("microseconds", Kind.INT),), ())
@@ -135,11 +136,11 @@ def test_texts_that_are_returned(start: Start) -> None:
 def test_numbers_behind_pointers(start: Start) -> None:
     process = start("given", 1)
     fields = (
-        given("width", Kind.FLOAT, 8, "di", 0),
-        given("height", Kind.FLOAT, 4, "di", 8),
-        given("next->width", Kind.FLOAT, 8, "di", 16, 0),
-        given("next->next", Kind.POINTER, 8, "di", 16, 16),
-        given("next->next->width", Kind.FLOAT, 8, "di", 16, 16, 0),
+        given("width", Kind.FLOAT, 8, C[0], 0),
+        given("height", Kind.FLOAT, 4, C[0], 8),
+        given("next->width", Kind.FLOAT, 8, C[0], 16, 0),
+        given("next->next", Kind.POINTER, 8, C[0], 16, 16),
+        given("next->next->width", Kind.FLOAT, 8, C[0], 16, 16, 0),
     )
     with probing(process, "area", Signature(fields, ())) as (probe, _):
         process.work()
@@ -148,8 +149,8 @@ def test_numbers_behind_pointers(start: Start) -> None:
 
 def test_more_arguments_than_registers(start: Start) -> None:
     process = start("given", 1)
-    values = [given(name, Kind.INT, 8, register) for name, register in zip("abcdef", C, strict=True)]
-    values += [given("g", Kind.INT, 8, "sp", 8), given("h", Kind.INT, 8, "sp", 16), given("i", Kind.INT, 8, "ax")]
+    values = [given(name, Kind.INT, 8, register) for name, register in zip("abcdef", C[:6], strict=True)]
+    values += [given("g", Kind.INT, 8, *SEVENTH), given("h", Kind.INT, 8, *EIGHTH), given("i", Kind.INT, 8, RESULT)]
     with probing(process, "many", Signature(tuple(values), (LONG,)), WITH_RESULTS) as (probe, attached):
         process.work()
         assert whole(probe) == {(1, 2, 3, 4, 5, 6, -7, 8, 22): 23}
@@ -158,7 +159,7 @@ def test_more_arguments_than_registers(start: Start) -> None:
 
 def test_the_upper_half_of_a_register(start: Start) -> None:
     process = start("given", 1)
-    halves = tuple(Value(n, "int", Kind.INT, 4, Fetch("dx", shift=shift)) for n, shift in (("low", 0), ("high", 32)))
+    halves = tuple(Value(n, "int", Kind.INT, 4, Fetch(C[2], shift=shift)) for n, shift in (("low", 0), ("high", 32)))
     with probing(process, "wide", Signature(halves, ())) as (probe, _):
         process.work()
         assert whole(probe) == {(-1, -1): 7, (0, 2**30): 11}
@@ -269,17 +270,17 @@ def test_go(start: Start) -> None:
     process = start("given-go")
     greet = Signature(
         (
-            Value("name", "string", Kind.STRING, 8, Fetch("ax"), Fetch("bx")),
-            Value("loud", "bool", Kind.BOOL, 1, Fetch("cx")),
+            Value("name", "string", Kind.STRING, 8, Fetch(GO[0]), Fetch(GO[1])),
+            Value("loud", "bool", Kind.BOOL, 1, Fetch(GO[2])),
         ),
-        (Value("return", "int", Kind.INT, 8, Fetch("ax")),),
+        (Value("return", "int", Kind.INT, 8, Fetch(GO[0])),),
     )
-    total = Signature((Value("numbers", "[]int32", Kind.SLICE, 8, Fetch("ax"), Fetch("bx")),), (LONG,))
+    total = Signature((Value("numbers", "[]int32", Kind.SLICE, 8, Fetch(GO[0]), Fetch(GO[1])),), (LONG,))
     check = Signature(
-        (given("number", Kind.INT, 8, "ax"),),
+        (given("number", Kind.INT, 8, GO[0]),),
         (
-            Value("return0", "string", Kind.STRING, 8, Fetch("ax"), Fetch("bx")),
-            Value("return1", "error", Kind.ERROR, 8, Fetch("cx")),
+            Value("return0", "string", Kind.STRING, 8, Fetch(GO[0]), Fetch(GO[1])),
+            Value("return1", "error", Kind.ERROR, 8, Fetch(GO[2])),
         ),
     )
     with (
@@ -301,7 +302,7 @@ def test_go(start: Start) -> None:
 
 def test_goroutines_whose_stacks_grow_and_that_change_threads(start: Start) -> None:
     process = start("given-go")
-    values = (given("depth", Kind.INT, 8, "ax"), given("number", Kind.INT, 8, "bx"))
+    values = (given("depth", Kind.INT, 8, GO[0]), given("number", Kind.INT, 8, GO[1]))
     with probing(process, "main.descend", Signature(values, (LONG,)), WITH_RESULTS) as (probe, _):
         process.work()
         assert whole(probe) == {(depth, number, depth * number): 1 for depth in range(1, 51) for number in range(20)}
@@ -321,6 +322,7 @@ def test_what_cannot_be_asked_for(start: Start) -> None:
             pass
 
 
+@pytest.mark.requires("x86-64")  # GCC moves no cold parts out on arm64
 def test_results_where_returns_are_not_known(start: Start) -> None:
     process = start("stacks")
     with pytest.raises(BpfscopeError, match="never returns"), probing(process, "_start", HOT, WITH_RESULTS):

@@ -21,6 +21,8 @@ HERE = Path(__file__).parent
 CC = ["gcc", "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror"]
 CXX = ["g++", "-std=c++17", "-O1", "-g", "-Wall", "-Wextra", "-Werror"]
 UNEQUAL = ["-Wl,-z,separate-code", "-Wl,-Ttext-segment=0x200000", "-Wl,--section-start=.text=0x231000"]
+X86 = os.uname().machine == "x86_64"
+PROTECTED = "-fcf-protection=full" if X86 else "-mbranch-protection=standard"
 FRAMES = ["-fno-omit-frame-pointer", "-fno-optimize-sibling-calls"]
 ODD_NAMES = {
     b"odd_escape": b"\x1b]0;title\x07\x1b[31mred\x1b[0m",
@@ -68,9 +70,10 @@ def _thousand(out: Path, _: Path) -> list[Command]:
     return [[*CC, HERE / "thousand.c", assembly, "-o", out]]
 
 
-def _go(source: str) -> Recipe:
+def _go(source: str, architecture: str = "") -> Recipe:
     def commands(out: Path, _: Path) -> list[Command]:
-        return [[Path(sys.executable).with_name("go"), "build", "-o", out, HERE / source]]
+        go: Command = [Path(sys.executable).with_name("go"), "build", "-o", out, HERE / source]
+        return [["env", f"GOARCH={architecture}", *go] if architecture else go]
 
     return Recipe((source,), commands)
 
@@ -82,7 +85,7 @@ def _plain_count(out: Path, _: Path) -> list[Command]:
 
 RECIPES = {
     "plain-pie": _c("plain.c", "-pie", "-fPIE"),
-    "plain-fixed": _c("plain.c", "-no-pie", "-fno-pie", "-O2", "-fcf-protection=full"),
+    "plain-fixed": _c("plain.c", "-no-pie", "-fno-pie", "-O2", PROTECTED),
     "plain-static": _c("plain.c", "-static"),
     "plain-static-pie": _c("plain.c", "-static-pie", "-fPIE"),
     "plain-exported": _c("plain.c", "-rdynamic", "-s"),
@@ -101,7 +104,6 @@ RECIPES = {
     "sender": _c("sender.c"),
     "given": _c("given.c"),
     "given-go": _go("given.go"),
-    "changed": _c("changed.c", "-pthread"),
     "symbols": _c("symbols.c"),
     "realtime": _c("realtime.c", "-pthread"),
     "arguments": _c("arguments.c", header="truth.h"),
@@ -111,13 +113,16 @@ RECIPES = {
     "libthrough.so": _c("through.c", "-shared", "-fPIC", "-Wl,-soname,libthrough.so", *FRAMES),
     "callers": Recipe(("callers.c", "through.c", "target.h"), _callers, ("libthrough.so",)),
     "odd-names": Recipe(("odd_names.c", "target.h", "build.py"), _odd_names),
-    "thousand": Recipe(("thousand.c", "thousand.py", "target.h"), _thousand),
     "fibonacci": _go("fibonacci.go"),
     "goroutines": _go("goroutines.go"),
+    "goroutines-arm64": _go("goroutines.go", "arm64"),  # never run where the machine is another one
     "load": _go("load.go"),
     "arguments-go": _go("arguments.go"),
     "plain_count.json": Recipe(("../kernel/plain_count.c", "../../tui/bpf/include/bpfscope.h"), _plain_count),
 }
+if X86:  # programs of its instructions
+    RECIPES["changed"] = _c("changed.c", "-pthread")
+    RECIPES["thousand"] = Recipe(("thousand.c", "thousand.py", "target.h"), _thousand)
 
 
 def build(folder: Path) -> None:

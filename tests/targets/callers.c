@@ -36,21 +36,31 @@ FUNCTION int deep(int depth) { return (depth > 1 ? deep(depth - 1) : leaf(depth)
 
 FUNCTION int back(int number) { return leaf(number) + 1; }
 
-/* Begins with `push %rbp`, where the kernel's own walk is right too. */
+/* On x86-64 it begins with `push %rbp`, where the kernel's own walk is right too. */
 FUNCTION int framed(int number) { return leaf(number) * 2; }
 
 FUNCTION int frames(int number) { return framed(number) + 1; }
 
 static void handler(int number) { sum += leaf(number); }
 
+#if defined(__x86_64__)
 /* push %rbp; mov %rsp, %rbp; movabs $leaf, %rax; call *%rax; pop %rbp; ret */
+static uint8_t code[] = { 0x55, 0x48, 0x89, 0xe5, 0x48, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xd0, 0x5d, 0xc3 };
+enum { ADDRESS = 6 };
+#else
+/* stp x29, x30, [sp, -16]!; mov x29, sp; ldr x9, ADDRESS; blr x9; ldp x29, x30, [sp], 16; ret */
+static uint32_t code[] = { 0xa9bf7bfd, 0x910003fd, 0x58000089, 0xd63f0120, 0xa8c17bfd, 0xd65f03c0, 0, 0 };
+enum { ADDRESS = 24 };
+#endif
+
 static int (*make(void))(int)
 {
-	uint8_t code[] = { 0x55, 0x48, 0x89, 0xe5, 0x48, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xd0, 0x5d, 0xc3 };
-	uint8_t *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int (*called)(int) = leaf;
+	char *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
-	*(int (**)(int))(void *)&code[6] = leaf;
+	memcpy((char *)code + ADDRESS, &called, sizeof called);
 	memcpy(memory, code, sizeof code);
+	__builtin___clear_cache(memory, memory + sizeof code);
 	mprotect(memory, 4096, PROT_READ | PROT_EXEC);
 	return (int (*)(int))memory;
 }
@@ -59,12 +69,21 @@ static int (*make(void))(int)
 asm(".globl rooted\n"
     ".type rooted, @function\n"
     "rooted:\n"
+#if defined(__x86_64__)
     "	push %rbp\n"
     "	xor %ebp, %ebp\n"
     "	mov %rdi, %rax\n"
     "	mov %esi, %edi\n"
     "	call *%rax\n"
     "	pop %rbp\n"
+#else
+    "	stp x29, x30, [sp, -16]!\n"
+    "	mov x29, 0\n"
+    "	mov x9, x0\n"
+    "	mov w0, w1\n"
+    "	blr x9\n"
+    "	ldp x29, x30, [sp], 16\n"
+#endif
     "	ret\n"
     ".size rooted, . - rooted\n");
 

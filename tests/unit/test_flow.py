@@ -1,14 +1,14 @@
 """Where functions return: what jumps and switches lead to, and nothing else."""
 
+import os
 import struct
 
 import pytest
 
-from tui.elf import sites
 from tui.elf.disassembly import Disassembler
 from tui.elf.flow import DATA, File, Flow
 
-pytestmark = pytest.mark.skipif(not sites._X86, reason="instructions of x86-64")
+pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="instructions of x86-64")
 START, TABLE = 0x401000, 0x402000
 ABSOLUTE = bytes.fromhex("ff24fd00204000")  # jmp [rdi*8 + TABLE]
 RELATIVE = bytes.fromhex("488d15f90f0000 486304ba 4801d0 ffe0")  # lea rdx, TABLE; movsxd rax, …; add rax, rdx; jmp rax

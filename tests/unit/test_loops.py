@@ -47,9 +47,10 @@ def refused(code: bytes) -> list[tuple[int, int]]:
     return found
 
 
+@pytest.mark.parametrize("machine", ["x86_64", "aarch64"])
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_only_jumps_lead_back(name: str) -> None:
-    for code in compiler.shipped(name).programs.values():
+def test_only_jumps_lead_back(name: str, machine: str) -> None:
+    for code in compiler.shipped(name, machine).programs.values():
         assert refused(code) == []
 
 

@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ from tui.elf.names import Function
 from tui.elf.reader import ElfFile
 from tui.elf.sites import Returns, Site, Sites
 
-pytestmark = pytest.mark.skipif(not sites._X86, reason="instructions of x86-64")
+pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="instructions of x86-64")
 
 
 def choose(folder: Path, code: bytes, *, offset: int = CODE_AT, unprobeable: str = "") -> Site:

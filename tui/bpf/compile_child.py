@@ -1,6 +1,8 @@
 """Runs in a process of its own: C through bcc to an object, as JSON on standard output.
 
-usage: python -m tui.bpf.compile_child SOURCE.c KEY
+usage: python -m tui.bpf.compile_child SOURCE.c KEY [MACHINE]
+
+MACHINE is one of `ARCHITECTURES`, for programs of another machine than this one.
 
 The only module that imports bcc (64 MB). libbcc prints to descriptors 1 and 2 as it likes, so both go to standard
 error, and the result goes to what standard output was.
@@ -16,6 +18,7 @@ from tui.bpf.objects import MapSpec, ObjectSpec
 INCLUDE = Path(__file__).parent / "include"
 ATOMIC, EXCHANGE = 0xDB, 0xE1  # BPF_STX | BPF_ATOMIC | BPF_DW, and BPF_XCHG as its immediate
 EXCHANGE_OFFSET = 0x5843  # in bpfscope.h
+ARCHITECTURES = {"x86_64": "x86", "aarch64": "arm64"}  # as libbcc wants them in the environment
 FLAGS = ["-Wno-everything", f"-I{INCLUDE}", "-I/virtual/include", "-DCONFIG_BPF_SYSCALL=1"]
 
 
@@ -58,7 +61,9 @@ def relocatable(code: bytes, index_of_fd: dict[int, int]) -> bytes:
 
 def main() -> None:
     """Writes the object."""
-    source, key = sys.argv[1:]
+    source, key, *machine = sys.argv[1:]
+    if machine:
+        os.environ["ARCH"] = ARCHITECTURES[machine[0]]
     result = os.dup(1)
     os.dup2(2, 1)
     text = build(Path(source)).to_json(key)

@@ -24,9 +24,13 @@ class Compiled(NamedTuple):
     note: str = ""
 
 
-def shipped(name: str) -> ObjectSpec:
-    """The object of programs/NAME.c, compiled before. Raises CompileError where the installation is damaged."""
-    path = f"{HERE}/objects/{name}.json"
+def shipped(name: str, machine: str = "") -> ObjectSpec:
+    """The object of programs/NAME.c for a machine, this one by default, compiled before.
+
+    Raises CompileError where the installation is damaged.
+    """
+    own = f"{HERE}/objects/{machine or os.uname().machine}/{name}.json"
+    path = own if os.path.exists(own) else f"{HERE}/objects/{name}.json"  # those of x86-64, and what is the same
     spec = ObjectSpec.from_json(_read(path) or "")
     if spec is None:
         raise CompileError(f"{path} is missing or damaged: install bpfscope again")
@@ -69,12 +73,15 @@ def _headers() -> list[str]:
     return sorted(f"{folder}/{name}" for folder, _, names in os.walk(f"{HERE}/include") for name in names)
 
 
-def run_child(source: str, key: str) -> str:
-    """What the compiling child prints. Raises CompileError with bcc's own words, or the remedy where bcc is missing."""
+def run_child(source: str, key: str, machine: str = "") -> str:
+    """What the compiling child prints; `machine`: for another than this one.
+
+    Raises CompileError with bcc's own words, or the remedy where bcc is missing.
+    """
     import subprocess
 
     name = os.path.basename(source)
-    command = [sys.executable, "-P", "-m", "tui.bpf.compile_child", source, key]
+    command = [sys.executable, "-P", "-m", "tui.bpf.compile_child", source, key, *filter(None, [machine])]
     environment = os.environ | {"PYTHONPATH": os.path.dirname(os.path.dirname(HERE)), "PYTHONWARNINGS": "ignore"}
     try:
         done = subprocess.run(

@@ -7,7 +7,6 @@ Counting starts everywhere at one instant, when all is attached; calls that are 
 """
 
 import mmap
-import os
 import struct
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
@@ -21,7 +20,6 @@ from tui.bpf.frames import Ended, Timed, hooks, left_by
 from tui.bpf.objects import Loaded, ObjectSpec, refusal
 from tui.bpf.plans import KEY, Plan
 from tui.bpf.ring import Ring
-from tui.errors import NotSupported
 from tui.owner import Owner
 
 _ROW: Final = 8  # cells of struct row
@@ -64,8 +62,6 @@ class Events(Owner):
 
         Raises what `objects` and `links` raise.
         """
-        if os.uname().machine != "x86_64":
-            raise NotSupported("what calls are given can be read on x86-64 only, for now; they can be counted here")
         self._places, self._pid = places, pid
         self._swept = 0
         self._frame = max(plan.kept for plan in wanted)

@@ -3,6 +3,7 @@
 `pack` makes of a Plan what the map `plans` holds; a record has the values in the order of `shown`, as `cells` says.
 """
 
+import os
 import struct
 from typing import Final, NamedTuple
 
@@ -19,10 +20,14 @@ HEADER: Final = struct.Struct("=4Q16s2I")  # struct record up to its cells
 KEY: Final = struct.Struct("=2I")  # the end of it: function, unreadable; calls are counted by this and the cells
 MOST_CELLS: Final = 48
 _TEXT_CELLS: Final = 9  # its length, and the text with an end
-_REGISTERS: Final = (  # pt_regs of x86-64
-    *("r15", "r14", "r13", "r12", "bp", "bx", "r11", "r10", "r9", "r8", "ax", "cx", "dx", "si", "di"),
-    *("orig_ax", "ip", "cs", "flags", "sp"),
-)
+_REGISTERS_OF: Final = {  # pt_regs up to the stack pointer: include/uapi/linux/ptrace.h
+    "x86_64": (
+        *("r15", "r14", "r13", "r12", "bp", "bx", "r11", "r10", "r9", "r8", "ax", "cx", "dx", "si", "di"),
+        *("orig_ax", "ip", "cs", "flags", "sp"),
+    ),
+    "aarch64": (*(f"x{number}" for number in range(31)), "sp"),
+}
+_REGISTERS: Final = _REGISTERS_OF.get(os.uname().machine, ())
 _PLAN: Final = struct.Struct("=8IQ")
 _FETCH: Final = struct.Struct("=4Q2HI")
 _VALUE: Final = struct.Struct("=4I")

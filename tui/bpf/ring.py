@@ -3,12 +3,15 @@
 Memory is laid out as kernel/bpf/ringbuf.c has it: a page with the reader's position, which is ours to write; a page
 with the writers' position; and the data, mapped twice in a row, so that a record that wraps lies in one piece. A record
 is a length (bit 31: still being written, bit 30: discarded) and a page number, 4 bytes each, then the bytes, padded to
-8. Positions only grow. On x86-64 loads and stores of one thread are seen in their order, as the kernel's need to be.
+8. Positions only grow. The kernel needs our loads and stores to take place in their order: x86-64 sees to that, a fence
+does on other machines.
 """
 
 import mmap
+import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from threading import Lock
 from typing import Final
 
 from tui.owner import Owner
@@ -16,6 +19,7 @@ from tui.owner import Owner
 _BUSY: Final = 1 << 31
 _DISCARDED: Final = 1 << 30
 _HEADER: Final = 8
+_IN_ORDER: Final = os.uname().machine == "x86_64"
 
 
 class Ring(Owner):
@@ -24,6 +28,8 @@ class Ring(Owner):
     def __init__(self, fd: int, size: int) -> None:
         """`size`: bytes of its data, a power of two of at least a page. Raises OSError."""
         self._size = size
+        self._lock = Lock()
+        self._lock.acquire()  # for the fences
         self._owned = ExitStack()
         try:
             self._read = self._map(fd, mmap.PAGESIZE, 0, mmap.PROT_READ | mmap.PROT_WRITE).cast("Q")
@@ -40,14 +46,17 @@ class Ring(Owner):
     def records(self, most: int) -> Iterator[bytes]:
         """What has been written since the last time, at most so many; each makes room as it comes out."""
         position, end = self._read[0], self._written[0]
+        self._fence()
         while position < end and most:
             at = position & (self._size - 1)
             length = self._lengths[at >> 2]
             if length & _BUSY:
                 return
+            self._fence()
             size = length & ~_DISCARDED
             record = bytes(self._data[at + _HEADER : at + _HEADER + size])
             position += -(-(size + _HEADER) // 8) * 8
+            self._fence()
             self._read[0] = position
             if not length & _DISCARDED:
                 yield record
@@ -56,6 +65,15 @@ class Ring(Owner):
     def close(self) -> None:
         """Unmaps it; a second time is harmless."""
         self._owned.close()
+
+    def _fence(self) -> None:
+        """What comes before it takes place before what comes after it.
+
+        A store with release semantics, and then a load with acquire semantics: arm64 keeps the order of the two.
+        """
+        if not _IN_ORDER:
+            self._lock.release()
+            self._lock.acquire()
 
     def _map(self, fd: int, length: int, offset: int, protection: int) -> memoryview:
         mapping = mmap.mmap(fd, length, mmap.MAP_SHARED, protection, offset=offset)

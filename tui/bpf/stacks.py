@@ -19,7 +19,6 @@ from tui.bpf.attachment import Attachment, Hook
 from tui.bpf.counting import possible_cpus
 from tui.bpf.features import Method
 from tui.bpf.objects import Loaded
-from tui.errors import NotSupported
 from tui.owner import Owner
 
 _FRAMES: Final = 127  # of a stack, the called function among them: programs/stacks.c
@@ -81,8 +80,6 @@ class Callers(Owner):
 
         Raises what `objects` and `links` raise.
         """
-        if os.uname().machine != "x86_64":
-            raise NotSupported("stacks can be read on x86-64 only, for now; calls can be counted here")
         self._owned = ExitStack()
         rows = max(1, len(spots))
         sizes = {"even": stacks, "odd": stacks, "slots": possible_cpus() * _SLOTS, "rows": rows}

@@ -6,7 +6,6 @@
 Counting starts everywhere at one instant, when all is attached; calls that are under way then are not counted.
 """
 
-import os
 import struct
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
@@ -20,7 +19,6 @@ from tui.bpf.counting import possible_cpus
 from tui.bpf.features import Method, sees_real_pids
 from tui.bpf.frames import MOST_SWEPT, Ended, Timed, hooks, left_by
 from tui.bpf.objects import Loaded
-from tui.errors import NotSupported
 from tui.owner import Owner
 
 FIGURES: Final = 16  # cells of a row before its buckets
@@ -90,8 +88,6 @@ class Timing(Owner):
         `overheads`: what each one's probes take of its caller's time per call, beyond its own duration (ns). `off` are
         held back until they are resumed.
         """
-        if os.uname().machine != "x86_64":
-            raise NotSupported("calls can be timed on x86-64 only, for now; they can be counted here")
         self._places, self._pid = places, pid
         self._sweeps = pid is not None and sees_real_pids()
         self._swept = [0] * len(places)

@@ -6,7 +6,7 @@ leaves out the padding.)
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from elftools.dwarf.die import DIE
@@ -17,6 +17,7 @@ from tui.elf.declarations import Declaration, Language, Parameter, Piece, Shape,
 from tui.elf.dwarf import DebugInfo, unit_of
 from tui.elf.dwarf_names import inherited, number, parameters, target, text
 from tui.elf.dwarf_types import ELSEWHERE, NotDescribed, Types
+from tui.elf.reader import AARCH64, X86_64
 
 _LANGUAGES: Final = {  # DW_LANG_…; all others follow C
     **dict.fromkeys((0x04, 0x11, 0x19, 0x1A, 0x21, 0x2A, 0x2B, 0x3A), Language.CPP),
@@ -27,9 +28,10 @@ _ASSEMBLERS: Final = frozenset((0x8001, 0x31))
 _NO_CALL: Final = 3  # DW_CC_nocall: LLVM changed the parameters
 _MOST_PARAMETERS: Final = 64
 _LONGEST: Final = 256  # bytes of a location
-_REGISTERS: Final = (  # by DWARF's numbers (System V psABI, figure 3.36)
-    *("ax", "dx", "cx", "bx", "si", "di", "bp", "sp", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"),
-)
+_REGISTERS: Final = {  # by DWARF's numbers: System V psABI, figure 3.36; DWARF for the Arm 64-bit Architecture, 4.1
+    X86_64: ("ax", "dx", "cx", "bx", "si", "di", "bp", "sp", *(f"r{number}" for number in range(8, 16))),
+    AARCH64: (*(f"x{number}" for number in range(31)), "sp"),
+}
 _REG0, _REG31, _REGX, _PIECE = 0x50, 0x6F, 0x90, 0x93  # DW_OP_…
 _ABI0: Final = ".abi0"  # of Go's functions whose arguments are on the stack, for assembly
 _CLONE: Final = re.compile(r"\.(constprop|isra|part)\.\d")
@@ -38,12 +40,14 @@ _MORE: Final = "it takes more arguments than are declared"
 _RUST: Final = "Rust doesn't fix where structs are passed: this is how rustc 1.95 does it"
 
 
-def declaration(debug: DebugInfo, entry: DIE, name: str, *, go: bool) -> Declaration:
+def declaration(debug: DebugInfo, entry: DIE, name: str, *, go: bool, machine: str = X86_64) -> Declaration:
     """What the entry of the function with that raw name says.
 
     Raises NotDescribed, and whatever pyelftools does on damaged files.
     """
     language, origin = _language(entry.cu.get_top_DIE(), name, go=go), _abstract(entry)
+    if not abi.is_known(language, machine):
+        raise NotDescribed("where its language passes arguments on this kind of machine isn't known")
     found = list(_declared(origin, entry))
     if len(found) > _MOST_PARAMETERS:
         raise NotDescribed("its parameters are too many")
@@ -58,7 +62,7 @@ def declaration(debug: DebugInfo, entry: DIE, name: str, *, go: bool) -> Declara
         made = Parameter("" if called.startswith(("~r", "~p")) else called, _type(types, declared))  # Go's: no name
         (given if _is_result(declared) else taken).append(made)
     if altered or language is Language.RUST:
-        places = _Places(debug, entry, [instance for _, instance in found if instance])
+        places = _Places(debug, entry, machine, [instance for _, instance in found if instance])
         told = [places.of(instance, each.type) for (_, instance), each in zip(found, taken, strict=True)]
         taken = [each._replace(pieces=pieces) for each, pieces in zip(taken, told, strict=True)]
     typed = inherited(entry, "DW_AT_type")
@@ -135,10 +139,11 @@ class _Places:
     function is large, it is where the parameter is kept later. That shows by registers that hold no argument.
     """
 
-    def __init__(self, debug: DebugInfo, function: DIE, instances: list[DIE]) -> None:
-        self._debug, self._function = debug, function
-        lasting = [piece for each in instances for piece in _pieces(_lasting(each), 0)]
-        self._trusted = all(each.register in ("", *abi.C_REGISTERS) for each in lasting)
+    def __init__(self, debug: DebugInfo, function: DIE, machine: str, instances: list[DIE]) -> None:
+        self._debug, self._function, self._registers = debug, function, _REGISTERS[machine]
+        lasting = [piece for each in instances for piece in _pieces(_lasting(each), 0, self._registers)]
+        arguments, _ = abi.raw(machine, go=False)
+        self._trusted = all(each.register in ("", *arguments) for each in lasting)
 
     def of(self, parameter: DIE | None, type_: Type) -> tuple[Piece, ...]:
         """The registers that it is in."""
@@ -149,7 +154,7 @@ class _Places:
             expression = self._listed(parameter)
         elif not self._trusted:
             return ()
-        return tuple(_pieces(expression, type_.size))
+        return tuple(_pieces(expression, type_.size, self._registers))
 
     def _listed(self, parameter: DIE) -> list[int]:
         """Of a list, the location that holds where the function begins."""
@@ -173,7 +178,7 @@ def _lasting(parameter: DIE) -> list[int]:
     return value if isinstance(value, list) and len(value) <= _LONGEST else []
 
 
-def _pieces(expression: list[int], size: int) -> Iterator[Piece]:
+def _pieces(expression: list[int], size: int, registers: Sequence[str]) -> Iterator[Piece]:
     """The registers that an expression names, for a value of that size; none where it says more than registers."""
     offset = 0
     found: list[Piece] = []
@@ -190,7 +195,7 @@ def _pieces(expression: list[int], size: int) -> Iterator[Piece]:
             continue
         else:
             return
-        found = [Piece(offset, size, _REGISTERS[register] if register < len(_REGISTERS) else "")]
+        found = [Piece(offset, size, registers[register] if register < len(registers) else "")]
     yield from found
 
 

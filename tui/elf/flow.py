@@ -1,4 +1,4 @@
-"""Where a function returns: at every RET to which its own jumps lead.
+"""Where a function of x86-64 returns: at every RET to which its own jumps lead.
 
 A breakpoint in data, or within another instruction, would change what the program computes. So the instructions are
 followed from the first on, also through the tables of switches. What nothing leads to is only taken for code where a

@@ -175,7 +175,7 @@ def _inner(elf: ElfFile, table: _Table) -> dict[int, str]:
         outer.setdefault(around, []).append(starts[row][0])
     reasons: dict[int, str] = {}
     left = _MOST_CODE
-    with Disassembler() as disassembler:
+    with Disassembler(elf.machine) as disassembler:
         for row, addresses in outer.items():
             start, size = starts[row]
             left -= size

@@ -16,7 +16,9 @@ from tui.owner import Owner
 
 LENGTH: Final = 16  # bytes that an instruction takes at most, and one
 CHANGED: Final = "the process has changed its code there: a probe would undo that"
-_BREAKPOINT: Final = 0xCC  # what a uprobe is in memory
+_BREAKPOINT: Final = 0xCC  # what a uprobe is in memory, on x86-64
+_BRK: Final = b"\xa0\x00\x20\xd4"  # and on arm64: brk 5 (BRK64_OPCODE_UPROBES)
+_WORDS: Final = os.uname().machine == "aarch64"  # whether instructions are words of 4 bytes
 _NOP: Final = b"\x0f\x1f\x44\0\0"  # 6.18 turns one that is probed into a call
 _CALL: Final = 0xE8
 
@@ -77,6 +79,9 @@ def _same(there: bytes, expected: bytes) -> bool:
     """Whether memory has what the file has, but for breakpoints, which other probes are."""
     if there == expected:
         return True
+    if _WORDS:
+        pieces = range(0, len(there), len(_BRK))
+        return all(there[at : at + 4] in (expected[at : at + 4], _BRK) for at in pieces)
     if expected.startswith(_NOP) and there[:1] == bytes([_CALL]):
         there, expected = there[len(_NOP) :], expected[len(_NOP) :]
     return all(now in (was, _BREAKPOINT) for now, was in zip(there, expected, strict=True))

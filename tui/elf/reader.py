@@ -22,7 +22,10 @@ DYNSYM: Final = 11
 _NOBITS: Final = 8
 _PT_LOAD: Final = 1
 _EXECUTABLE: Final = 1
-_MACHINES: Final = {"x86_64": (62, "x86-64"), "aarch64": (183, "arm64")}
+X86_64: Final = "x86_64"
+AARCH64: Final = "aarch64"
+_MACHINES: Final = {62: X86_64, 183: AARCH64}  # e_machine
+_HERE: Final = os.uname().machine
 _MOST_HEADERS: Final = 65_536
 _MOST_EXECUTABLE: Final = 64  # segments; linkers make one or two
 _LONGEST_SECTION_NAME: Final = 255
@@ -65,9 +68,9 @@ class ElfFile(Owner):
             raise BinaryError(f"{shown} is not an ELF file: scripts have none, probe their interpreter instead")
         if data[4] != 2:
             raise BinaryError(f"{shown} is a 32-bit program: bpfscope probes 64-bit ones")
-        expected = _MACHINES.get(os.uname().machine)
         self.type, machine = struct.unpack_from("<HH", data, 16)
-        if data[5] != 1 or (expected and machine != expected[0]):
+        self.machine = _MACHINES.get(machine, "")
+        if data[5] != 1 or (_HERE in _MACHINES.values() and self.machine != _HERE):
             raise BinaryError(f"{shown} is for another kind of machine")
         self.segments = self._read_segments(data)
         self.executable = [segment for segment in self.segments if segment.executable]

@@ -21,19 +21,19 @@ from tui import cache
 from tui.elf import abi
 from tui.elf.child import Child
 from tui.elf.names import Function
-from tui.elf.reader import ElfFile
+from tui.elf.reader import AARCH64, X86_64, ElfFile
 from tui.elf.values import MOST_STEPS, Fetch, Kind, Signature, Value
 from tui.errors import BinaryError, NotPermitted, NotSupported, TargetError, UsageError
 from tui.text import sanitise
 
-_FORMAT: Final = 2  # of what is cached; another one for every change of abi.py and of what the child makes
+_FORMAT: Final = 3  # of what is cached; another one for every change of abi.py and of what the child makes
 _SECONDS: Final = 15.0
 _MOST_CACHED: Final = 8 << 20  # bytes per file
 _FOLDER: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _CHILD: Final = ["-S", "-P", "-m", "tui.elf.signatures_child"]  # -P: nothing of the current folder
 _DEBUG: Final = "/usr/lib/debug/.build-id"
 _NOTE: Final = struct.Struct("<III4s")  # an ELF note: sizes of name and content, type, name
-_X86: Final = os.uname().machine == "x86_64"
+_HERE: Final = os.uname().machine
 _NONE: Final = "no debug information"
 _UNREAD: Final = f"its debug information is damaged, or takes more than {_SECONDS:.0f} s to read"
 _TYPES: Final = {
@@ -44,7 +44,11 @@ _TYPES: Final = {
     "pointer": (Kind.POINTER, 8),
     **dict.fromkeys(("cstring", "str"), (Kind.CSTRING, 8)),
 }
-REGISTERS: Final = ("ax", "bx", "cx", "dx", "di", "si", "bp", "sp", *(f"r{number}" for number in range(8, 16)))
+_REGISTERS: Final = {
+    X86_64: ("ax", "bx", "cx", "dx", "di", "si", "bp", "sp", *(f"r{number}" for number in range(8, 16))),
+    AARCH64: (*(f"x{number}" for number in range(31)), "sp"),
+}
+REGISTERS: Final = _REGISTERS.get(_HERE, ())  # what can be asked for of this machine's programs
 
 _Found = dict[int, tuple[Signature | None, str]]  # by address; with the reason where there is none
 
@@ -59,7 +63,7 @@ def read(file: str, functions: Sequence[Function], *, go: bool) -> dict[Function
     with contextlib.ExitStack() as stack:
         elf = stack.enter_context(ElfFile.open(file))
         described = elf if _has_debug_information(elf) else _separate(elf)
-        if _X86 and described and functions:
+        if described and functions:
             stack.enter_context(described)
             known, unknown = _described(described, functions, go=go), _UNREAD
     signatures: dict[Function, Signature] = {}
@@ -71,8 +75,8 @@ def read(file: str, functions: Sequence[Function], *, go: bool) -> dict[Function
 
 def untyped(*, go: bool) -> Signature:
     """The registers that arguments and a result are in, as numbers, without debug information."""
-    registers = abi.GO_REGISTERS if go else abi.C_REGISTERS
-    return _of([Fetch(register) for register in registers], [Fetch("ax")], _NONE) if _X86 else _of([], [], _NONE)
+    arguments, result = abi.raw(_HERE, go=go)
+    return _of([Fetch(register) for register in arguments], [Fetch(result)] if result else [], _NONE)
 
 
 def asked(text: str, among: Sequence[Value]) -> Value:
@@ -101,8 +105,6 @@ def typed(value: Value, type_name: str) -> Value:
 
 def _raw(function: Function, reason: str, *, go: bool) -> Signature:
     """What can be read of a function that isn't described."""
-    if not _X86:
-        return _of([], [], "arguments are read on x86-64 only")
     found = untyped(go=go)
     if go and function.raw_name.endswith(".abi0"):
         words = [Fetch("sp", (8 * number,)) for number in range(1, len(found.parameters) + 1)]
@@ -208,6 +210,6 @@ def _fetch(row: Any) -> Fetch | None:  # noqa: ANN401
     if row is None:
         return None
     register, offsets, shift = row
-    if register not in REGISTERS or len(offsets) > MOST_STEPS:
+    if not any(register in names for names in _REGISTERS.values()) or len(offsets) > MOST_STEPS:
         raise ValueError(register)
     return Fetch(str(register), tuple(map(int, offsets)), int(shift))

@@ -34,24 +34,24 @@ def main() -> None:
     request = json.loads(os.pread(0, os.fstat(0).st_size, 0))
     names = {int(address): str(name) for address, name in request["functions"]}
     entries: dict[int, DIE] = {}
-    debug, unread = None, _NOT_THERE
+    debug, unread, machine = None, _NOT_THERE, ""
     try:
         with ElfFile(FILE, "the file") as elf:
-            debug = DebugInfo(elf)
+            debug, machine = DebugInfo(elf), elf.machine
         entries = debug.functions(names)
     except BinaryError as error:
         unread = f"its debug information is {error}"
     for address, name in names.items():
         found, reason = None, unread
         if debug and address in entries:
-            found, reason = _signature(debug, entries[address], name, go=bool(request["go"]))
+            found, reason = _signature(debug, entries[address], name, machine, go=bool(request["go"]))
         os.write(1, json.dumps([address, found, reason]).encode() + b"\n")
 
 
-def _signature(debug: DebugInfo, entry: DIE, name: str, *, go: bool) -> tuple[Signature | None, str]:
+def _signature(debug: DebugInfo, entry: DIE, name: str, machine: str, *, go: bool) -> tuple[Signature | None, str]:
     """Its signature, or the reason why there is none."""
     try:
-        return abi.signature(declaration(debug, entry, name, go=go)), ""
+        return abi.signature(declaration(debug, entry, name, go=go, machine=machine), machine), ""
     except NotDescribed as error:
         return None, str(error)
     except Exception as error:  # noqa: BLE001 - pyelftools meets damage with whatever it stumbles over

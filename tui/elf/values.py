@@ -33,7 +33,7 @@ class Fetch(NamedTuple):
     RDI + 16 leads to; Fetch("di", shift=32) the upper half of RDI, where the second of two ints of a struct lies.
     """
 
-    register: str  # as pt_regs has them, x86-64: "di", "si", "dx", "cx", "ax", "bx", "r8" … "r15", "bp", "sp"
+    register: str  # "di", "si", "dx", "cx", "ax", "bx", "r8" … "r15", "bp", "sp"; on arm64 "x0" … "x30", "sp"
     offsets: tuple[int, ...] = ()  # bytes; at most MOST_STEPS
     shift: int = 0  # bits that a register's content is shifted right by; only without offsets
 

@@ -21,6 +21,17 @@
 #define EXCHANGE(cell, variable) \
 	asm volatile("lock *(u64 *)(%1 + 0x5843) += %0" : "+r"(variable) : "r"(cell) : "memory")
 
+/* Puts 0 into the cell, to be seen after all that was written before: arm64 shows plain stores in any order. */
+#if defined(__x86_64__)
+#define FREE(cell) (*(volatile u64 *)(cell) = 0)
+#else
+#define FREE(cell)                        \
+	do {                              \
+		u64 nothing = 0;          \
+		EXCHANGE(cell, nothing);  \
+	} while (0)
+#endif
+
 /*
  * Leaves the program unless it is this generation's turn; then `counting` is 0 until everything is attached. `cell` is
  * what control.lookup gave: the map `control`, an array of one u64, is written by tui/bpf/attachment.py.

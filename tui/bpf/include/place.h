@@ -19,18 +19,18 @@ struct place {
 
 static inline struct place place_of(struct pt_regs *ctx, u64 thread, u64 cookie)
 {
-	struct place place = { .runner = thread, .depth = ctx->sp, .function = (u32)cookie };
+	struct place place = { .runner = thread, .depth = POINTER(ctx), .function = (u32)cookie };
 
 	if ((cookie & (RETURN | URETPROBE)) == (RETURN | URETPROBE))
-		place.depth -= 8;	/* the return address has been taken off */
+		place.depth -= POPPED;	/* the return address has been taken off */
 	if (cookie & GO) {
 		u64 high = 0;
 
-		bpf_probe_read_user(&high, sizeof high, (void *)ctx->r14 + 8);	/* g.stack.hi */
-		place.runner = ctx->r14 ^ (thread >> 32) << 42;
+		bpf_probe_read_user(&high, sizeof high, (void *)GOROUTINE(ctx) + 8);	/* g.stack.hi */
+		place.runner = GOROUTINE(ctx) ^ (thread >> 32) << 42;
 		place.depth = high - place.depth;
 	} else {
-		place.depth = (1ULL << 47) - place.depth;
+		place.depth = HIGHEST - place.depth;
 	}
 	return place;
 }

@@ -24,7 +24,6 @@
 #define CONDITIONS 4
 #define TEXT 8		/* cells of a text: 63 bytes and a 0; the cell before has its length */
 #define CELLS 48	/* sixteen values, four of them texts */
-#define REGISTERS 20	/* of pt_regs, the last is the stack pointer */
 #define SLOTS 4
 #define NO_TEXT ~0ULL	/* as the length of a text: its address is 0 */
 #define INLINE static inline __attribute__((always_inline))
@@ -321,12 +320,12 @@ INLINE int hit(struct pt_regs *ctx, bool table)
 		frames.delete(&place);
 		record->took = now - record->start;
 		if (cookie & URETPROBE)
-			slot->registers[REGISTERS - 1] -= 8;
+			slot->registers[REGISTERS - 1] -= POPPED;
 	} else {
 		record->start = now;
 		record->took = 0;
 		record->thread = thread;
-		record->goroutine = cookie & GO ? ctx->r14 : 0;
+		record->goroutine = cookie & GO ? GOROUTINE(ctx) : 0;
 		if (!table)
 			bpf_get_current_comm(record->comm, sizeof record->comm);
 		record->function = function;

@@ -93,26 +93,27 @@ int stacks(struct pt_regs *ctx)
 	*(volatile u64 *)&slot->turn = now;
 
 	struct stack *stack = &slot->stack;
-	u64 begin = ctx->ip - row->before, size = row->size;
-	u64 frame[2], below = ctx->sp, pointer = ctx->bp;	/* frame: the next frame pointer, a return address */
+	u64 begin = PLACE(ctx) - row->before, size = row->size;
+	u64 frame[2], below = LOWER(ctx), pointer = FRAME(ctx);	/* frame: the next frame pointer, a return address */
 
 	bpf_probe_read_user(stack->frames, sizeof stack->frames, NOWHERE);
 	stack->tgid = process;
 	stack->function = function;
 	stack->cut = 0;
-	stack->frames[0] = ctx->ip;
-	bpf_probe_read_user(&frame[1], 8, (void *)below);
-	stack->frames[1] = canonical(frame[1], begin, size, ctx->ip);
+	stack->frames[0] = PLACE(ctx);
+	CALLER(ctx, below, &frame[1]);
+	stack->frames[1] = canonical(frame[1], begin, size, PLACE(ctx));
 	for (int i = 2; i <= FRAMES; i++) {
 		if (pointer <= below || pointer & 7 || bpf_probe_read_user(frame, sizeof frame, (void *)pointer))
 			break;
-		if (frame[1] < LOWEST || frame[1] >> 47)
+		frame[1] = UNSIGNED(frame[1]);
+		if (frame[1] < LOWEST || frame[1] >> ADDRESS_BITS)
 			break;	/* no address: the pointer wasn't a frame's */
 		if (i == FRAMES) {
 			stack->cut = 1;
 			break;
 		}
-		stack->frames[i] = canonical(frame[1], begin, size, ctx->ip);
+		stack->frames[i] = canonical(frame[1], begin, size, PLACE(ctx));
 		below = pointer;
 		pointer = frame[0];
 	}
@@ -136,6 +137,6 @@ int stacks(struct pt_regs *ctx)
 	else
 		__sync_fetch_and_add(&row->lost[now & 1], 1);
 	__sync_fetch_and_add(&row->calls[now & 1], 1);
-	*(volatile u64 *)&slot->busy = 0;
+	FREE(&slot->busy);
 	return 0;
 }
