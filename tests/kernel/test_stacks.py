@@ -23,6 +23,7 @@ from tui.collectors.symboliser import JIT
 
 Path_ = tuple[str, ...]
 OURS = ("callers", "libthrough.so", JIT, "")  # modules of frames whose names are known beforehand
+AROUND_SIGNALS = ("main",) if os.uname().machine == "aarch64" else ()  # there the kernel makes a frame for them
 MADE = "jit made\x1b[31m(int)"
 
 
@@ -62,7 +63,7 @@ def of_callers(truth: dict[str, int], made: str) -> dict[tuple[Path_, bool], int
         (("leaf", *["deep"] * 125, "rooted"), False): truth["full"],
         (("leaf", "back", "inside", "through", "main"), False): truth["library"],
         (("leaf", made, "main"), False): truth["made"],
-        (("leaf", "handler"), False): truth["signal"],
+        (("leaf", "handler", *AROUND_SIGNALS), False): truth["signal"],
         (("leaf", "framed", "frames", "main"), False): truth["framed"],
         (("framed", "frames", "main"), False): truth["framed"],
     }
