@@ -5,7 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.extended_reader import read
 from tests.unit.extended_table import JUMPS, ROWS, Row
+from tui.bpf.extended import assembler as asm
 from tui.bpf.extended.assembler import (
     assemble,
     call_local,
@@ -21,7 +23,8 @@ from tui.bpf.extended.assembler import (
     mov,
 )
 from tui.bpf.extended.disassembler import Line, lines, text
-from tui.bpf.extended.instructions import R0, R1, R2, Instruction, pack, unpack
+from tui.bpf.extended.helpers import NAMES
+from tui.bpf.extended.instructions import DW, R0, R1, R2, B, H, Instruction, Register, W, pack, unpack
 
 if TYPE_CHECKING:
     from tui.bpf.extended.items import Item
@@ -95,6 +98,51 @@ def test_code_that_ends_too_soon() -> None:
     assert text(bytes([0x18, *bytes(7)])) == ["BUG_ld_18"]
     assert lines(bytes.fromhex("9500000000000000 0102")) == [Line(0, "exit"), Line(1, "BUG: 2 of 8 bytes: 01 02")]
     assert text(b"") == []
+
+
+REGISTERS = st.sampled_from(list(Register))
+LOWER = st.sampled_from(list(Register)[:-1])
+NUMBERS = st.integers(-(1 << 31), (1 << 31) - 1)
+OPERANDS = st.one_of(REGISTERS, NUMBERS)
+OFFSETS = st.integers(-0x8000, 0x7FFF)
+SIZES = st.sampled_from((B, H, W, DW))
+WORDS = st.sampled_from((W, DW))
+BITS = st.sampled_from((16, 32, 64))
+INSTRUCTIONS = st.one_of(
+    st.builds(asm.alu, st.sampled_from([*asm.OPERATIONS, *asm.SIGNED_OPERATIONS]), LOWER, OPERANDS),
+    st.builds(asm.alu32, st.sampled_from([*asm.OPERATIONS, *asm.SIGNED_OPERATIONS]), LOWER, OPERANDS),
+    st.builds(asm.extend, LOWER, REGISTERS, st.sampled_from((8, 16, 32))),
+    st.builds(asm.negate, LOWER),
+    st.builds(asm.negate32, LOWER),
+    *(st.builds(swapping, LOWER, BITS) for swapping in (asm.big_endian, asm.little_endian, asm.swap)),
+    st.builds(asm.load, LOWER, REGISTERS, OFFSETS, SIZES),
+    st.builds(asm.load_signed, LOWER, REGISTERS, OFFSETS, st.sampled_from((B, H, W))),
+    st.builds(asm.load_packet, NUMBERS, st.sampled_from((B, H, W)), st.one_of(st.none(), REGISTERS)),
+    st.builds(asm.store, REGISTERS, OFFSETS, OPERANDS, SIZES),
+    st.builds(asm.atomic, st.sampled_from(list(asm.ATOMICS)), REGISTERS, OFFSETS, LOWER, WORDS, fetch=st.booleans()),
+    *(st.builds(swapping, REGISTERS, OFFSETS, LOWER, WORDS) for swapping in (asm.exchange, asm.compare_exchange)),
+    st.builds(asm.load_acquire, LOWER, REGISTERS, OFFSETS, SIZES),
+    st.builds(asm.store_release, REGISTERS, OFFSETS, REGISTERS, SIZES),
+    st.builds(asm.load_number, LOWER, st.integers(0, (1 << 64) - 1)),
+    st.builds(asm.call, st.sampled_from(NAMES[1:])),
+    OFFSETS.map(lambda offset: Instruction(0x05, offset=offset)),
+    st.just(asm.exit_()),
+)
+
+
+@given(st.lists(INSTRUCTIONS, max_size=20))
+def test_what_is_shown_can_be_read_back(instructions: list[Instruction]) -> None:
+    code = pack(instructions)
+    assert pack(read(line) for line in text(code)) == code
+
+
+@given(st.sampled_from(list(asm.CONDITIONS)), LOWER, OPERANDS, OFFSETS, st.booleans())
+def test_conditions_can_be_read_back(
+    operator: str, dst: Register, src: Register | int, offset: int, wide: bool
+) -> None:
+    write = asm.jump if wide else asm.jump32
+    code = pack([write(operator, dst, src, "").instruction._replace(offset=offset)])
+    assert pack(read(line) for line in text(code)) == code
 
 
 @given(st.binary(max_size=200))
