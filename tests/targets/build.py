@@ -100,6 +100,8 @@ RECIPES = {
     "stacks": _c("stacks.c", "-pthread", "-O2"),
     "timing": _c("timing.c", "-pthread"),
     "throwing": _c("throwing.cc", compiler=CXX),
+    "leaves": _c("leaves.cc", "-pthread", compiler=CXX),
+    "tails": _c("tails.c", "-O2"),
     "execs": _c("execs.c"),
     "sender": _c("sender.c"),
     "given": _c("given.c"),

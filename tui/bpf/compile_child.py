@@ -9,6 +9,7 @@ error, and the result goes to what standard output was.
 """
 
 import os
+import re
 import struct
 import sys
 from pathlib import Path
@@ -29,7 +30,7 @@ def build(source: Path) -> ObjectSpec:
     os.environ["BCC_KERNEL_SOURCE"] = str(INCLUDE.parent)
     from bcc import BPF, lib
 
-    module = BPF(text=source.read_text(), cflags=FLAGS)
+    module = BPF(text=_with_maps(source.read_text()), cflags=FLAGS)
     lib.bpf_table_name.restype = ctypes.c_char_p
     lib.bpf_table_name.argtypes = [ctypes.c_void_p, ctypes.c_size_t]
     lib.bpf_function_name.restype = ctypes.c_char_p
@@ -46,6 +47,11 @@ def build(source: Path) -> ObjectSpec:
     ]
     programs = {name: relocatable(module.dump_func(name), index_of_fd) for name in names}
     return ObjectSpec(tuple(maps), programs)
+
+
+def _with_maps(text: str) -> str:
+    """The source with those of our headers put in that it names in quotes: bcc knows maps' methods in one file only."""
+    return re.sub(r'^#include "(\w+\.h)"$', lambda found: (INCLUDE / found[1]).read_text(), text, flags=re.MULTILINE)
 
 
 def relocatable(code: bytes, index_of_fd: dict[int, int]) -> bytes:

@@ -6,19 +6,17 @@
 Counting starts everywhere at one instant, when all is attached. `detach` takes sites off while the others count on.
 """
 
-import contextlib
 from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 from tui.bpf import compiler, kernel
 from tui.bpf.features import Method, sees_real_pids
-from tui.bpf.links import Links, Rejected, Site
+from tui.bpf.links import Links, Rejected, Site, let_hits_finish
 from tui.bpf.objects import Loaded
 from tui.errors import TargetError
 from tui.owner import Owner
 
 _CACHE_LINE_CELLS: Final = 8
-_NEVER: Final = 1 << 63  # a generation whose turn doesn't come
 
 
 class Place(NamedTuple):
@@ -42,7 +40,6 @@ class Batch(Owner):
         self._by_kernel = True  # whether the link tells processes apart, not the program
         self._links = Links()
         self._programs: list[int] = []
-        self._idle = 0
         self._loaded = Loaded(compiler.shipped("count"), {"calls": self._cpus * self._row})
         try:
             self._cells = self._loaded.mapped("calls")
@@ -94,7 +91,8 @@ class Batch(Owner):
             self._links, self._live = before, old
             raise
         self._control[0] = self._generation << 1 | 1  # from here on the new one counts, and tells the old one so
-        self._let_hits_finish()
+        place = self._places[min(self._live, default=0)]
+        let_hits_finish(place.file, place.offset, self._pid if self._by_kernel else None)
         before.close()
         self._control[0] = self._generation << 1
 
@@ -133,17 +131,6 @@ class Batch(Owner):
         if self._method is Method.PERF_EVENT:
             return links.attach_perf(program, file, sites, self._pid or -1)
         return links.attach_multi(program, file, sites, self._pid or 0 if self._by_kernel else 0)
-
-    def _let_hits_finish(self) -> None:
-        """Waits for hits that the new program has passed over before it counted, and the old one has yet to see.
-
-        From 6.12 the kernel may take a program off a place between the two (earlier it waits for the hits there first),
-        but it always waits for every hit after it took one off: so one that never counts is put on and taken off.
-        """
-        place = self._places[min(self._live, default=0)]
-        with Links() as passing, contextlib.suppress(TargetError):  # no target, no hits
-            self._idle = self._idle or self._program(_NEVER)
-            self._attach(passing, self._idle, place.file, [Site(place.offset, 0)])
 
     def _forget_handed(self) -> None:
         """Makes room: the last hand-over left a note for each thread that called meanwhile."""

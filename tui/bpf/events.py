@@ -3,7 +3,8 @@
     with Events([Timed("/usr/bin/node", 4096, None)], [Plan(())], pid, method, ring=1 << 22) as events:
         events.attachment.rejected, list(events.records(1000)), events.totals()
 
-Counting starts everywhere at one instant, when all is attached; calls that are under way then are not seen.
+Counting starts everywhere at one instant, when all is attached; calls that are under way then are not seen, and their
+returns are no news.
 """
 
 import mmap
@@ -13,7 +14,7 @@ from contextlib import ExitStack
 from typing import Final, NamedTuple
 
 from tui.bpf import compiler, kernel, plans
-from tui.bpf.attachment import Attachment
+from tui.bpf.attachment import HANDED_BYTES, Attachment
 from tui.bpf.counting import possible_cpus
 from tui.bpf.features import Method, sees_real_pids
 from tui.bpf.frames import Ended, Timed, hooks, left_by
@@ -23,12 +24,12 @@ from tui.bpf.ring import Ring
 from tui.owner import Owner
 
 _ROW: Final = 8  # cells of struct row
-_RETURNS: Final = 7  # one of them
+_RETURNS, _TURN = 6, 7  # two of them
 _SLOTS: Final = 4  # per CPU
 _FRAMES: Final = 65_536  # calls under way, where their memory allows
 _FRAME_MEMORY: Final = 16 << 20
 _BESIDE: Final = 72  # bytes that a hash keeps beside a value, its key included
-_TOOK_AT: Final = 8  # in a frame: whether it is to become a record
+_TOOK_AT: Final = 8  # in a frame: its lowest bit says whether it is to become a record
 
 
 class Totals(NamedTuple):
@@ -36,7 +37,8 @@ class Totals(NamedTuple):
 
     calls: int
     filtered: int  # that a condition left out
-    unmatched: int  # calls that never returned, and returns of calls that were not seen
+    unmatched: int  # calls that never returned, or weren't seen to: their function was taken off meanwhile
+    strays: int  # returns of calls that were not seen: they began before counting did, or found no room
     lost: int  # calls that found no room to wait for their return, or to be looked at
     dropped: int  # calls that found no room in the ring buffer or table
 
@@ -46,7 +48,7 @@ def memory(functions: int, *, ring: int = 0, rows: int = 0) -> int:
     maps = {spec.name: spec for spec in compiler.shipped("events").maps}
     each = sum(maps[name].value_size for name in ("stats", "plans"))
     slots = _SLOTS * possible_cpus() * maps["slots"].value_size
-    return functions * each + slots + _FRAME_MEMORY + ring + rows * (maps["counts"].key_size + _BESIDE)
+    return functions * each + slots + _FRAME_MEMORY + HANDED_BYTES + ring + rows * (maps["counts"].key_size + _BESIDE)
 
 
 class Events(Owner):
@@ -75,11 +77,13 @@ class Events(Owner):
         }  # fmt: skip
         try:
             self._loaded = self._owned.enter_context(Loaded(self._spec(), sizes))
-            self._cells = self._loaded.mapped("stats")
+            self._cells = self._loaded.mapped("stats", writable=True)
             self._write(wanted)
             self._ring = self._owned.enter_context(_ring(self._loaded.map("ring"), ring))
             program = "table" if rows else "trace"
-            self._attachment = self._owned.enter_context(Attachment(self._loaded, program, pid, method))
+            self._attachment = self._owned.enter_context(
+                Attachment(self._loaded, program, pid, method, next_turn=self._next_turn)
+            )
             self._attachment.attach(*hooks(places), off=off)
         except BaseException:
             self.close()
@@ -97,10 +101,8 @@ class Events(Owner):
     def totals(self) -> Totals:
         """All functions' totals now."""
         cells = (self._cells[at::_ROW].tolist() for at in range(_RETURNS))
-        calls, filtered, left, strays, unkept, lost, dropped = cells
-        unseen = sum(max(0, stray - kept) for stray, kept in zip(strays, unkept, strict=True))
-        unmatched = sum(left) + self._swept + unseen
-        return Totals(sum(calls), sum(filtered), unmatched, sum(lost), sum(dropped))
+        calls, filtered, left, strays, lost, dropped = map(sum, cells)
+        return Totals(calls, filtered, left + self._swept, strays, lost, dropped)
 
     def hits(self) -> tuple[list[int], list[int]]:
         """Calls, and returns, of each function now: what the target pays for."""
@@ -116,14 +118,16 @@ class Events(Owner):
         return [(key, struct.unpack("=Q", value)[0]) for key, value in rows]
 
     def sweep(self) -> None:
-        """Takes out the calls of threads that have ended, which never return; they count as unmatched from then on.
+        """Takes out the calls that never return: they count as unmatched from then on.
 
-        Only where threads can be told by their numbers: of one process, seen from outside of containers, not in Go.
+        Of functions that are taken off; and of threads that have ended, where threads can be told by their numbers: of
+        one process, seen from outside of containers, not in Go.
         """
-        if self._pid is None or not sees_real_pids():
-            return
-        for _, value in left_by(Ended(self._pid), self._loaded.map("frames"), self._frame, self._places):
-            self._swept += value[_TOOK_AT]
+        ended = Ended(self._pid) if self._pid is not None and sees_real_pids() else None
+        off = self._attachment.off
+        if ended is not None or off:
+            for _, value in left_by(ended, self._loaded.map("frames"), self._frame, self._places, off):
+                self._swept += value[_TOOK_AT] & 1
 
     def misses(self) -> int:
         """Hits that the kernel kept from the program."""
@@ -132,6 +136,9 @@ class Events(Owner):
     def close(self) -> None:
         """Detaches everything; a second time is harmless."""
         self._owned.close()
+
+    def _next_turn(self, function: int) -> None:
+        self._cells[function * _ROW + _TURN] += 1
 
     def _spec(self) -> ObjectSpec:
         """The program, with frames and keys as long as these plans need them."""

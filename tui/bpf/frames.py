@@ -1,11 +1,11 @@
 """Calls under way, as the programs keep them that see entries and returns: include/place.h.
 
-The cookies of their hooks, and frames of threads that have ended, which nothing else takes out.
+The cookies of their hooks, and frames that nothing else takes out: of threads that have ended, of functions taken off.
 """
 
 import os
 import struct
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Final, NamedTuple
 
 from tui.bpf import kernel
@@ -56,17 +56,23 @@ class Ended(dict[int, bool]):
 
 
 def left_by(
-    ended: Ended, frames: int, size: int, places: Sequence[Timed], useless: Callable[[bytes], bool] | None = None
+    ended: Ended | None,
+    frames: int,
+    size: int,
+    places: Sequence[Timed],
+    off: Collection[int] = (),
+    useless: Callable[[bytes], bool] | None = None,
 ) -> Iterator[tuple[int, bytes]]:
-    """Takes the frames (values of `size` bytes) of threads that have ended out of the map: functions' indexes, values.
+    """Takes frames (values of `size` bytes) out of the map whose calls never return: functions' indexes, values.
 
-    Not those of Go: a goroutine's end can't be told. Where there are many frames, it takes out the `useless` ones too.
+    Those of threads that have `ended`, but not in Go: a goroutine's end can't be told. Those of functions that are
+    taken `off`. Where there are many frames, the `useless` ones too.
     """
     keys = set(kernel.map_keys(frames, _PLACE.size, MOST_SWEPT))
     many = useless if len(keys) >= MOST_SWEPT // 2 else None
     for key in keys:
         runner, _, index = _PLACE.unpack(key)
-        over = not places[index].go and ended[runner]
+        over = index in off or (ended is not None and not places[index].go and ended[runner])
         if not over and many is None:
             continue
         value = kernel.map_lookup(frames, key, size)

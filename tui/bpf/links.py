@@ -21,6 +21,7 @@ PERF_EVENT_LIMIT = 100  # each takes the kernel about 0.1 s to detach, one after
 _REJECTED = (kernel.ENOTSUPP, errno.EINVAL, errno.EOPNOTSUPP, errno.EIO, errno.EILSEQ)
 _TRIES = 3
 _SPLIT, _THREADS = 16, 64  # parts of a part, and how many are tried at a time
+_RETURN_0 = bytes.fromhex("b7000000000000009500000000000000")  # r0 = 0; exit
 _UNPROBEABLE = "the kernel can't probe the instruction here"
 
 
@@ -143,6 +144,20 @@ class Links(Owner):
         self.detach(list(self._perf))
         while self._multi:
             os.close(self._multi.pop())
+
+
+def let_hits_finish(file: str, offset: int, pid: int | None) -> None:
+    """Waits for hits that one program has passed over, and another, which is also attached there, has yet to see.
+
+    From 6.12 the kernel may take a program off a place between the two (earlier it waits for the hits there first), but
+    it always waits for every hit after it took one off: so one that does nothing is put on and taken off.
+    """
+    program = -1
+    with Links() as passing, contextlib.suppress(OSError, BpfscopeError):  # no target, no hits
+        program = kernel.program_load(kernel.PROG_TYPE_KPROBE, kernel.ATTACH_UPROBE_MULTI, _RETURN_0, "passing")
+        passing.attach_multi(program, file, [Site(offset, 0)], pid or 0)
+    if program >= 0:
+        os.close(program)
 
 
 def _failure(error: OSError) -> BpfscopeError:

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from typing import Final, NamedTuple
 
 from tui.bpf import compiler, kernel
-from tui.bpf.attachment import Attachment, Hook
+from tui.bpf.attachment import HANDED_BYTES, Attachment, Hook
 from tui.bpf.counting import possible_cpus
 from tui.bpf.features import Method
 from tui.bpf.objects import Loaded
@@ -59,7 +59,7 @@ class Walked(NamedTuple):
 
 def memory(functions: int, stacks: int = STACKS) -> int:
     """Bytes of kernel memory that counting takes: 18 MB by default."""
-    return 2 * stacks * (_KEY + _BESIDE) + 8 * (possible_cpus() * _SLOTS * _SLOT + functions * _ROW)
+    return HANDED_BYTES + 2 * stacks * (_KEY + _BESIDE) + 8 * (possible_cpus() * _SLOTS * _SLOT + functions * _ROW)
 
 
 def parse(key: bytes) -> Walked:

@@ -3,7 +3,8 @@
     with Timing([Timed("/usr/bin/node", 4096)], pid=811, method=attach_method()) as timing:
         timing.attachment.rejected, timing.rows()
 
-Counting starts everywhere at one instant, when all is attached; calls that are under way then are not counted.
+Counting starts everywhere at one instant, when all is attached; calls that are under way then are not counted, and
+their returns are no news.
 """
 
 import struct
@@ -14,24 +15,26 @@ from operator import add
 from typing import Final, NamedTuple
 
 from tui.bpf import compiler, kernel
-from tui.bpf.attachment import Attachment
+from tui.bpf.attachment import HANDED_BYTES, Attachment
 from tui.bpf.counting import possible_cpus
 from tui.bpf.features import Method, sees_real_pids
 from tui.bpf.frames import MOST_SWEPT, Ended, Timed, hooks, left_by
 from tui.bpf.objects import Loaded
 from tui.owner import Owner
 
-FIGURES: Final = 16  # cells of a row before its buckets
+FIGURES: Final = 17  # cells of a row before its buckets
 BUCKETS: Final = 312  # eight to each power of two of nanoseconds: programs/latency.c
 _ROW: Final = FIGURES + BUCKETS
-_FRAME: Final = struct.Struct("=6Q3I3I")  # struct frame; of the last three: whether it was counted, and left
+_FRAME: Final = struct.Struct("=6Q3I2I3I")  # struct frame; the two: whether it was counted, and left
 _MEMBER: Final = struct.Struct("=Q16s")  # struct member: function, name
 _GROUPS: Final = 1_024  # rows of groups
-_OVERHEAD: Final = 12  # a row's cell that the kernel only reads
-_CALLED: Final = 13  # and those of calls, and returns, that are in groups
+_OVERHEAD: Final = 13  # a row's cell that the kernel only reads
+_CALLED: Final = 14  # and those of calls, and returns, that are in groups
+_TURN: Final = 16  # the other one that it only reads
+_KEEP, _SWEPT = 1, 2  # of the second cell of `control`
 _FRAMES: Final = (65_536, 2_048)  # calls under way: at least, and per CPU
 _RUNNERS: Final = (16_384, 1_024)  # threads and goroutines that are in one: the same
-_FRAME_BYTES, _RUNNER_BYTES, _GROUP_BYTES = 160, 88, 2_720  # of kernel memory, with what a hash keeps beside each
+_FRAME_BYTES, _RUNNER_BYTES, _GROUP_BYTES = 168, 112, 2_728  # of kernel memory, with what a hash keeps beside each
 
 
 class Row(NamedTuple):
@@ -40,13 +43,14 @@ class Row(NamedTuple):
     calls: int
     returns: int  # that belong to a call that was counted
     left: int  # calls that never returned: longjmp, an exception, a tail call
-    strays: int  # returns of calls that were not seen
+    strays: int  # returns of calls that were not seen: they began before counting did, or found no room
     full: int  # calls that were not timed: no room in the kernel's map
     nested: int  # calls that were not timed: the kernel keeps 64 nested return probes
     total: int
     own: int  # of the total, what no other probed function took
     children: int  # calls of other probed functions
     spent: int  # what these calls' own probes took besides
+    mixed: int  # returns whose `own` has others' time in it: of calls that never returned, or that they outlasted
     longest: int
     shortest: int
 
@@ -67,7 +71,7 @@ def _room(needed: tuple[int, int], cpus: int) -> int:
 def memory(functions: int, by: By = By.FUNCTION) -> int:
     """Bytes of kernel memory that timing so many functions takes on this machine."""
     cpus = possible_cpus()
-    under_way = _room(_FRAMES, cpus) * _FRAME_BYTES + _room(_RUNNERS, cpus) * _RUNNER_BYTES
+    under_way = _room(_FRAMES, cpus) * _FRAME_BYTES + _room(_RUNNERS, cpus) * _RUNNER_BYTES + HANDED_BYTES
     return functions * _ROW * 8 + under_way + (_GROUPS * _GROUP_BYTES if by else 0)
 
 
@@ -100,10 +104,11 @@ class Timing(Owner):
             self._loaded = self._owned.enter_context(Loaded(compiler.shipped("latency"), sizes))
             self._cells = self._loaded.mapped("stats", writable=True)
             self._control = self._loaded.mapped("control", writable=True)
+            self._control[1] = _SWEPT if self._sweeps else 0
             for index, overhead in enumerate(overheads):
                 self._cells[index * _ROW + _OVERHEAD] = overhead
             self._attachment = self._owned.enter_context(
-                Attachment(self._loaded, "latency", pid, method, {"by": int(by)})
+                Attachment(self._loaded, "latency", pid, method, {"by": int(by)}, self._next_turn)
             )
             self._attachment.attach(*hooks(places), off=off)
         except BaseException:
@@ -143,22 +148,29 @@ class Timing(Owner):
         return found
 
     def sweep(self) -> None:
-        """Takes out the calls of threads that have ended, which never return; they count as left from then on.
+        """Takes out the calls that never return: they count as left from then on.
 
-        Only where threads can be told by their numbers: of one process, seen from outside of containers, not in Go.
+        Of functions that are taken off; and of threads that have ended, where threads can be told by their numbers: of
+        one process, seen from outside of containers, not in Go.
         """
-        if self._pid is None or not self._sweeps:
+        ended = Ended(self._pid) if self._pid is not None and self._sweeps else None
+        off = self._attachment.off
+        if ended is None and not off:
             return
+        for index, value in left_by(ended, self._loaded.map("frames"), _FRAME.size, self._places, off, _was_left):
+            counted, left = _counted_and_left(value)
+            self._swept[index] += counted and not left
+        if ended is not None:
+            self._sweep_runners(ended)
+
+    def _sweep_runners(self, ended: Ended) -> None:
         tops = self._loaded.map("tops")
         runners = {struct.unpack("=Q", key)[0] for key in kernel.map_keys(tops, 8, MOST_SWEPT)}
-        ended = Ended(self._pid)
-        for index, value in left_by(ended, self._loaded.map("frames"), _FRAME.size, self._places, _was_left):
-            *_, counted, left, _ = _FRAME.unpack(value)
-            self._swept[index] += counted and not left
         gone = [runner for runner in runners if runner >> 32 == self._pid and ended[runner]]  # in Go it is no thread
         for runner in gone:
             kernel.map_delete(tops, struct.pack("=Q", runner))
-        self._control[1] = len(runners) - len(gone) < self._runners // 4
+        keep = len(runners) - len(gone) < self._runners // 4
+        self._control[1] = _SWEPT | (_KEEP if keep else 0)
 
     def misses(self) -> int:
         """Hits that the kernel kept from the program."""
@@ -168,11 +180,19 @@ class Timing(Owner):
         """Detaches everything; a second time is harmless."""
         self._owned.close()
 
+    def _next_turn(self, function: int) -> None:
+        self._cells[function * _ROW + _TURN] += 1
+
 
 def _was_left(frame: bytes) -> bool:
     """Whether a call has been left without a return: it was counted as such, and only a coroutine comes back to it."""
-    *_, left, _ = _FRAME.unpack(frame)
-    return bool(left)
+    _, left = _counted_and_left(frame)
+    return left
+
+
+def _counted_and_left(frame: bytes) -> tuple[bool, bool]:
+    *_, counted, left, _, _, _ = _FRAME.unpack(frame)
+    return bool(counted), bool(left)
 
 
 def _row(cells: "memoryview[int]", swept: int) -> tuple[Row, Sequence[int]]:

@@ -209,13 +209,12 @@ def thread_name(pid: int, tid: int) -> str:
 
 def _latency(row: Row, buckets: Sequence[int], cost: _Cost) -> Latency:
     untimed = row.full + row.nested
-    unmatched = row.left + max(0, row.strays - row.full)
     in_flight = max(0, row.calls - row.returns - row.left - untimed)
     return Latency(
         row.calls,
         row.returns,
         in_flight,
-        unmatched,
+        row.left,
         untimed,
         row.shortest,
         row.longest,
@@ -225,4 +224,5 @@ def _latency(row: Row, buckets: Sequence[int], cost: _Cost) -> Latency:
         buckets,
         cost.floor,
         row.spent + row.returns * cost.floor,
+        row.mixed,
     )

@@ -53,7 +53,7 @@ class Latency(NamedTuple):
     calls: int
     returns: int  # timed
     in_flight: int
-    unmatched: int  # calls that never returned, and returns of calls that were not seen
+    unmatched: int  # calls that never returned, or weren't seen to: their function was taken off meanwhile
     untimed: int  # calls that were not timed: no room, or too many return probes one in another
     min_ns: int
     max_ns: int
@@ -63,6 +63,7 @@ class Latency(NamedTuple):
     buckets: Sequence[int]  # calls by duration; `tui.collectors.histogram` knows the bounds
     floor_ns: int = 0  # how long a call seems to take at least, by what its probes take
     probe_ns: int = 0  # of the function's own time, what probes took: its own, and those of what it called
+    mixed: int = 0  # returns whose own time has others' in it: of unmatched calls in between, or that they outlasted
 
     @property
     def net_ns(self) -> int:
@@ -71,8 +72,11 @@ class Latency(NamedTuple):
 
     @property
     def doubtful(self) -> bool:
-        """Whether probes took most of the function's own time: the rest is hardly more than an estimate's error."""
-        return 2 * self.probe_ns > self.self_ns
+        """Whether the function's own time isn't well known.
+
+        Probes took most of it, and the rest is hardly more than an estimate's error; or other functions' is in it.
+        """
+        return 2 * self.probe_ns > self.self_ns or self.mixed > 0
 
 
 class LatencySample(NamedTuple):
@@ -153,7 +157,7 @@ class EventsSample(NamedTuple):
     calls: int  # of the probed functions since the start, also those that a condition left out
     seen: int  # events since the start
     dropped: int  # since the start: there was no room in the ring buffer
-    unmatched: int  # since the start: calls whose return wasn't seen, or the other way round
+    unmatched: int  # since the start: calls that never returned, or weren't seen to
     lost: int  # since the start: hits that the kernel did not hand to our program, calls that found no room
     ended: str = ""
     cost: Cost = Cost()
@@ -175,7 +179,7 @@ class ValuesSample(NamedTuple):
     names: tuple[str, ...]  # of the values
     rows: tuple[ValuesRow, ...]  # no two with the same values; in no order
     calls: int  # also those that a condition left out
-    unmatched: int  # calls whose return wasn't seen, where results are read
+    unmatched: int  # calls that never returned, or weren't seen to, where results are read
     lost: int  # calls whose values found no room, and hits that the kernel did not hand to our program
     ended: str = ""
     cost: Cost = Cost()

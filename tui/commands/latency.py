@@ -4,6 +4,7 @@ Percentiles come from a histogram with eight buckets to each power of two: what 
 are what the clock said between the hits at entry and return, with what the probe itself takes of that: under 1 µs, or
 some 10 µs where a function doesn't begin with an instruction that the kernel emulates (it is measured once on each
 machine, and said where it matters). SELF is the time that no other timed function took, without what probes took of it.
+The own time of a call that never returns (an exception, longjmp, a jump to another function) is in its caller's SELF.
 """
 
 import argparse
@@ -102,7 +103,7 @@ def _table(sample: LatencySample, rows: Sequence[Labelled], *, everything: bool)
     cost = f", costs {sample.cost.percent:.1f} % of the target's time" if not everything else ""
     yield f"{calls:>13,}{'':>63}  in {sample.elapsed:.1f} s, lost {sample.lost:,}{cost}\n"
     if everything and any(figures.doubtful and figures.returns for figures, _ in called):
-        yield f"{'~':>13} mostly the probes' own time: what is left after subtracting it is uncertain\n"
+        yield f"{'~':>13} uncertain: most of it was the probes' own time, or time of unmatched calls is in it\n"
     if not everything:
         yield "\n"
 

@@ -51,6 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
         whole.check(file)
     target = targets.resolve(arguments.target)
     functions = selection.pick_functions(target, arguments.module, arguments.patterns)
+    if arguments.bpftrace:
+        return running.show_bpftrace("stacks", target, functions, as_json=arguments.json)
     if not arguments.json:
         running.narrate_memory(memory(len(functions)))
     final: deque[StacksSample] = deque(maxlen=1)

@@ -242,6 +242,7 @@ class LatencyScreen(AttachedScreen[LatencySample]):
             row.group,
             f"{row.function.module} · {row.function.address:x}",
             f"the probe takes {text.duration(row.latency.floor_ns)} of each time" if row.latency.floor_ns else "",
+            f"~ of {text.plural(row.latency.mixed, 'call')} it has others' time in it" if row.latency.mixed else "",
             self.suspended.get(row.function, ""),
         ]
         return " · ".join(filter(None, notes))

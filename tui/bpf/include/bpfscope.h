@@ -32,17 +32,4 @@
 	} while (0)
 #endif
 
-/*
- * Leaves the program unless it is this generation's turn; then `counting` is 0 until everything is attached. `cell` is
- * what control.lookup gave: the map `control`, an array of one u64, is written by tui/bpf/attachment.py.
- */
-#define RUNNING(counting, cell)                           \
-	CONSTANT(generation, 0x67656e6572617469);         \
-	if (!cell)                                        \
-		return 0;                                 \
-	u64 counting = *(volatile u64 *)cell;             \
-	if (counting >> 1 != generation)                  \
-		return 0;                                 \
-	counting &= 1
-
 #endif

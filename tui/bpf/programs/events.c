@@ -4,11 +4,14 @@
  *
  * At the entry the values are read that the function's plan names, and its conditions on them are judged. Where results
  * or durations are wanted, the record waits as a frame for the call's return, found again by its place (place.h); there
- * the results are read and the other conditions judged. Frames of calls that don't fulfil the conditions, or began
- * before everything was attached, are kept as well: so their returns are known from those of calls that were not seen.
+ * the results are read and the other conditions judged. A return must only find its own call's frame, never one that a
+ * call left behind which didn't return (an exception, longjmp): so every call puts a frame in its place, those that
+ * don't fulfil the conditions too, or else takes out what is there. A function that is taken off and put back begins a
+ * new turn, and frames of another turn aren't its calls'. A return without a frame is of a call that began before that,
+ * or before everything was attached, or found no room: it says nothing about a call that was counted.
  *
  * stats    a row per function, mapped by the reader; additions are atomic
- * control  one cell: whose turn it is, and whether it counts
+ * control  whose turn it is, and whether it counts (running.h)
  * plans    what to read of each function's calls, written by tui/bpf/plans.py
  * slots    SLOTS records for each CPU to work in, since a preemptible kernel may let another hit come between: `busy`
  *          is taken by an exchange
@@ -18,6 +21,7 @@
  */
 #include <bpfscope.h>
 #include <place.h>
+#include "running.h"
 
 #define VALUES 8	/* at the entry, and as many at the return */
 #define STEPS 4		/* addresses that one value is read through */
@@ -34,9 +38,10 @@ enum { LESS = 1, EQUAL = 2, MORE = 4, BITS = 8 };
 
 struct row {
 	u64 calls, filtered, left;	/* a condition left it out; it never returned */
-	u64 strays, unkept;		/* returns without a frame, and calls that have none: of these, they are expected */
+	u64 strays;			/* returns without a frame */
 	u64 lost, dropped;		/* no room to wait or be looked at; none in `ring` or `counts` */
 	u64 returns;
+	u64 turn;			/* written by the reader: odd while the function is taken off */
 };
 
 struct fetch {		/* a register; or, with steps, what lies there: each but the last leads to the next address */
@@ -65,7 +70,7 @@ struct plan {
 };
 
 struct record {
-	u64 start, took;	/* of a frame, whether it is to become a record, in place of `took` */
+	u64 start, took;	/* of a frame, in place of `took`: twice its turn, and whether it is to become a record */
 	u64 thread, goroutine;
 	u64 comm[2];
 	u32 function, unreadable;	/* one bit for each value */
@@ -265,11 +270,15 @@ INLINE int hit(struct pt_regs *ctx, bool table)
 	if (tgid && thread >> 32 != tgid)
 		return 0;
 	u64 *cell = control.lookup(&zero);
-	RUNNING(counted, cell);
+	RUNNING(counted, cell, thread);
 	struct row *row = stats.lookup(&function);
 	struct plan *plan = plans.lookup(&function);
 
 	if (!row || !plan)
+		return 0;
+	u64 turn = *(volatile u64 *)&row->turn;
+
+	if (turn & OFF)
 		return 0;
 	struct place place = place_of(ctx, thread, cookie);
 	struct record *frame = NULL;
@@ -277,6 +286,14 @@ INLINE int hit(struct pt_regs *ctx, bool table)
 
 	if (plan->returns)
 		frame = frames.lookup(&place);
+	if (frame && (!returning || frame->took >> 1 != turn)) {	/* that call hasn't returned, or wasn't seen to */
+		if (frame->took & 1)
+			__sync_fetch_and_add(&row->left, 1);
+		if (returning) {
+			frames.delete(&place);
+			frame = NULL;
+		}
+	}
 	if (returning) {
 		if (counted)
 			__sync_fetch_and_add(&row->returns, 1);
@@ -285,7 +302,7 @@ INLINE int hit(struct pt_regs *ctx, bool table)
 				__sync_fetch_and_add(&row->strays, 1);
 			return 0;
 		}
-		if (!frame->took) {
+		if (!(frame->took & 1)) {
 			frames.delete(&place);
 			return 0;
 		}
@@ -294,8 +311,6 @@ INLINE int hit(struct pt_regs *ctx, bool table)
 			__sync_fetch_and_add(&row->calls, 1);
 		else if (!plan->returns)
 			return 0;
-		if (frame && frame->took)	/* it never returned */
-			__sync_fetch_and_add(&row->left, 1);
 	}
 
 	struct slot *slot = take_slot();
@@ -303,8 +318,6 @@ INLINE int hit(struct pt_regs *ctx, bool table)
 	if (!slot) {
 		if (returning || counted)
 			__sync_fetch_and_add(&row->lost, 1);
-		if (!returning && plan->returns)
-			__sync_fetch_and_add(&row->unkept, 1);
 		if (frame)
 			frames.delete(&place);
 		return 0;
@@ -339,10 +352,10 @@ INLINE int hit(struct pt_regs *ctx, bool table)
 		__sync_fetch_and_add(&row->filtered, 1);
 	wanted = wanted && counted;
 	if (!returning && plan->returns) {
-		record->took = wanted;
+		record->took = turn << 1 | wanted;
 		record->start = bpf_ktime_get_ns();
 		if (frames.update(&place, record)) {
-			__sync_fetch_and_add(&row->unkept, 1);
+			frames.delete(&place);
 			if (wanted)
 				__sync_fetch_and_add(&row->lost, 1);
 		}

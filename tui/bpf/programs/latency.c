@@ -2,10 +2,20 @@
  * Times per function: calls, returns, a histogram, total and self time; right under recursion, threads and goroutines.
  *
  * A call is a frame, found again at its return by its place (place.h).
- * The frames of one runner are linked to their parents, so that a return can subtract what other probed functions took
- * meanwhile. Frames that are deeper than a new one, or were entered since, have been left without a return (longjmp,
- * exceptions, panics): they are counted as left and lose their place among the parents, but stay to be found, because a
- * runner may have changed stacks (coroutines), and return all the same; then they aren't left any more.
+ * The frames of one runner are linked to their parents. Frames that are as deep as a new one, or deeper, have been left
+ * without a return (longjmp, exceptions, panics, a tail call): they are counted as left and lose their place among the
+ * parents, but stay to be found, because a runner may have changed stacks (coroutines), and return all the same; then
+ * they aren't left any more.
+ *
+ * A return must only find its own call's frame: every call puts one in its place, or else takes out what is there. A
+ * function that is taken off and put back begins a new turn, and frames of another turn aren't its calls'. A return
+ * without a frame is of a call that began before that, or before everything was attached, or found no room: it says
+ * nothing about a call that was counted.
+ *
+ * For self times each runner has a clock of what calls that are over took, which stands still otherwise. A frame keeps
+ * what it showed at the entry; a call's own time is what it took, less what the clock went on meanwhile; and then the
+ * clock goes on by that. So no moment is two functions' own, also where calls in between never returned: their own time
+ * is their caller's, which is counted as mixed. So is a call that returns while one is under way that began later.
  *
  * What a call's own probes take of its parent's time, beyond what the call itself seems to take, is added up beside it:
  * the reader, who has measured that, writes it into the function's row.
@@ -13,21 +23,27 @@
  * stats    a row per function, mapped by the reader; additions are atomic
  * groups   with `by`, the rows of each function's processes (1), threads (2) or threads' names (3); what finds no room
  *          there goes into `stats`. blank: such a row when it is new
- * control  two cells: whose turn it is, and whether it counts (frames are kept before that, too); and whether the tops
- *          of threads stay for their next calls, which saves a tenth: the reader takes out those of ended ones
+ * control  whose turn it is, and whether it counts (running.h; frames are kept before that, too); in a second cell,
+ *          SWEPT where the reader takes out the tops of threads that have ended, and KEEP while there is much room. With
+ *          KEEP a thread's top stays for its next call, which saves a tenth; with SWEPT it stays where calls were left,
+ *          because they may return all the same, and ask for the clock
  * frames   calls under way;  tops  the innermost call of each runner
  */
 #include <bpfscope.h>
 #include <place.h>
+#include "running.h"
 
 #define BUCKETS 312		/* eight to each power of two: the middle of one is at most 1/16 off */
+#define KEEP 1
+#define SWEPT 2
 #define MOST_LEFT 16		/* frames without a return that one hit takes out */
 #define FAR (8ULL << 20)	/* bytes: what is so much deeper lies on another stack, a signal's for example */
 #define MOST_NESTED 64		/* MAX_URETPROBE_DEPTH: include/linux/uprobes.h, 5.15 to 6.18 */
 
 struct row {
-	u64 calls, returns, left, strays, full, nested, total, self, children, spent, longest, shortest, overhead;
-	u64 called, returned, unused;	/* in groups */
+	u64 calls, returns, left, strays, full, nested, total, self, children, spent, mixed, longest, shortest;
+	u64 overhead, called, returned;	/* the reader's; of calls and returns in groups */
+	u64 turn;			/* the reader's: odd while the function is taken off */
 	u64 buckets[BUCKETS];
 };
 
@@ -37,12 +53,14 @@ struct member {
 
 struct frame {
 	u64 start, inner, depth, spent, name[2];
-	u32 function, children, nesting, counted, left, unused;
+	u32 function, children, nesting, counted, left, turn, gone, unused;
 };
 
 struct top {
 	u64 depth;
 	u32 function, nesting;
+	u64 inner, spent;	/* what calls that are over took, and their probes; a frame has what was here at its entry */
+	u32 children, gone;	/* calls that are over; and that were left */
 };
 
 BPF_F_TABLE("array", u32, struct row, stats, 1, BPF_F_MMAPABLE);
@@ -103,6 +121,23 @@ static inline struct row *row_of(u32 function, u64 *name, u64 by)
 	return stats.lookup(&function);
 }
 
+/* What was added to a sum since; nothing, where the sum is another: the runner's top has been made anew. */
+static inline u64 since(u64 now, u64 before)
+{
+	return now > before ? now - before : 0;
+}
+
+/* A frame that no return is to find any more. */
+static inline __attribute__((always_inline)) void forget(struct place *place, struct frame *frame, u64 by)
+{
+	u32 counted = frame->counted && !frame->left;
+	struct row *row = row_of(place->function, frame->name, by);
+
+	frames.delete(place);
+	if (row && counted)
+		__sync_fetch_and_add(&row->left, 1);
+}
+
 int latency(struct pt_regs *ctx)
 {
 	u64 now = 0;
@@ -117,18 +152,27 @@ int latency(struct pt_regs *ctx)
 
 	if (tgid && thread >> 32 != tgid)
 		return 0;
-	u64 *cell = control.lookup(&zero), *keep = control.lookup(&one);
-	RUNNING(counted, cell);
-	struct place place = place_of(ctx, thread, cookie);
+	u64 *cell = control.lookup(&zero), *stay = control.lookup(&one);
+	RUNNING(counted, cell, thread);
+	if (!stay)
+		return 0;
 
 	struct row *base = stats.lookup(&function);
 	if (!base)
 		return 0;
+	u32 turn = *(volatile u64 *)&base->turn;
+	if (turn & OFF)
+		return 0;
+	struct place place = place_of(ctx, thread, cookie);
 	struct top *top = tops.lookup(&place.runner);
 	struct frame *frame = NULL;
 
 	if (cookie & RETURN) {
 		frame = frames.lookup(&place);
+		if (frame && frame->turn != turn) {
+			forget(&place, frame, by);
+			frame = NULL;
+		}
 		if (!frame) {
 			if (counted)
 				__sync_fetch_and_add(&base->strays, 1);
@@ -141,11 +185,11 @@ int latency(struct pt_regs *ctx)
 		for (int i = 0; i < MOST_LEFT && top->depth; i++) {
 			if (top->depth < place.depth || top->depth - place.depth > FAR)
 				break;
-			if (top->depth == place.depth && (frame ? top->function == function : top->function != function))
-				break;	/* this call itself; or, at an entry, one that goes on as this: a tail call */
+			if (frame && top->depth == place.depth && top->function == function)
+				break;	/* this call itself */
 			struct place gone = { .runner = place.runner, .depth = top->depth, .function = top->function };
 			struct frame *old = frames.lookup(&gone);
-			if (!old || old->left) {	/* tail calls to one another have made a circle of parents */
+			if (!old || old->left) {	/* it was taken out; or parents have come to be a circle */
 				top->depth = 0;
 				top->nesting = 0;
 				break;
@@ -154,6 +198,7 @@ int latency(struct pt_regs *ctx)
 			top->depth = old->depth;
 			top->function = old->function;
 			top->nesting = old->nesting;
+			top->gone++;
 			u32 other = gone.function, was_counted = old->counted;
 			struct row *of = row_of(other, old->name, by);
 			if (of && was_counted)
@@ -162,32 +207,38 @@ int latency(struct pt_regs *ctx)
 	}
 
 	if (frame) {
-		u64 took = now - frame->start, inner = frame->inner, spent = frame->spent;
+		u64 took = now - frame->start, inner = 0, spent = 0;
 		struct row *row = row_of(function, frame->name, by);
-		struct place parent = { .runner = place.runner, .depth = frame->depth, .function = frame->function };
-		u32 nesting = frame->nesting, children = frame->children;
-		u64 was_counted = frame->counted, was_left = frame->left;
+		u64 depth = frame->depth;
+		u32 outer = frame->function, nesting = frame->nesting, children = 0, mixed = 1;
+		u32 was_counted = frame->counted, was_left = frame->left;
 
 		if (!row)
 			return 0;
+		if (top) {
+			inner = since(top->inner, frame->inner);
+			if (inner > took)
+				inner = took;
+			spent = since(top->spent, frame->spent);
+			children = since(top->children, frame->children);
+			mixed = top->depth != place.depth || top->function != function || top->gone != frame->gone;
+			top->inner += took - inner;
+			top->spent = frame->spent + base->overhead;
+			top->children = frame->children + 1;
+			top->gone = frame->gone;
+		}
 		frames.delete(&place);
 		if (was_left) {
 			if (was_counted)
 				__sync_fetch_and_add(&row->left, -1);
-		} else if (!parent.depth && (cookie & GO || !keep || !*keep)) {
+			if (cookie & URETPROBE)
+				mixed = 0;	/* after a tail call the kernel tells of both returns, the inner one first */
+		} else if (!depth && (cookie & GO || !(*stay & (top && top->gone ? KEEP | SWEPT : KEEP)))) {
 			tops.delete(&place.runner);
 		} else if (top) {
-			top->depth = parent.depth;
-			top->function = parent.function;
+			top->depth = depth;
+			top->function = outer;
 			top->nesting = nesting;
-		}
-		if (parent.depth) {
-			struct frame *outer = frames.lookup(&parent);
-			if (outer) {
-				outer->inner += took;
-				outer->children++;
-				outer->spent += base->overhead;
-			}
 		}
 		if (!was_counted)
 			return 0;
@@ -195,9 +246,11 @@ int latency(struct pt_regs *ctx)
 		if (by)
 			__sync_fetch_and_add(&base->returned, 1);
 		__sync_fetch_and_add(&row->total, took);
-		__sync_fetch_and_add(&row->self, inner < took ? took - inner : 0);
+		__sync_fetch_and_add(&row->self, took - inner);
 		__sync_fetch_and_add(&row->children, children);
 		__sync_fetch_and_add(&row->spent, spent);
+		if (mixed)
+			__sync_fetch_and_add(&row->mixed, 1);
 		raise(&row->longest, took);
 		raise(&row->shortest, ~took);
 		u64 bucket = bucket_of(took);
@@ -206,7 +259,7 @@ int latency(struct pt_regs *ctx)
 		return 0;
 	}
 
-	struct frame new = { .counted = counted };
+	struct frame new = { .counted = counted, .turn = turn };
 	struct row *row = base;
 	if (by) {
 		struct row *empty = blank.lookup(&zero);
@@ -229,43 +282,59 @@ int latency(struct pt_regs *ctx)
 		new.depth = top->depth;
 		new.function = top->function;
 		new.nesting = top->nesting;
+		new.inner = top->inner;
+		new.spent = top->spent;
+		new.children = top->children;
+		new.gone = top->gone;
 	}
 	if (counted) {
 		__sync_fetch_and_add(&row->calls, 1);
 		if (by)
 			__sync_fetch_and_add(&base->called, 1);
 	}
-	struct top mine = { .depth = place.depth, .function = function, .nesting = new.nesting };
-	if (cookie & URETPROBE && ++mine.nesting > MOST_NESTED) {
+	u32 nesting = new.nesting, untimed = 0;
+	if (cookie & URETPROBE && ++nesting > MOST_NESTED) {
+		untimed = 1;	/* the kernel keeps no more: this return will not be seen */
 		if (counted)
 			__sync_fetch_and_add(&row->nested, 1);
-		return 0;	/* the kernel keeps no more: this return will not be seen */
-	}
-	if (top) {
-		*top = mine;
-	} else if (tops.update(&place.runner, &mine)) {
-		if (counted)
-			__sync_fetch_and_add(&row->full, 1);
-		return 0;
-	}
-	new.start = bpf_ktime_get_ns();
-	if (!frames.insert(&place, &new))
-		return 0;
+	} else if (top) {
+		top->depth = place.depth;
+		top->function = function;
+		top->nesting = nesting;
+	} else {
+		struct top mine = { .depth = place.depth, .function = function, .nesting = nesting };
 
-	/* There is no room; or one of the same function at the same depth, below a tail call, has been left too. */
+		if (tops.update(&place.runner, &mine)) {
+			untimed = 1;
+			if (counted)
+				__sync_fetch_and_add(&row->full, 1);
+		}
+	}
+	if (!untimed) {
+		new.start = bpf_ktime_get_ns();
+		if (!frames.insert(&place, &new))
+			return 0;
+	}
+
+	/* There is no room; or one of the same function at the same depth is there, which has been left too. */
 	frame = frames.lookup(&place);
-	if (frame) {
+	if (frame && untimed) {
+		forget(&place, frame, by);
+	} else if (frame) {
 		struct row *of = row_of(function, frame->name, by);
 		if (of && frame->counted && !frame->left)
 			__sync_fetch_and_add(&of->left, 1);
 		*frame = new;
-		return 0;
+	} else if (!untimed) {
+		if (counted)
+			__sync_fetch_and_add(&row->full, 1);
+		if (top) {
+			top->depth = new.depth;
+			top->function = new.function;
+			top->nesting = new.nesting;
+		} else {
+			tops.delete(&place.runner);
+		}
 	}
-	mine.depth = new.depth;
-	mine.function = new.function;
-	mine.nesting = new.nesting;
-	tops.update(&place.runner, &mine);
-	if (counted)
-		__sync_fetch_and_add(&row->full, 1);
 	return 0;
 }

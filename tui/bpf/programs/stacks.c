@@ -14,11 +14,12 @@
  *            another thread on the same CPU, so each is taken by an exchange. They tell the reader who is under way
  * rows       figures of each function, mapped by the reader; additions are atomic. Those of the two kinds of turns are
  *            apart, so that a reading has exactly the calls whose stacks it has
- * control    one cell: whose turn it is, and whether it counts
+ * control    whose turn it is, and whether it counts (running.h)
  *
  * A hit's cookie is the function's index. Cost: 0.5 µs over an empty program, and 40 ns for each caller.
  */
 #include <bpfscope.h>
+#include "running.h"
 
 #define FRAMES 127
 #define SLOTS 8			/* per CPU */
@@ -59,13 +60,14 @@ static inline u64 canonical(u64 address, u64 begin, u64 size, u64 ip)
 int stacks(struct pt_regs *ctx)
 {
 	CONSTANT(tgid, 0x7467696474676964);	/* only this process; 0: the link filters */
-	u32 process = bpf_get_current_pid_tgid() >> 32, function = bpf_get_attach_cookie(ctx), zero = 0;
+	u64 thread = bpf_get_current_pid_tgid();
+	u32 process = thread >> 32, function = bpf_get_attach_cookie(ctx), zero = 0;
 	u32 first = bpf_get_smp_processor_id() * SLOTS;
 
 	if (tgid && process != tgid)
 		return 0;
 	u64 *cell = control.lookup(&zero);
-	RUNNING(counting, cell);
+	RUNNING(counting, cell, thread);
 	if (!counting)
 		return 0;
 	struct row *row = rows.lookup(&function);
