@@ -20,7 +20,7 @@ def _register(fields: Fields, name: str) -> Register:
 
 
 def _value(fields: Fields) -> Register | int:
-    if fields["register"] is not None:
+    if fields["register"]:
         return _register(fields, "register")
     return ops.signed(int(fields["number"], 0))
 
