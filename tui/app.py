@@ -162,6 +162,7 @@ class Bpfscope(App[None]):
             self.pop_screen()
         for screen in probe.views.screens.values():
             self._drop(screen)
+        self.sources.left(probe.target.pid)
         if isinstance(self.screen, FunctionsScreen):
             self.screen.left(probe)
 
@@ -187,11 +188,14 @@ class Bpfscope(App[None]):
 
     async def action_quit(self) -> None:
         """Quit; ask first while something is attached."""
-        if isinstance(self.screen, ConfirmScreen):
+        if isinstance(self.screen, ConfirmScreen) and self.screen.quits:
             self.screen.dismiss(True)
-        elif attached := self._attached():
+            return
+        if isinstance(self.screen, ConfirmScreen):
+            self.screen.dismiss(False)
+        if attached := self._attached():
             question = f"Detach {text.plural(attached, 'function')} and quit?"
-            self.push_screen(ConfirmScreen(question), lambda yes: self._quit() if yes else None)
+            self.push_screen(ConfirmScreen(question, quits=True), lambda yes: self._quit() if yes else None)
         else:
             self._quit()
 

@@ -122,8 +122,7 @@ def test_escape_detaches_and_goes_back(console: Open, start: Start) -> None:
     walk.to_functions(terminal, target.pid)
     walk.to_calls(terminal, "alpha")
     programs, links = walk.program_ids(terminal.pid()), walk.link_ids(terminal.pid())
-    terminal.keys("Escape")
-    walk.wait_functions(terminal, target.pid)
+    walk.leave(terminal, target.pid)
     walk.wait_gone(programs, links)
     terminal.keys("q")
     assert walk.restored(terminal) == 0

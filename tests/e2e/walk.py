@@ -57,6 +57,14 @@ def _is_row(line: str, name: str, number: str) -> bool:
     return name in line and re.search(rf"(?<![\d,.]){re.escape(number)}(?![\d,.])", line) is not None
 
 
+def leave(terminal: Terminal, pid: int) -> None:
+    """Back to the functions with `esc`; what has been measured for a while is given up only after a question."""
+    terminal.keys("Escape")
+    if "and go back?" in terminal.wait_for(rf"and go back\?|\S {pid}\b[\s\S]*\d+ functions?[\s\S]*enter"):
+        terminal.keys("Enter")
+    wait_functions(terminal, pid)
+
+
 def quit_detaching(terminal: Terminal) -> None:
     """Quits with `q`, says yes, and checks that the terminal is as before and nothing is left in the kernel."""
     programs, links = program_ids(terminal.pid()), link_ids(terminal.pid())

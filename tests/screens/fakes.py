@@ -138,6 +138,7 @@ class FakeProbing:
     removed: list[tuple[Function, ...]] = field(default_factory=list)
     refuse: str = ""  # why `add` fails
     hold: asyncio.Event | None = None  # closing waits for it
+    cost: Cost = COST
     _queue: "asyncio.Queue[CountsSample]" = field(default_factory=asyncio.Queue)
 
     async def add(self, functions: Sequence[Function]) -> Attached:
@@ -157,7 +158,7 @@ class FakeProbing:
         """Yield a sample; the clock starts at 1,000."""
         self.calls |= calls
         totals = tuple(self.calls.get(one.name, 0) for one in self.functions)
-        self._queue.put_nowait(CountsSample(1000 + time, time, self.functions, totals, lost, ended, COST))
+        self._queue.put_nowait(CountsSample(1000 + time, time, self.functions, totals, lost, ended, self.cost))
 
     async def readings(self, interval: float) -> AsyncIterator[CountsSample]:
         """What `tick` was given."""
@@ -280,6 +281,7 @@ class FakeSources:
         self.asked: list[tuple[Function, ...]] = []
         self.intervals: list[float] = []
         self.readings: asyncio.Queue[ProcessesSample] | None = None
+        self.over: list[int] = []  # of whose probes all views are closed
         self.watched = 0  # how many iterators over processes or interfaces are alive
         self.network: tuple[Interface, ...] = INTERFACES
         self.network_readings: asyncio.Queue[InterfacesSample] | None = None
@@ -333,6 +335,10 @@ class FakeSources:
     def memory(self, view: str, functions: int) -> int:
         """A round number for what isn't counting."""
         return 0 if view == "calls" else 11 * MIB + functions * 2_700
+
+    def left(self, pid: int) -> None:
+        """Note that a probe is over."""
+        self.over.append(pid)
 
     async def modules(self, pid: int) -> tuple[Module, ...]:
         """The same for every process."""

@@ -9,14 +9,14 @@ from textual.pilot import Pilot
 from tests.screens.fakes import FakeSources, timed
 from tests.screens.steps import at, context, detail, functions, keys, painted, probe, state, type_filter, until
 from tui.app import Bpfscope
-from tui.collectors.samples import Cost, LatencySample
-from tui.elf.names import Skipped
+from tui.collectors.samples import Cost, LatencySample, Suspended
 from tui.errors import BpfscopeError
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.functions import FunctionsScreen
 from tui.screens.latencies import COLUMNS, Latencies
 from tui.screens.latency import LatencyScreen
 from tui.screens.probe import ProbeScreen
+from tui.screens.skipped import SkippedScreen
 from tui.widgets.histogram import HeatMap, Histogram
 
 US, MS = 1_000, 1_000_000
@@ -213,12 +213,19 @@ async def test_what_the_budget_took_off(sources: FakeSources) -> None:
         screen = await latency(pilot, sources)
         timing = sources.timings[-1]
         reason = "the probes took 31 % of the target's time, and the budget is 10 %"
-        cost = Cost(4.0, 10.0, (Skipped(timing.functions[0], reason),))
+        cost = Cost(4.0, 10.0, (Suspended(timing.functions[0], reason, 3.0),))
         timing.give(LatencySample(1001, 1, timing.functions, (timed(5 * US),) * 3, 0, cost=cost))
         await until(pilot, lambda: screen.sample is not None and screen.suspended)
         assert "costs 4.0 % of its time (budget 10 %) · 1 taken off (u)" in state(screen)
         assert "u put back" in keys(screen)
-        assert reason in detail(screen)
+        assert f"taken off after 00:03: {reason}" in detail(screen)
+        assert painted(screen)[1].startswith("▌×")
+        await pilot.press("x")
+        listed = await at(pilot, SkippedScreen)
+        assert state(listed) == "1 function is not probed"
+        assert f"taken off after 00:03: {reason}" in detail(listed)
+        await pilot.press("escape")
+        await at(pilot, LatencyScreen)
         await pilot.press("u")
         await until(pilot, lambda: timing.undone == 1)
         timing.give(LatencySample(1002, 2, timing.functions, (timed(5 * US),) * 3, 0, cost=Cost(33.0)))

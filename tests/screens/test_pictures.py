@@ -9,7 +9,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from tests.screens.fakes import HOSTILE, MODULES, PROCESSES, FakeSources, events_sample, function, timed
+from tests.screens.fakes import HOSTILE, MODULES, PROCESSES, RECURSIVE, FakeSources, events_sample, function, timed
 from tests.screens.steps import at, functions, probe, processes, ticks, type_filter, until
 from tests.screens.test_arguments_screen import arguments
 from tests.screens.test_events_screen import events
@@ -17,7 +17,7 @@ from tests.screens.test_latency_screen import latency
 from tests.screens.test_stacks_screen import sample, stacks
 from tests.screens.workloads import called, happened, read
 from tui.app import Bpfscope
-from tui.collectors.samples import Process
+from tui.collectors.samples import Cost, Process, Suspended
 from tui.elf.names import Skipped
 from tui.screens.arguments import ArgumentsScreen
 from tui.screens.attached import AttachedScreen
@@ -236,6 +236,18 @@ def test_skipped(picture: Compare, sources: FakeSources, size: tuple[int, int]) 
         await ticks(pilot, screen, probing, {})
         await pilot.press("x")
         await at(pilot, SkippedScreen)
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_taken_off(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        screen = await counted(pilot, sources)
+        reason = "the probes took 51 % of the target's time, and the budget is 10 %"
+        sources.probing.cost = Cost(4.0, 10.0, (Suspended(RECURSIVE, reason, 45.0),), 3.1)
+        await ticks(pilot, screen, sources.probing, {"main.fibonacciLoop": 5_000}, {"main.fibonacciLoop": 5_100})
+        await pilot.press("end")
 
     check(picture, sources, size, steps)
 

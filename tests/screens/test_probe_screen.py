@@ -23,7 +23,7 @@ from tests.screens.steps import (
     until,
 )
 from tui.app import Bpfscope
-from tui.collectors.samples import CountsSample
+from tui.collectors.samples import Cost, CountsSample, Suspended
 from tui.elf.names import Skipped
 from tui.screens.attached import STOPPING
 from tui.screens.bpftrace import BpftraceScreen
@@ -258,6 +258,46 @@ async def test_esc_detaches_and_returns_to_the_same_row(sources: FakeSources) ->
         assert chooser.functions.row is row
         assert chooser.functions.scroll_y == scroll
         assert chooser.prompt.text == "runtime"
+
+
+async def test_esc_asks_once_there_is_something_to_lose(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
+        screen, probing = await probe(pilot, sources)
+        await ticks(pilot, screen, probing, FIRST, THEN, step=4)
+        for no in ("escape", "n", "ctrl+c"):
+            await pilot.press("escape")
+            question = await at(pilot, ConfirmScreen)
+            assert question.question == "Detach 3 functions and go back?"
+            await pilot.press(no)
+            if no == "ctrl+c":
+                question = await at(pilot, ConfirmScreen)
+                assert question.question == "Detach 3 functions and quit?"
+                await pilot.press("n")
+            assert await at(pilot, ProbeScreen) is screen
+        assert probing.closed == 0
+        await pilot.press("escape", "enter")
+        await at(pilot, FunctionsScreen)
+        assert probing.closed == 1
+        assert sources.over == [2696]
+
+
+async def test_what_the_budget_took_off_is_marked(sources: FakeSources) -> None:
+    sources.skipped = (Skipped(CACHE, "too short"),)
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen, probing = await probe(pilot, sources)
+        await ticks(pilot, screen, probing, FIRST)
+        reason = "the probes took 31 % of the target's time, and the budget is 10 %"
+        probing.cost = Cost(4.0, 10.0, (Suspended(LOOP, reason, 1.5),))
+        await ticks(pilot, screen, probing, THEN)
+        row = next(line for line in painted(screen) if LOOP.name in line)
+        assert row[1] == "×"
+        assert row.split()[-3:] == ["240", "–", "–"]
+        await pilot.press("x")
+        listed = await at(pilot, SkippedScreen)
+        assert state(listed) == "2 functions are not probed · 1 of them taken off by the budget: u puts them back"
+        assert any(f"taken off after 00:01: {reason}" in line for line in painted(listed))
+        await pilot.press("escape", "u")
+        await until(pilot, lambda: probing.undone == 1)
 
 
 async def test_leaving_while_it_attaches_detaches_all_the_same(sources: FakeSources) -> None:

@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Self
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.collectors import budget
-from tui.collectors.budget import Guard, dearest
+from tui.bpf.features import Method
+from tui.collectors import budget, calibration
+from tui.collectors.budget import Guard, HeldBack, dearest, hold_back
+from tui.collectors.calibration import ASSUMED
 from tui.elf.names import Function
 
 SECOND = 1_000_000_000
@@ -96,6 +99,98 @@ def test_what_hardly_costs_anything_stays(world: World) -> None:
     world.run(guard, 30)
     assert not world.off
     assert guard.cost.percent == pytest.approx(60, abs=1)
+
+
+def test_of_many_what_hardly_costs_anything_stays_too(world: World) -> None:
+    world.shares, world.speed = {function(number): 0.0188 for number in range(40)}, 0.012  # 75 % of a hundredth
+    guard = Guard(world, 1, 10.0)
+    world.run(guard, 30)
+    assert not world.off
+    assert guard.cost.percent == pytest.approx(75.2, abs=1)
+    assert guard.cost.cpu_percent == pytest.approx(0.9, abs=0.02)
+    assert guard.cost.tolerated
+
+
+def test_the_words_name_what_exceeded_what(world: World) -> None:
+    world.shares = {function(number): 0.00251 for number in range(40)}  # 10.04 %, which is more than 10 %
+    guard = Guard(world, 1, 10.0)
+    world.run(guard, 120)
+    assert guard.cost.suspended[0].reason == "the probes took 10.04 % of the target's time, and the budget is 10 %"
+    assert guard.cost.suspended[0].after == pytest.approx(10, abs=1)
+
+
+def test_probes_on_one_target_share_a_budget(world: World) -> None:
+    world.shares = {function(number): 0.002 for number in range(40)}  # 8 %
+    other = World({function(number): 0.0005 for number in range(40)} | {function(7): 0.05})
+    guard = Guard(world, 1, 10.0)
+    guard.join(other)
+    end = world.now + 5
+    while world.now < end:
+        for one, share in other.shares.items():
+            if one not in other.off:
+                other.spent_by[one] = other.spent_by.get(one, 0) + share * (guard.due - world.now) * SECOND
+        world.run(guard, guard.due - world.now)
+    assert other.off == {function(7)}
+    assert len(guard.cost_of(world).suspended) == len(world.off) < 40
+    assert [one.function for one in guard.cost_of(other).suspended] == [function(7)]
+    guard.undo()
+    assert not world.off
+    assert not other.off
+    assert guard.cost_of(other).limit is None
+    guard.leave(other)
+    assert guard.cost_of(other).suspended == ()
+
+
+class Trial:
+    """Stands for a batch whose places are hit so often while it is on."""
+
+    hits: Sequence[int] = ()
+
+    def __init__(self, *_: object) -> None:
+        pass
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def calls(self) -> Sequence[int]:
+        return self.hits
+
+
+@pytest.mark.parametrize(
+    ("hits", "cpu", "held", "percent"),
+    [
+        ((10, 2), 200_000, 0, 0.0),  # 0.4 % of a CPU, of which they would take 0.3 %
+        ((100, 900), 50_000_000, 0, 0.0),  # 9 %: within the budget
+        ((100, 1_900), 50_000_000, 1, 17.2),
+        ((9_000, 90_000), 50_000_000, 2, 100.0),
+    ],
+)
+def test_what_is_held_back(
+    monkeypatch: pytest.MonkeyPatch, hits: Sequence[int], cpu: int, held: int, percent: float
+) -> None:
+    clock = iter((100.0, 100.05))
+    cpus = iter((0, cpu))
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setattr(budget, "cpu_time", lambda _: next(cpus))
+    monkeypatch.setattr(budget, "Batch", Trial)
+    monkeypatch.setattr(calibration, "known", lambda: ASSUMED)
+    monkeypatch.setattr(Trial, "hits", (*hits, *[0] * 38))
+    found = hold_back([function(number) for number in range(40)], (), [5_000] * 40, 1, Method.MULTI, 10.0)
+    assert len(found.functions) == held
+    assert found.percent == pytest.approx(percent, abs=0.1)
+
+
+def test_what_was_never_on_is_said_so() -> None:
+    guard = Guard(World({function(1): 0.1}), 1, 10.0, HeldBack((function(1),), 15.2, (0,)))
+    (one,) = guard.cost.suspended
+    assert (one.after, one.reason) == (
+        0.0,
+        "the probes would take 15 % of the target's time, and the budget is 10 %",
+    )
 
 
 def test_within_the_budget_nothing_happens(world: World) -> None:

@@ -206,7 +206,7 @@ def test_trace_as_json(program: str, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert summary == {
         "kind": "summary", "attached": 1, "skipped": [], "elapsed_ns": 2_000_000_000, "events": 2, "dropped": 3,
         "unmatched": 2, "lost": 1, "calls": 9, "ended": "exited 0",
-        "cost_percent": 0.0, "budget_percent": 10.0, "suspended": [],
+        "cost_percent": 0.0, "cost_cpu_percent": 0.0, "budget_percent": 10.0, "suspended": [],
     }  # fmt: skip
     assert [row["ph"] for row in json.loads(path.read_text())] == ["M", "X", "i"]
 
@@ -219,7 +219,8 @@ def test_trace_as_text(program: str, capsys: pytest.CaptureFixture[str]) -> None
     assert second.endswith('    812       –  run(n=?, name="a text that is …")')
     assert len(second) <= 80
     memory, *narrated = narration.splitlines()
-    assert memory.startswith("the kernel keeps 2")
+    assert memory.startswith("takes 2")
+    assert memory.endswith(" MiB in the kernel")
     assert narrated == [
         "tracing 1 function; Ctrl-C ends it",
         "the target exited 0",

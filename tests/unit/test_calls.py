@@ -3,7 +3,7 @@
 import pytest
 
 from tests.screens.fakes import CACHE, LOOP, RECURSIVE
-from tui.collectors.samples import CountsSample
+from tui.collectors.samples import Cost, CountsSample, Suspended
 from tui.elf.names import Function, Skipped
 from tui.screens.calls import Calls, document
 from tui.screens.target import Target
@@ -34,6 +34,29 @@ def test_rates_and_shares() -> None:
     assert figures(calls) == {LOOP.name: (80, 100.0), CACHE.name: (20, 20.0)}
     assert [row.share for row in calls.rows()] == [0.8, 0.2]
     assert (calls.total, calls.per_second) == (100, 120.0)
+
+
+def off(*functions: Function) -> Cost:
+    return Cost(4.0, 10.0, tuple(Suspended(one, "the probes took 31 %", 0.5) for one in functions))
+
+
+def test_a_count_that_has_stopped_has_no_rate_and_no_share() -> None:
+    calls = taken(sample(0, {LOOP: 0, CACHE: 0, RECURSIVE: 0}))
+    calls.take(sample(1, {LOOP: 900, CACHE: 30, RECURSIVE: 10})._replace(cost=off(LOOP)))
+    loop, cache, _ = calls.rows()
+    assert (loop.off, loop.calls, loop.per_second, loop.share) == (True, 900, 0.0, 0.0)
+    assert (cache.off, cache.per_second, cache.share) == (False, 30.0, 0.75)
+    assert calls.per_second == 40
+
+
+def test_a_count_that_was_put_back_lacks_calls() -> None:
+    calls = taken(sample(0, {LOOP: 0, CACHE: 0}))
+    calls.take(sample(1, {LOOP: 900, CACHE: 30})._replace(cost=off(LOOP)))
+    calls.take(sample(2, {LOOP: 950, CACHE: 50}))
+    assert [(row.off, row.gap, row.per_second) for row in calls.rows()] == [(False, True, 50.0), (False, False, 20.0)]
+    calls.reset()
+    calls.take(sample(3, {LOOP: 999, CACHE: 50}))
+    assert [row.gap for row in calls.rows()] == [False, False]
 
 
 def test_no_calls_have_no_share() -> None:
@@ -97,6 +120,7 @@ def test_the_exported_document() -> None:
         "lost": 2,
         "ended": None,
         "cost_percent": 0.0,
+        "cost_cpu_percent": 0.0,
         "budget_percent": None,
         "suspended": [],
     }

@@ -8,7 +8,8 @@ import pytest
 
 from tests.unit.elf_files import CODE_AT, IFUNC, Elf, Symbol
 from tui import cli
-from tui.collectors.samples import Attached, CountsSample
+from tui.collectors.budget import Guard
+from tui.collectors.samples import Attached, Cost, CountsSample, Suspended
 from tui.collectors.target import Target
 from tui.commands import count, selection
 from tui.elf.names import Function, Module, Skipped
@@ -126,6 +127,24 @@ def test_count_as_text(program: str, fake_probe: None, capsys: pytest.CaptureFix
     assert "counting 2 functions" in narration
     assert "skipped memcpy: an indirect function" in narration
     assert "the target exited 0" in narration
+
+
+def test_count_of_what_was_taken_off(
+    program: str, fake_probe: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def cost(guard: Guard) -> Cost:
+        dearest = guard._joined[0].probe.functions[-1]
+        return Cost(4.0, 10.0, (Suspended(dearest, "the probes took 31 % of the target's time", 0.5),))
+
+    monkeypatch.setattr(Guard, "cost", property(cost))
+    assert cli.main(["count", program, "main", "*run*", "fib*", "-i", "0.01"]) == 0
+    out, narration = capsys.readouterr()
+    assert narration.count("taken off, its numbers stop here: ") == 1
+    assert "the probes took 31 % of the target's time; --budget off leaves them on" in narration
+    assert ", 1 taken off\n" in out
+    summary = [line for line in out.split("CALLS ", 1)[1].splitlines() if "taken off after 0.5 s" in line]
+    calls, rate, unit, share, *_ = summary[0].split()
+    assert (calls, rate, unit, share) == ("6,000", "12.0", "k", "–")
 
 
 def test_ps(capsys: pytest.CaptureFixture[str]) -> None:

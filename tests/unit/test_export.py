@@ -7,7 +7,7 @@ from tui.elf.names import Function, Skipped
 from tui.export import rows
 
 FUNCTION = Function("server", "test::run()", "_ZN4test3runEv", 0x401000, 16, "symtab", 0x1000, ("run2",))
-FREE: rows.Row = {"cost_percent": 0.0, "budget_percent": None, "suspended": []}
+FREE: rows.Row = {"cost_percent": 0.0, "cost_cpu_percent": 0.0, "budget_percent": None, "suspended": []}
 IFUNC = FUNCTION._replace(name="memcpy", aliases=(), unprobeable="a resolver")
 PROCESS = Process(811, 99, 1, "server", "root", 12.3456, 4096, 2, "c++", "./server --fast")
 
@@ -50,6 +50,7 @@ def test_counts() -> None:
         "lost": 7,
         "ended": None,
         "cost_percent": 0.0,
+        "cost_cpu_percent": 0.0,
         "budget_percent": None,
         "suspended": [],
     }

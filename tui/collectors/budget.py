@@ -4,28 +4,27 @@ The cost is predicted: hits, times what a hit takes on this machine (`calibratio
 that the target uses, probes included. What is tolerated depends on how much was asked for. Few functions were chosen
 one by one: they may exceed the budget for ten seconds, then the dearest one goes. Of many the dearest are hardly what
 somebody looks for: over the budget a debt grows, and they go at once, until it is paid back. Where probes take less
-than a hundredth of a CPU, as in a target that hardly runs, nothing is taken off.
+than a hundredth of a CPU, as in a target that hardly runs, nothing is taken off. Probes on one target share one budget.
 """
 
 import math
 import time
 from collections import deque
 from collections.abc import Sequence
-from itertools import starmap
 from operator import sub
 from typing import Final, NamedTuple, Protocol
 
 from tui.bpf.counting import Batch, Place
 from tui.bpf.features import Method
 from tui.collectors import calibration
-from tui.collectors.samples import Cost
-from tui.elf.names import Function, Skipped
+from tui.collectors.samples import LEFT_ALONE, Cost, Suspended
+from tui.elf.names import Function
 
 DEFAULT: Final = 10.0  # percent of the target's CPU time
 FEW: Final = 32  # functions
 _PATIENCE: Final = 10.0  # seconds that the budget may be exceeded
 _CREDIT: Final = 0.02  # seconds of debt that are tolerated
-_NEGLIGIBLE: Final = 0.01  # of a CPU
+_NEGLIGIBLE: Final = LEFT_ALONE / 100 * 1e9  # nanoseconds per second: a hundredth of a CPU
 _WINDOW: Final = 1.0  # seconds that the shown percentage is about
 _TRIAL: Final = 0.05  # seconds
 _PAUSES: Final = (0.02, 0.03, 0.05, 0.1, 0.1, 0.1)  # between the first looks; soon after attaching most is to be seen
@@ -71,84 +70,164 @@ class HeldBack(NamedTuple):
 _NOTHING: Final = HeldBack()
 
 
-class Guard:
-    """Watches what a probe costs its target; `limit` in percent, None for no limit."""
+class _Joined(NamedTuple):
+    """A probe that keeps the budget with others."""
 
-    def __init__(self, probe: Probe, pid: int | None, limit: float | None, held_back: HeldBack = _NOTHING) -> None:
-        """`held_back`: what isn't on from the beginning."""
+    probe: Probe
+    since: float  # seconds, monotonic
+    suspended: dict[Function, Suspended]
+
+
+class Dear(NamedTuple):
+    """A probe's function that is to be taken off."""
+
+    of: _Joined
+    function: Function
+
+
+class Guard:
+    """Watches what probes cost their target; `limit` in percent, None for no limit."""
+
+    def __init__(
+        self, probe: Probe | None, pid: int | None, limit: float | None, held_back: HeldBack = _NOTHING
+    ) -> None:
+        """`held_back`: what isn't on from the beginning. Without a probe: they join later."""
         self.limit = limit
-        self._probe, self._pid = probe, pid
-        self._many = len(probe.functions) > FEW
+        self._pid = pid
+        self._joined: list[_Joined] = []
+        self._percent = self._cpu_percent = 0.0
+        self._exceeding = 0.0  # percent of the target's time, because of which something is to be taken off
+        if probe is not None:
+            self.join(probe, held_back)
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        """What was seen before tells nothing any more: other functions are probed."""
         self._debt = 0.0
+        self._paid: _Look | None = None  # when there was no debt yet
         self._over = math.inf  # since when the budget is exceeded
-        expected = f"the probes would take {held_back.percent:.0f} % of the target's time, and the budget is {limit} %"
-        self._suspended = dict.fromkeys(held_back.functions, expected)
-        self._percent = 0.0
         self._looks: deque[_Look] = deque()
         self._pauses = iter(_PAUSES)
         self.due = time.monotonic() + next(self._pauses)  # when to look next
 
+    def join(self, probe: Probe, held_back: HeldBack = _NOTHING) -> None:
+        """Let a probe keep the budget, too; `held_back`: what isn't on from the beginning."""
+        reason = said("the probes would take", held_back.percent, self.limit)
+        suspended = {function: Suspended(function, reason) for function in held_back.functions}
+        self._joined.append(_Joined(probe, time.monotonic(), suspended))
+        self._begin_anew()
+
+    def leave(self, probe: Probe) -> None:
+        """Let it go."""
+        self._joined = [each for each in self._joined if each.probe is not probe]
+        self._begin_anew()
+
     @property
     def cost(self) -> Cost:
-        """What is to be said of it now."""
-        return Cost(self._percent, self.limit, tuple(starmap(Skipped, self._suspended.items())))
+        """What is to be said of all probes now."""
+        suspended = tuple(one for each in self._joined for one in _still(each))
+        return Cost(self._percent, self.limit, suspended, self._cpu_percent)
 
-    def look(self) -> list[Function]:
+    def cost_of(self, probe: Probe) -> Cost:
+        """The same, but only with what this probe's functions were taken off."""
+        suspended = tuple(one for each in self._joined if each.probe is probe for one in _still(each))
+        return Cost(self._percent, self.limit, suspended, self._cpu_percent)
+
+    def look(self) -> list[Dear]:
         """What is to be taken off now, the dearest first; mostly nothing."""
-        now = _Look(time.monotonic(), cpu_time(self._pid), tuple(self._probe.spent()))
+        spent = tuple(number for each in self._joined for number in each.probe.spent())
+        now = _Look(time.monotonic(), cpu_time(self._pid), spent)
         self.due = now.time + next(self._pauses, _PAUSE)
+        if self._looks and len(self._looks[-1].spent) != len(now.spent):
+            self._begin_anew()
         before = self._looks[-1] if self._looks else now
-        if len(before.spent) != len(now.spent):  # others are probed: begin anew
-            self._looks.clear()
-            before = now
         self._looks.append(now)
         while len(self._looks) > 2 and now.time - self._looks[1].time >= _WINDOW:
             self._looks.popleft()
         first = self._looks[0]
-        if now.cpu > first.cpu:
-            self._percent = min(100.0, 100 * (sum(now.spent) - sum(first.spent)) / (now.cpu - first.cpu))
+        self._measure(first, now)
         if self.limit is None:
             return []
-        share = self.limit / 100
-        spent = sum(now.spent) - sum(before.spent)
-        self._debt = max(0.0, self._debt + (spent - share * max(now.cpu - before.cpu, spent)) / 1e9)
+        self._owe(before, now, self.limit / 100)
         took = list(map(sub, now.spent, first.spent))
-        exceeded = self._percent > self.limit and sum(took) > _NEGLIGIBLE * (now.time - first.time) * 1e9
+        exceeded = self._percent > self.limit and sum(took) > _NEGLIGIBLE * (now.time - first.time)
         self._over = min(self._over, now.time) if exceeded else math.inf
-        functions = self._probe.functions
         if now.time - self._over > _PATIENCE:
-            self._over = now.time
-            return [functions[took.index(max(took))]]
-        if not self._many or self._debt <= _CREDIT or (self._suspended and now.time - first.time < _SHORTEST):
-            return []
-        wanted = dearest(took, now.cpu - first.cpu, _AIM * share)
-        return [functions[index] for index in wanted if functions[index] not in self._suspended]
+            self._over, self._exceeding = now.time, self._percent
+            return [self._functions()[took.index(max(took))]]
+        return self._too_many(first, now, took) if self._debt > _CREDIT else []
 
-    def suspend(self, functions: Sequence[Function]) -> None:
+    def _measure(self, first: _Look, now: _Look) -> None:
+        """What probes took meanwhile, which is a prediction: never more than there was."""
+        spent, cpu = sum(now.spent) - sum(first.spent), now.cpu - first.cpu
+        if cpu > 0:
+            self._percent = min(100.0, 100 * spent / cpu)
+            self._cpu_percent = 100 * min(spent, cpu) / (1e9 * (now.time - first.time))
+
+    def _owe(self, before: _Look, now: _Look, share: float) -> None:
+        """What exceeds the budget, and a hundredth of a CPU, is a debt."""
+        if self._debt == 0 or self._paid is None:
+            self._paid = before
+        spent = sum(now.spent) - sum(before.spent)
+        may = max(share * max(now.cpu - before.cpu, spent), _NEGLIGIBLE * (now.time - before.time))
+        self._debt = max(0.0, self._debt + (spent - may) / 1e9)
+
+    def _too_many(self, first: _Look, now: _Look, took: Sequence[int]) -> list[Dear]:
+        """Of many functions those that go, until what is left pays the debt back."""
+        suspended = any(each.suspended for each in self._joined)
+        seconds = now.time - first.time
+        many = any(len(each.probe.functions) > FEW for each in self._joined)
+        if not many or self.limit is None or self._paid is None or (suspended and seconds < _SHORTEST):
+            return []
+        spent = sum(now.spent) - sum(self._paid.spent)
+        self._exceeding = 100 * spent / max(now.cpu - self._paid.cpu, spent)
+        wanted = dearest(took, now.cpu - first.cpu, _AIM * self.limit / 100, _AIM * _NEGLIGIBLE * seconds)
+        functions = self._functions()
+        return [dear for dear in map(functions.__getitem__, wanted) if dear.function not in dear.of.suspended]
+
+    def _functions(self) -> list[Dear]:
+        return [Dear(each, function) for each in self._joined for function in each.probe.functions]
+
+    def suspend(self, dear: Sequence[Dear]) -> None:
         """Takes them off. Raises BpfscopeError."""
-        percent = f"the probes took {self._percent:.0f} % of the target's time, and the budget is {self.limit:g} %"
-        self._probe.suspend(functions)
-        self._suspended |= dict.fromkeys(functions, percent)
+        reason, now = said("the probes took", self._exceeding, self.limit), time.monotonic()
+        for each in self._joined:
+            if functions := [one.function for one in dear if one.of is each]:
+                each.probe.suspend(functions)
+                each.suspended.update({one: Suspended(one, reason, now - each.since) for one in functions})
         self._looks.clear()
 
     def undo(self) -> None:
         """Puts everything back, and watches no budget any more. Raises BpfscopeError."""
-        self._probe.resume(list(self._suspended))
-        self._suspended.clear()
         self.limit = None
+        for each in self._joined:
+            each.probe.resume(list(each.suspended))
+            each.suspended.clear()
 
 
-def dearest(spent: Sequence[int], cpu: int, share: float) -> list[int]:
-    """Which to take off, by index, so that the others take no more than the share of the time that is left.
+def _still(each: _Joined) -> list[Suspended]:
+    """What is off, of what is still to be probed."""
+    probed = set(each.probe.functions) if each.suspended else ()
+    return [one for one in each.suspended.values() if one.function in probed]
 
-    `spent`: what each took; `cpu`: what the target had, both together. Taking probes off makes the target faster, and
-    the others are hit more often then: what counts is what they take beside the target's own time.
+
+def said(what: str, percent: float, limit: float | None) -> str:
+    """What exceeds the budget, in so many digits that it is seen to exceed it."""
+    digits = next((digits for digits in (0, 1, 2) if limit and float(f"{percent:.{digits}f}") > limit), 2)
+    return f"{what} {percent:.{digits}f} % of the target's time, and the budget is {limit or 0:g} %"
+
+
+def dearest(spent: Sequence[int], cpu: int, share: float, least: float = 0.0) -> list[int]:
+    """Which to take off, by index, so that the others take no more than the share of the time that is left, or `least`.
+
+    `spent`: what each took; `cpu`: what the target had, both together; nanoseconds. Taking probes off makes the
+    target faster, and the others are hit more often then: what counts is what they take beside the target's own time.
     """
     own = max(cpu - sum(spent), _LEAST_OWN * cpu, 1.0)
     left = sum(spent)
     taken = []
     for index in sorted(range(len(spent)), key=lambda index: -spent[index]):
-        if left <= share * (own + left):
+        if left <= max(share * (own + left), least):
             break
         left -= spent[index]
         taken.append(index)
@@ -163,7 +242,8 @@ def hold_back(
     method: Method,
     limit: float | None,
 ) -> HeldBack:
-    """Which of many functions not to put on; of few, or without a limit (percent), none.
+    """Which of many functions not to put on; of few, or without a limit (percent), none. None either where all of them
+    keep within the budget, or take less than a hundredth of a CPU.
 
     Told by counting the calls at these places for a moment, which costs the target a tenth of what else is done there;
     `costs` are the nanoseconds that a call would take then. Raises what `Batch` raises.
@@ -172,13 +252,15 @@ def hold_back(
         return HeldBack()
     hit = calibration.known().emulated
     with Batch(places, pid, method) as batch:
-        before = cpu_time(pid)
+        before, began = cpu_time(pid), time.monotonic()
         time.sleep(_TRIAL)
-        calls, used = batch.calls(), cpu_time(pid) - before
+        calls, used, seconds = batch.calls(), cpu_time(pid) - before, time.monotonic() - began
     spent = [number * cost for number, cost in zip(calls, costs, strict=True)]
     cpu = max(0, used - hit * sum(calls)) + sum(spent)
-    indexes = dearest(spent, cpu, _AIM * limit / 100)
     percent = 100 * sum(spent) / cpu if cpu else 0.0
+    if percent <= limit or sum(spent) <= _NEGLIGIBLE * seconds:
+        return HeldBack()
+    indexes = dearest(spent, cpu, _AIM * limit / 100, _AIM * _NEGLIGIBLE * seconds)
     return HeldBack(tuple(functions[index] for index in indexes), percent, tuple(indexes))
 
 

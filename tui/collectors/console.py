@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from tui.bpf.timing import By
 from tui.collectors import budget, interfaces, live, processes
@@ -29,6 +29,7 @@ from tui.elf.names import Function, Module
 from tui.errors import BpfscopeError, TargetError
 from tui.text import sanitise
 
+_NOTHING: Final = HeldBack()
 Result = TypeVar("Result")
 Reading = TypeVar("Reading", bound=live.Sample)
 
@@ -62,14 +63,46 @@ class Adding(Limited[Reading_co], Protocol[Reading_co]):
         """Attaches to these, once. Raises BpfscopeError where not one could be attached."""
 
 
-class Live(Generic[Reading_co]):
-    """A running probe (`sources.Readings`). Attaching, detaching and reading take turns; its budget is kept."""
+class Budget:
+    """One budget for all that is attached to a process: whoever attaches joins. They take turns."""
 
-    def __init__(self, probe: Running[Reading_co], guard: Guard) -> None:
-        self._running, self.guard = probe, guard
-        self._turn = asyncio.Lock()
+    def __init__(self, pid: int, limit: float | None) -> None:
+        self.guard = Guard(None, pid, limit)
+        self.turn = asyncio.Lock()
+        self._joined = 0
+        self._keeping: asyncio.Task[None] | None = None
+
+    def join(self, probe: budget.Probe, held_back: HeldBack) -> None:
+        """Let a probe keep it too."""
+        self.guard.join(probe, held_back)
+        self._joined += 1
+        if self._keeping is None:
+            self._keeping = asyncio.create_task(self._keep())
+
+    def leave(self, probe: budget.Probe) -> None:
+        """Let it go."""
+        self.guard.leave(probe)
+        self._joined -= 1
+        if self._keeping is not None and not self._joined:
+            self._keeping.cancel()  # it takes nothing off now: it would have the turn
+            self._keeping = None
+
+    async def _keep(self) -> None:
+        while True:
+            await asyncio.sleep(max(0.0, self.guard.due - time.monotonic()))
+            async with self.turn:
+                if dear := self.guard.look():
+                    with suppress(BpfscopeError):  # the target has ended, which the next reading says
+                        await _in_thread(self.guard.suspend, dear)
+
+
+class Live(Generic[Reading_co]):
+    """A running probe (`sources.Readings`). Attaching, detaching and reading take turns; the budget is kept."""
+
+    def __init__(self, probe: Running[Reading_co], shared: Budget, held_back: HeldBack = _NOTHING) -> None:
+        self._running, self._budget, self._turn = probe, shared, shared.turn
         self._closed = False
-        self._guarding = asyncio.create_task(self._keep_budget())
+        shared.join(probe, held_back)
 
     async def readings(self, interval: float) -> AsyncIterator[Reading_co]:
         """A sample at once and then one every `interval` seconds; ends after the sample that has `ended` set."""
@@ -79,7 +112,8 @@ class Live(Generic[Reading_co]):
             async with self._turn:
                 if self._closed:
                     return
-                sample = (await _in_thread(self._running.read))._replace(cost=self.guard.cost)
+                cost = self._budget.guard.cost_of(self._running)
+                sample = (await _in_thread(self._running.read))._replace(cost=cost)
             yield sample
             if sample.ended:
                 return
@@ -87,31 +121,24 @@ class Live(Generic[Reading_co]):
             await asyncio.sleep(due - loop.time())
 
     async def undo(self) -> None:
-        """Put back what the budget took off, and keep none from now on. Raises BpfscopeError."""
+        """Put back what the budget took off, of all probes, and keep none from now on. Raises BpfscopeError."""
         async with self._turn:
-            await _in_thread(self.guard.undo)
+            await _in_thread(self._budget.guard.undo)
 
     async def close(self) -> None:
         """Detach everything."""
         async with self._turn:
-            self._closed = True
-            self._guarding.cancel()  # it doesn't take anything off now: it would have the turn
-            await _in_thread(self._running.close)
-
-    async def _keep_budget(self) -> None:
-        while True:
-            await asyncio.sleep(max(0.0, self.guard.due - time.monotonic()))
-            async with self._turn:
-                if dear := self.guard.look():
-                    with suppress(BpfscopeError):  # the target has ended, which the next reading says
-                        await _in_thread(self.guard.suspend, dear)
+            if not self._closed:
+                self._closed = True
+                self._budget.leave(self._running)
+                await _in_thread(self._running.close)
 
 
 class LiveProbing(Live[CountsSample]):
     """A running probe that counts (`sources.Probing`)."""
 
-    def __init__(self, probe: CountingProbe, guard: Guard) -> None:
-        super().__init__(probe, guard)
+    def __init__(self, probe: CountingProbe, shared: Budget) -> None:
+        super().__init__(probe, shared)
         self._probe = probe
 
     async def add(self, functions: Sequence[Function]) -> Attached:
@@ -129,8 +156,9 @@ class LiveSources:
     """Everything for real (`sources.Sources`)."""
 
     def __init__(self, limit: float | None = budget.DEFAULT) -> None:
-        """`limit`: the budget of each probe, in percent of its target's time; None for none."""
+        """`limit`: the budget of all views of a probe, in percent of its target's time; None for none."""
         self._limit = limit
+        self._budgets: dict[int, Budget] = {}  # by pid
         system = os.uname()
         release = ".".join(system.release.split("-")[0].split(".")[:2])
         user = "root" if os.geteuid() == 0 else f"uid {os.geteuid()}"
@@ -144,6 +172,15 @@ class LiveSources:
     def interfaces(self, interval: float) -> AsyncIterator[InterfacesSample]:
         """A sample at once and then one every `interval` seconds, for ever. Raises BpfscopeError."""
         return interfaces.stream(interval)
+
+    def left(self, pid: int) -> None:
+        """All views of a probe on this process are closed: the next one has a budget of its own."""
+        self._budgets.pop(pid, None)
+
+    def _budget(self, pid: int) -> Budget:
+        if pid not in self._budgets:
+            self._budgets[pid] = Budget(pid, self._limit)
+        return self._budgets[pid]
 
     def memory(self, view: str, functions: int) -> int:
         """Bytes that the kernel will keep for a view of so many functions; of counting, hardly any."""
@@ -178,7 +215,7 @@ class LiveSources:
         except BaseException:
             probe.close()
             raise
-        return LiveProbing(probe, Guard(probe, pid, self._limit)), attached
+        return LiveProbing(probe, self._budget(pid)), attached
 
     async def latency(
         self, pid: int, modules: Sequence[Module], functions: Sequence[Function], by: str
@@ -217,12 +254,14 @@ class LiveSources:
         from tui.collectors.events import EventsProbe
         from tui.collectors.reading import Wanted
 
+        limit = self._budget(pid).guard.limit
+
         def make(target: Target) -> tuple[EventsProbe, Attached]:
             found = signatures.read(target, functions)
             if len(functions) > 1:
                 found = {function: signatures.described(signature) for function, signature in found.items()}
             probe = EventsProbe(target, Wanted(results=True))
-            return probe, _added(probe, lambda: probe.add(functions, found, self._limit))
+            return probe, _added(probe, lambda: probe.add(functions, found, limit))
 
         return await self._live(pid, modules, make)
 
@@ -234,10 +273,11 @@ class LiveSources:
         make: Callable[[Target], Adding[Reading]],
     ) -> tuple[Live[Reading], Attached]:
         """A probe on these functions, within the budget."""
+        limit = self._budget(pid).guard.limit
 
         def made(target: Target) -> tuple[Limited[Reading], Attached]:
             probe = make(target)
-            return probe, _added(probe, lambda: probe.add(functions, self._limit))
+            return probe, _added(probe, lambda: probe.add(functions, limit))
 
         return await self._live(pid, modules, made)
 
@@ -247,7 +287,7 @@ class LiveSources:
         """What is made and attached in a thread."""
         _refuse_itself(pid)
         probe, attached = await _in_thread(make, Target(pid, "", tuple(modules)))
-        return Live(probe, Guard(probe, pid, self._limit, probe.held_back)), attached
+        return Live(probe, self._budget(pid), probe.held_back), attached
 
 
 def _added(probe: Running[Reading], add: Callable[[], Attached]) -> Attached:

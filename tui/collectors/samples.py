@@ -1,7 +1,7 @@
 """What collectors yield: immutable readings. Totals only; who shows them computes rates from two samples."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tui.elf.names import Function, Skipped
 
@@ -39,12 +39,29 @@ class Attached(NamedTuple):
     inexact: tuple[Skipped, ...] = ()  # attached; the reason says what is counted besides calls
 
 
+LEFT_ALONE: Final = 1.0  # percent of a CPU: where probes take less, nothing is taken off
+
+
+class Suspended(NamedTuple):
+    """A function that the budget took off."""
+
+    function: Function
+    reason: str
+    after: float = 0.0  # seconds since everything was attached; 0: it was never on
+
+
 class Cost(NamedTuple):
-    """What a probe costs its target."""
+    """What probes cost their target: of the console all views of it together."""
 
     percent: float = 0.0  # of the CPU time that the target used in the last second, probes included; predicted
     limit: float | None = None  # the budget, in percent; None: there is none
-    suspended: tuple[Skipped, ...] = ()  # functions that were taken off because of it
+    suspended: tuple[Suspended, ...] = ()  # functions that were taken off because of it
+    cpu_percent: float = 0.0  # the same time, of one CPU
+
+    @property
+    def tolerated(self) -> bool:
+        """Whether the budget is exceeded, of a target that runs so little that it doesn't matter."""
+        return self.limit is not None and self.percent > self.limit and self.cpu_percent < LEFT_ALONE
 
 
 class Latency(NamedTuple):

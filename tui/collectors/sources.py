@@ -55,7 +55,7 @@ class Readings(Protocol[Reading_co]):
         ...
 
     async def undo(self) -> None:
-        """Put back what the budget took off, and keep none from now on. Raises BpfscopeError."""
+        """Put back what the budget took off, in all views, and keep none from now on. Raises BpfscopeError."""
         ...
 
     async def close(self) -> None:
@@ -90,6 +90,10 @@ class Sources(Protocol):
 
     def memory(self, view: str, functions: int) -> int:
         """Bytes that the kernel will keep for a view of so many functions ("latency", "stacks", …); 0: hardly any."""
+        ...
+
+    def left(self, pid: int) -> None:
+        """All views of a probe on this process are closed: the next one has a budget of its own."""
         ...
 
     async def modules(self, pid: int) -> tuple[Module, ...]:

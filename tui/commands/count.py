@@ -59,7 +59,7 @@ def _interval(sample: CountsSample, before: CountsSample | None, labels: Sequenc
     called = [(now - then, label) for now, then, label in zip(sample.calls, earlier, labels, strict=True) if now > then]
     called.sort(reverse=True)
     rate = text.rate(sum(calls for calls, _ in called) / elapsed)
-    yield f"{sample.elapsed:.1f} s  {rate} calls/s, costs {sample.cost.percent:.1f} % of the target's time\n"
+    yield f"{sample.elapsed:.1f} s  {rate} calls/s, {running.costs(sample.cost)}\n"
     for calls, label in called[:BUSIEST]:
         yield f"{calls:>15,} {label}\n"
     if len(called) > BUSIEST:
@@ -71,13 +71,19 @@ def _summary(sample: CountsSample, labels: Sequence[str]) -> Iterator[str]:
     """Every function that was called, most called first."""
     if sample.ended:
         running.narrate(f"the target {sample.ended}")
-    total = sum(sample.calls)
+    off = {one.function: one for one in sample.cost.suspended}
+    total = sum(calls for function, calls in zip(sample.functions, sample.calls, strict=True) if function not in off)
     yield f"{'CALLS':>15} {'CALLS/S':>9} {'SHARE':>7}  FUNCTION\n"
-    called = sorted((-calls, label) for calls, label in zip(sample.calls, labels, strict=True) if calls)
-    for negative, label in called:
-        rate = text.rate(-negative / sample.elapsed)
-        yield f"{-negative:>15,} {rate:>9} {-100 * negative / total:>6.1f}%  {label}\n"
+    every = zip(sample.calls, labels, map(off.get, sample.functions), strict=True)
+    called = sorted((-calls, label, stopped) for calls, label, stopped in every if calls or stopped)
+    for negative, label, stopped in called:
+        seconds = min(stopped.after, sample.elapsed) if stopped else sample.elapsed
+        rate = text.rate(-negative / seconds) if seconds else "–"
+        share = "–  " if stopped else f"{-100 * negative / total:.1f}%"
+        note = f"  ({running.stopped(stopped)})" if stopped else ""
+        yield f"{-negative:>15,} {rate:>9} {share:>7}  {label}{note}\n"
     if len(called) < len(labels):
         yield f"{'0':>15} {'':>9} {'':>7}  {text.plural(len(labels) - len(called), 'other function')}\n"
     ending = f"in {sample.elapsed:.1f} s, lost {sample.lost:,}"
-    yield f"{total:>15,} {text.rate(total / sample.elapsed):>9} {'':>7}  {ending}\n"
+    every_call = sum(sample.calls)
+    yield f"{every_call:>15,} {text.rate(every_call / sample.elapsed):>9} {'':>7}  {ending}\n"

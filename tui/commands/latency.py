@@ -77,8 +77,9 @@ def _text(attached: Attached, samples: Iterator[tuple[LatencySample, bool]], *, 
         if last and sample.ended:
             running.narrate(f"the target {sample.ended}")
         groups = sample.groups or ("",) * len(sample.functions)
+        off = {one.function: f"  ({running.stopped(one)})" for one in sample.cost.suspended}
         rows = [
-            (figures, f"{labels[function]}  {group}".rstrip())
+            (figures, f"{labels[function]}  {group}".rstrip() + off.get(function, ""))
             for function, group, figures in zip(sample.functions, groups, sample.latencies, strict=True)
         ]
         yield from _table(sample, rows, everything=last)
@@ -98,9 +99,11 @@ def _table(sample: LatencySample, rows: Sequence[Labelled], *, everything: bool)
     if not everything and len(called) > BUSIEST:
         yield f"{'':>13} … and {len(called) - BUSIEST} more\n"
     if everything and len(called) < len(rows):
-        yield f"{'0':>13}{'':>63}  {text.plural(len(rows) - len(called), 'other function')}\n"
+        never = sum(not one.after for one in sample.cost.suspended)
+        off = f", of which the budget kept {never:,} off" if never else ""
+        yield f"{'0':>13}{'':>63}  {text.plural(len(rows) - len(called), 'other function')}{off}\n"
     calls = sum(figures.calls for figures, _ in called)
-    cost = f", costs {sample.cost.percent:.1f} % of the target's time" if not everything else ""
+    cost = f", {running.costs(sample.cost)}" if not everything else ""
     yield f"{calls:>13,}{'':>63}  in {sample.elapsed:.1f} s, lost {sample.lost:,}{cost}\n"
     if everything and any(figures.doubtful and figures.returns for figures, _ in called):
         yield f"{'~':>13} uncertain: most of it was the probes' own time, or time of unmatched calls is in it\n"

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 
 from tui import text
 from tui.collectors import budget
-from tui.collectors.samples import Attached, Cost
+from tui.collectors.samples import LEFT_ALONE, Attached, Cost, Suspended
 from tui.collectors.target import Target
-from tui.commands import selection
+from tui.commands import notes, selection
 from tui.commands.numbers import percent, seconds
 from tui.elf.names import Function, Skipped
 from tui.export import rows
@@ -89,9 +89,27 @@ class Suspensions:
         """What is new."""
         fresh = cost.suspended[self._said :]
         self._said = len(cost.suspended)
-        if fresh:
-            narrate(f"taken off: {text.plural(len(fresh), 'function')}: {fresh[0].reason}; --budget off leaves them on")
-            _narrate_each("taken off:", tuple(row._replace(reason="its numbers stop here") for row in fresh))
+        for what, some in (
+            ("not put on:", [one for one in fresh if not one.after]),
+            ("taken off, its numbers stop here:", [one for one in fresh if one.after]),
+        ):
+            for line in notes.grouped(what, (Skipped(one.function, one.reason) for one in some)):
+                narrate(f"{line}; --budget off leaves them on")
+
+
+def costs(cost: Cost) -> str:
+    """What the probes cost, in an interval."""
+    said = f"costs {cost.percent:.1f} % of the target's time"
+    if cost.tolerated:
+        said = f"costs {cost.cpu_percent:.1f} % of a CPU (under {LEFT_ALONE:g} %: left alone)"
+    return said + (f", {len(cost.suspended):,} taken off" if cost.suspended else "")
+
+
+def stopped(one: Suspended | None) -> str:
+    """What is to be said beside the numbers of a function that the budget took off; of others nothing."""
+    if one is None:
+        return ""
+    return f"taken off after {one.after:.1f} s" if one.after else "never put on: the budget"
 
 
 def add_return_probes(parser: argparse.ArgumentParser) -> None:
@@ -126,22 +144,15 @@ def labels(functions: Sequence[Function]) -> list[str]:
 
 def narrate_memory(size: int) -> None:
     """Say what the kernel will keep, before it does."""
-    narrate(f"the kernel keeps {text.size(size)} for this")
+    narrate(f"takes {text.size(size)} in the kernel")
 
 
 def narrate_attached(doing: str, attached: Attached) -> None:
     """Say what is on, and what isn't."""
     number = len(attached.attached)
     narrate(f"{doing} {number:,} function{'' if number == 1 else 's'}; Ctrl-C ends it")
-    _narrate_each("skipped", attached.skipped)
-    _narrate_each("inexact:", attached.inexact)
-
-
-def _narrate_each(what: str, some: tuple[Skipped, ...]) -> None:
-    for function, reason in some[:BUSIEST]:
-        narrate(f"{what} {function.name}: {reason}")
-    if len(some) > BUSIEST:
-        narrate(f"{what} {len(some) - BUSIEST} more (--json names them all)")
+    for line in (*notes.grouped("skipped", attached.skipped), *notes.grouped("inexact:", attached.inexact)):
+        narrate(line)
 
 
 def narrate(line: str) -> None:

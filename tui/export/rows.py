@@ -53,7 +53,11 @@ def function(row: Function) -> Row:
 
 def skipped(rows: Iterable[Skipped]) -> list[Row]:
     """Functions that are not probed, with the reason."""
-    return [{"module": row.function.module, "function": row.function.name, "reason": row.reason} for row in rows]
+    return [_reasoned(*row) for row in rows]
+
+
+def _reasoned(function: Function, reason: str) -> Row:
+    return {"module": function.module, "function": function.name, "reason": reason}
 
 
 def counts(sample: CountsSample) -> Row:
@@ -73,8 +77,9 @@ def cost(of: Cost) -> Row:
     """What the probes cost, and what was taken off because of that."""
     return {
         "cost_percent": round(of.percent, 2),
+        "cost_cpu_percent": round(of.cpu_percent, 2),
         "budget_percent": of.limit,
-        "suspended": skipped(of.suspended),
+        "suspended": [_reasoned(one.function, one.reason) | {"after_ns": int(one.after * 1e9)} for one in of.suspended],
     }
 
 

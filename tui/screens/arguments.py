@@ -19,6 +19,7 @@ from tui.screens.attached import AttachedScreen
 from tui.screens.base import CURSOR, CUT, FASTER, REVERSE, SLOWER, SORT, SORTED, counted, filter_by
 from tui.screens.pace import Pace
 from tui.screens.session import Attaching
+from tui.screens.spending import OFF
 from tui.screens.target import function_key
 from tui.screens.values import ValueRow
 from tui.screens.views import BACK, EXPORT, SKIPPED, Views
@@ -71,6 +72,7 @@ class ArgumentsScreen(AttachedScreen[ValuesSample]):
     )
     SIGNS: ClassVar[tuple[tuple[str, str], ...]] = (
         CURSOR,
+        OFF,
         SORTED,
         CUT,
         ("▏", "a bar begins with the number beside it, and ends before the next one's"),
@@ -196,7 +198,9 @@ class ArgumentsScreen(AttachedScreen[ValuesSample]):
         if self.sample is None:
             return []
         phrases: list[Phrase] = []
-        if not self.ended:
+        if self.suspended:
+            phrases.append((f"{OFF[0]} these numbers have stopped", "warn"))
+        elif not self.ended:
             phrases.append((f"{text.rate(self.pace.per_second)} calls/s", "strong"))
         if self.names:
             noun = "combination" if len(self.places) > 1 else "value"

@@ -8,7 +8,8 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, ClassVar, Generic
+from itertools import starmap
+from typing import Any, ClassVar, Generic
 
 from textual.message import Message
 from textual.widgets import Static
@@ -16,27 +17,27 @@ from textual.widgets import Static
 from tui import text
 from tui.collectors.samples import Cost
 from tui.collectors.sources import Attached, Reading, Readings
-from tui.elf.names import Function
+from tui.elf.names import Function, Skipped
 from tui.errors import BpfscopeError, TargetError
 from tui.export import rows
 from tui.export.bpftrace import program
 from tui.export.rows import Row
 from tui.screens.bpftrace import BpftraceScreen
+from tui.screens.confirm import ConfirmScreen
 from tui.screens.exporting import written
 from tui.screens.live import LiveScreen
 from tui.screens.session import Attaching, Session
 from tui.screens.skipped import SkippedScreen
-from tui.screens.spending import spending
-from tui.screens.target import function_key, sentence
+from tui.screens.spending import explained, spending
+from tui.screens.target import Key, function_key, sentence
 from tui.screens.views import BPFTRACE, SWITCHING, UNDO, Views
 from tui.widgets.actions import Action
 from tui.widgets.lines import Phrase
 
-if TYPE_CHECKING:
-    from tui.elf.names import Skipped
-
 NARROW = 100  # cells
 STOPPING = "stopping: what is attached already is detached again …"
+ASKING = 3.0  # seconds that were measured, from which on leaving asks
+LOSING = "All that was measured is lost then; e exports what a view shows."
 LEAVE = "esc leads back to the functions, and once more to the processes"
 
 
@@ -77,6 +78,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         self.attaching = len(self.asked)  # so many are being attached
         self.busy = f"attaching {text.plural(len(self.asked), 'function')} …"
         self.skipped: tuple[Skipped, ...] = ()
+        self.attached: int | None = None  # functions
         self.session: Session[Any] | None = None
         self.sample: Reading | None = None
         self.failure = ""  # why nothing is attached
@@ -133,7 +135,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
     @property
     def count(self) -> int:
         """How many functions are probed, or are about to be."""
-        return len(self.sample.functions) if self.sample and not self.attaching else len(self.asked)
+        return len(self.asked) if self.attaching or self.attached is None else self.attached
 
     @property
     def holds(self) -> bool:
@@ -149,7 +151,12 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
     @property
     def suspended(self) -> dict[Function, str]:
         """The functions that the budget took off, with the reason."""
-        return dict(self.sample.cost.suspended) if self.sample else {}
+        return {one.function: explained(one) for one in self.sample.cost.suspended} if self.sample else {}
+
+    @property
+    def off(self) -> set[Key]:
+        """The same functions, by what names them."""
+        return {function_key(one.function) for one in self.sample.cost.suspended} if self.sample else set()
 
     @property
     def outdated(self) -> bool:
@@ -175,6 +182,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
     def on_attached_screen_opened(self, event: Opened) -> None:
         """Read what is attached."""
         self.skipped += event.attached.skipped
+        self.attached = len(event.attached.attached)
         self.opened(event.attached)
         self.done()
         if self.sample is None:
@@ -193,7 +201,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
     def attaching_now(self) -> str:
         """What is being attached, and what the kernel keeps for it."""
         kept = self.sources.memory(self.VIEW, len(self.asked))
-        tail = f", for which the kernel keeps {text.size(kept)}" if kept else ""
+        tail = f", which take {text.size(kept)} in the kernel" if kept else ""
         return f"attaching {text.plural(len(self.asked), 'function')}{tail} …"
 
     def reopen(self) -> None:
@@ -250,7 +258,8 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         taken = self.sample.cost.suspended if self.sample else ()
         if len(taken) > self._suspended:
             what = text.plural(len(taken) - self._suspended, "function")
-            self.say(f"{what} taken off: {taken[-1].reason}. u puts them back.", bad=True)
+            done = "taken off" if taken[-1].after else "not put on"
+            self.say(f"{what} {done}: {taken[-1].reason}. u puts them back, x lists them.", bad=True)
         self._suspended = len(taken)
 
     def on_screen_resume(self) -> None:
@@ -300,15 +309,14 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
             phrases.append((f"{short} after {text.clock(sample.elapsed)}{tail}", "warn"))
         if sample.lost:
             phrases.append((f"lost {sample.lost:,}", "bad"))
-        figures, first = self.figures(), 2 if self.narrow else 1
+        figures, first = self.figures(), 2 if self.narrow and not sample.cost.suspended else 1
         phrases += [*figures[:first], *self._spending(sample.cost), *figures[first:]]
         if self.skipped:
             phrases.append((f"{len(self.skipped):,} skipped (x)", "warn"))
         return phrases
 
     def _spending(self, cost: Cost) -> list[Phrase]:
-        views = [view.sample.cost.percent for view in self.views.screens.values() if view.sample and view is not self]
-        return [] if self.ended else spending(cost._replace(percent=cost.percent + sum(views)), short=self.narrow)
+        return [] if self.ended else spending(cost, short=self.narrow)
 
     def _state_right(self) -> list[Phrase]:
         if self.failure or self.busy or self.sample is None:
@@ -329,7 +337,8 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         if name in ("pause", "faster", "slower", "reset"):
             return not self.ended
         if name == "undo":
-            return not self.ended and bool(self.sample.cost.suspended)
+            every = [view.sample for view in self.views.screens.values() if view.sample]
+            return not self.ended and any(sample.cost.suspended for sample in every)
         return True
 
     def actions(self) -> list[Action]:
@@ -338,7 +347,8 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
             "back": "clear" if self.prompt.is_open else "back" if self.failure or self.ended else "detach",
             "pause": "go on" if self.paused else "pause",
         }
-        some = [action for action in super().actions() if self.skipped or action.name != "skipped"]
+        listed = self.skipped or self.suspended
+        some = [action for action in super().actions() if listed or action.name != "skipped"]
         return [action._replace(label=labels.get(action.name, action.label)) for action in some]
 
     # Away from here
@@ -381,19 +391,34 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         self.app.push_screen(BpftraceScreen(f"{self.target.title} ▸ {self.NAME.lower()}", found))
 
     def action_skipped(self) -> None:
-        """List what could not be probed."""
-        if self.skipped:
-            self.app.push_screen(SkippedScreen(self.target, self.skipped))
+        """List what could not be probed, and what the budget took off."""
+        if self.skipped or self.suspended:
+            self.app.push_screen(
+                SkippedScreen(self.target, self.skipped, tuple(starmap(Skipped, self.suspended.items())))
+            )
         else:
             self.say("nothing was skipped: all of these functions are probed")
 
     def action_back(self) -> None:
-        """Clear the filter; then detach and go back."""
-        if not self.clear_filter() and self.session and not self.session.closing:
-            if self.holds:
-                detaching = f"detaching {text.plural(self.count, 'function')} …"
-                self.work(STOPPING if self.attaching else detaching)
-            self.run_worker(self._leave(), group="leave")
+        """Clear the filter; then detach and go back, after a question where numbers would be lost."""
+        if self.clear_filter() or not self.session or self.session.closing:
+            return
+        views = self.views.screens.values()
+        measured = max((view.sample.elapsed for view in views if view.sample), default=0.0)
+        if self.holds and not self.attaching and measured > ASKING:
+            most = max(view.count for view in views if view.holds)
+            question = ConfirmScreen(f"Detach {text.plural(most, 'function')} and go back?", LOSING)
+            self.app.push_screen(question, lambda yes: self._go_back() if yes else None)
+        else:
+            self._go_back()
+
+    def _go_back(self) -> None:
+        if self.session is None or self.session.closing:
+            return
+        if self.holds:
+            detaching = f"detaching {text.plural(self.count, 'function')} …"
+            self.work(STOPPING if self.attaching else detaching)
+        self.run_worker(self._leave(), group="leave")
 
     async def _leave(self) -> None:
         """Detach what all views have attached, then go back."""

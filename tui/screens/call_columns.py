@@ -8,6 +8,7 @@ from tui.widgets.columns import Column
 from tui.widgets.history import STEPS
 from tui.widgets.pieces import Cell, cut_middle
 
+NONE: Cell = (("–", "dim"),)
 GAP = "  "  # between a name and its address
 
 MODULE = Column[CallRow](
@@ -35,7 +36,7 @@ FIGURES: tuple[Column[CallRow], ...] = (
         "rate",
         "CALLS/S",
         9,
-        lambda row, _: text.rate(row.per_second),
+        lambda row, _: NONE if row.off else text.rate(row.per_second),
         lambda row: row.per_second,
         descending=True,
         right=True,
@@ -52,7 +53,7 @@ FIGURES: tuple[Column[CallRow], ...] = (
         "share",
         "SHARE",
         8,
-        lambda row, _: f"{100 * row.share:.1f} %",
+        lambda row, _: NONE if row.off else f"{'~' if row.gap else ''}{100 * row.share:.1f} %",
         lambda row: row.share,
         descending=True,
         right=True,

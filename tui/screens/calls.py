@@ -9,10 +9,9 @@ from typing import NamedTuple
 from tui.collectors.samples import CountsSample
 from tui.elf.names import Function, Skipped
 from tui.export import rows
-from tui.screens.target import Target, function_key
+from tui.screens.target import Key, Target, function_key
 from tui.widgets.history import History
 
-Key = tuple[str, int]
 SHORTEST = 0.1  # seconds; over less, a rate is noise
 
 
@@ -23,8 +22,10 @@ class CallRow(NamedTuple):
     function: Function
     calls: int  # since the start, or since the reset
     per_second: float
-    share: float  # of all these calls, 0–1
+    share: float  # of all these calls that are still counted, 0–1
     history: History
+    off: bool = False  # taken off by the budget: the count has stopped
+    gap: bool = False  # it was off for a while
 
 
 row_key = attrgetter("key")
@@ -51,6 +52,8 @@ class Calls:
         self._earlier: dict[Key, int] = {}
         self._rates: dict[Key, float] = {}
         self._baseline: dict[Key, int] = {}
+        self._off: frozenset[Key] = frozenset()
+        self._gaps: frozenset[Key] = frozenset()  # what is off, or was since the start or the reset
 
     def take(self, sample: CountsSample) -> None:
         """Note the next sample."""
@@ -67,6 +70,8 @@ class Calls:
             names = Counter(function.name for function in sample.functions)
             self.twins = frozenset(name for name, times in names.items() if times > 1)
         self._totals = dict(zip(self._keys, sample.calls, strict=True))
+        self._off = frozenset(function_key(one.function) for one in sample.cost.suspended)
+        self._gaps |= self._off
         seconds = sample.time - self._rated
         if sample.ended and sample.elapsed > self.since:  # what stays is the mean of all that is shown
             shown = sample.elapsed - self.since
@@ -76,12 +81,15 @@ class Calls:
         elif seconds >= SHORTEST:
             earlier = self._earlier.get
             self._rates = {key: max(0, calls - earlier(key, 0)) / seconds for key, calls in self._totals.items()}
+            for key in self._off:
+                self._rates.pop(key, None)
             self._history.add(sample.time, self._rates)
             self._rated, self._earlier = sample.time, self._totals
 
     def reset(self) -> None:
         """Count from here: the totals so far become the baseline."""
         self._baseline = dict(self._totals)
+        self._gaps = self._off
         self.since = self.sample.elapsed if self.sample else 0.0
         self._history.clear()
 
@@ -114,11 +122,21 @@ class Calls:
         """One row per function, in the probe's order."""
         if self.sample is None:
             return []
-        calls = self._since_baseline().values()
-        total = sum(calls) or 1
+        counted = self._since_baseline()
+        total = sum(counted.values()) - sum(counted.get(key, 0) for key in self._off) or 1
         rates = map(self._rates.get, self._keys, repeat(0.0))
-        shares = (one / total for one in calls)
-        return list(map(CallRow, self._keys, self.sample.functions, calls, rates, shares, repeat(self._history)))
+        shares = (one / total for one in counted.values())
+        columns = self._keys, self.sample.functions, counted.values(), rates, shares, repeat(self._history)
+        rows = list(map(CallRow, *columns))
+        if self._gaps:
+            rows = [self._marked(row) if row.key in self._gaps else row for row in rows]
+        return rows
+
+    def _marked(self, row: CallRow) -> CallRow:
+        """The row of a function whose count has stopped, or had."""
+        if row.key in self._off:
+            return row._replace(off=True, gap=True, per_second=0.0, share=0.0)
+        return row._replace(gap=True)
 
     def _since_baseline(self) -> dict[Key, int]:
         if not self._baseline:

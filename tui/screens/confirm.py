@@ -26,8 +26,10 @@ class ConfirmScreen(ModalScreen[bool]):
         Binding("n,escape", "answer(False)", show=False),
     ]
 
-    def __init__(self, question: str, note: str = "") -> None:
+    def __init__(self, question: str, note: str = "", *, quits: bool = False) -> None:
+        """`quits`: whether yes ends the console, which asking to quit once more says too."""
         super().__init__()
+        self.quits = quits
         self.question = question
         self.note = note
 

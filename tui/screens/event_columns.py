@@ -17,10 +17,14 @@ def moment(seconds: float, digits: int = 3) -> str:
     return f"{text.clock(whole)}.{rest:0{digits}}"
 
 
-def _thread(row: TailRow, _: int) -> Cell:
+def _thread(row: TailRow, width: int) -> Cell:
+    """A thread and its name; or a goroutine, by what its address ends with where there is no room for all of it."""
     if row.event is None:
         return ""
-    return thread(row.event) if row.event.goroutine else ((thread(row.event), ""), (f" {row.event.comm}", "dim"))
+    if row.event.goroutine:
+        whole = thread(row.event)
+        return whole if len(whole) <= width else f"g …{whole[-max(1, width - 3) :]}"
+    return ((thread(row.event), ""), (f" {row.event.comm}", "dim"))
 
 
 def _call(row: TailRow, width: int) -> Cell:

@@ -1,7 +1,7 @@
 """How long calls take: percentiles, total and self time of each function, its histogram, and the last minute."""
 
 from collections.abc import Iterable, Sequence
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.cells import cell_len
 from textual.containers import Horizontal, Vertical
@@ -27,6 +27,7 @@ from tui.screens.base import (
 )
 from tui.screens.latencies import Latencies, LatencyRow, document, row_key
 from tui.screens.session import Attaching
+from tui.screens.spending import OFF
 from tui.screens.views import BACK, EXPORT, RESET, SKIPPED, Views
 from tui.widgets.actions import Action
 from tui.widgets.columns import Column, Sort
@@ -36,7 +37,12 @@ from tui.widgets.lines import Detail, Phrase
 from tui.widgets.pieces import Cell, cut_middle
 from tui.widgets.table import Table
 
+if TYPE_CHECKING:
+    from tui.screens.target import Key as FunctionKey
+
 BY = ("function", "process", "thread", "comm")
+GROUP = 8  # cells of a group's first word, which it always has
+GROUPED = 34  # cells of a name with a group, at least
 SLIM, LOW = 100, 30  # cells of width, lines of height, below which there is room for less
 
 
@@ -49,9 +55,17 @@ def _name(row: LatencyRow) -> str:
 
 
 def _named(row: LatencyRow, width: int) -> Cell:
-    """The name, cut in the middle where there is no room; the group whole."""
-    group = _name(row)[len(row.function.name) :]
-    return ((cut_middle(row.function.name, max(1, width - cell_len(group))), ""), (group, "dim"))
+    """The name and the group. Where there is no room, the group is cut first, down to its number; then the name."""
+    if not row.group:
+        return cut_middle(row.function.name, width)
+    group, name = f"  {row.group}", row.function.name
+    least = min(cell_len(group), 2 + min(GROUP, cell_len(row.group.partition(" ")[0])))
+    room = max(1, width - least, width - cell_len(group)) if cell_len(name) + cell_len(group) > width else width
+    shown = cut_middle(name, room)
+    left = width - cell_len(shown)
+    if cell_len(group) > left and left == least:
+        group = f"  {row.group.partition(' ')[0]}"
+    return ((shown, ""), (group, "dim"))
 
 
 def _self(row: LatencyRow, _: int) -> Cell:
@@ -155,6 +169,7 @@ class LatencyScreen(AttachedScreen[LatencySample]):
     )
     SIGNS: ClassVar[tuple[tuple[str, str], ...]] = (
         CURSOR,
+        OFF,
         SORTED,
         CUT,
         ("SELF", "time that no other timed function took, nor a probe; ~ where that is uncertain"),
@@ -168,6 +183,7 @@ class LatencyScreen(AttachedScreen[LatencySample]):
         self.latencies = Latencies()
         self._by = BY[0]
         self._named: tuple[object, object] = ((), ())  # for what there is room
+        self._off: set[FunctionKey] = set()
 
     def attach(self) -> Attaching[Readings[LatencySample]]:
         """Time them."""
@@ -175,7 +191,7 @@ class LatencyScreen(AttachedScreen[LatencySample]):
 
     def content(self) -> Iterable[Widget]:
         """The table, the histogram, the last minute; or why there is none."""
-        table: Table[LatencyRow] = Table(COLUMNS, row_key, Sort("self_ns", True), shade=self._shade)
+        table: Table[LatencyRow] = Table(COLUMNS, row_key, Sort("self_ns", True), mark=self._mark, shade=self._shade)
         table.empty = self.busy
         with Horizontal(id="views"):
             with Vertical(id="left"):
@@ -185,7 +201,10 @@ class LatencyScreen(AttachedScreen[LatencySample]):
         yield Static(id="failure", markup=False)
 
     def _shade(self, row: LatencyRow) -> str:
-        return "dim" if row.function in self.suspended else ""
+        return "dim" if self._mark(row) else ""
+
+    def _mark(self, row: LatencyRow) -> str:
+        return OFF[0] if row.key[:2] in self._off else ""
 
     def take(self, sample: LatencySample) -> None:
         """Note the figures."""
@@ -196,6 +215,7 @@ class LatencyScreen(AttachedScreen[LatencySample]):
     def filtered(self) -> None:
         """Show what the filter leaves."""
         if self.sample is not None:
+            self._off = self.off
             rows: Sequence[LatencyRow] = self.latencies.rows()
             if self._named != (self.sample.functions, self.sample.groups):
                 self._named = (self.sample.functions, self.sample.groups)
@@ -217,7 +237,8 @@ class LatencyScreen(AttachedScreen[LatencySample]):
             histogram.powers(row.latency.buckets),
             row.latency.floor_ns,
         )
-        self.query_one(HeatMap).show(f"last {len(self.latencies.heat(row.key))} readings", self.latencies.heat(row.key))
+        heat = self.latencies.heat(row.key)
+        self.query_one(HeatMap).show("the last reading" if len(heat) == 1 else f"last {len(heat)} readings", heat)
 
     def figures(self) -> list[Phrase]:
         """What the state line says of the numbers."""
@@ -282,4 +303,7 @@ class LatencyScreen(AttachedScreen[LatencySample]):
         """Tell calls apart in another way, from now on."""
         self._by = BY[(BY.index(self._by) + 1) % len(BY)]
         self.latencies = Latencies()
+        self._named = ((), ())
+        name = COLUMNS[0] if self._by == BY[0] else COLUMNS[0]._replace(width=GROUPED)
+        self.table().use((name, *COLUMNS[1:]), {})
         self.reopen()

@@ -1,6 +1,6 @@
 """The third screen: calls per function, live, while a probe is attached."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from textual.message import Message
 from textual.widget import Widget
@@ -26,8 +26,9 @@ from tui.screens.base import (
     filter_by,
 )
 from tui.screens.call_columns import columns, limits
-from tui.screens.calls import CallRow, Calls, Key, document, row_key, words
-from tui.screens.target import function_key
+from tui.screens.calls import CallRow, Calls, document, row_key, words
+from tui.screens.spending import OFF
+from tui.screens.target import Key, function_key
 from tui.screens.views import BACK, EXPORT, RESET, SKIPPED, Views
 from tui.widgets.actions import Action
 from tui.widgets.columns import Sort
@@ -57,7 +58,7 @@ class ProbeScreen(AttachedScreen[CountsSample]):
         EXPORT,
         BACK,
     )
-    SIGNS = (CURSOR, MARKED, SORTED, CUT)
+    SIGNS = (CURSOR, MARKED, OFF, ("~", "it was off for a while: more calls than these; r counts anew"), SORTED, CUT)
 
     class Removed(Message):
         """Functions were detached."""
@@ -86,13 +87,15 @@ class ProbeScreen(AttachedScreen[CountsSample]):
 
     def content(self) -> Iterable[Widget]:
         """The table, or why there is none."""
-        table: Table[CallRow] = Table(columns(self.calls), row_key, Sort("rate", True), mark=self._mark_of)
+        table: Table[CallRow] = Table(
+            columns(self.calls), row_key, Sort("rate", True), mark=self._mark_of, shade=_shade
+        )
         table.empty = self.busy
         yield table
         yield Static(id="failure", markup=False)
 
     def _mark_of(self, row: CallRow) -> str:
-        return "●" if row.key in self.marked else ""
+        return "●" if row.key in self.marked else OFF[0] if row.off else ""
 
     def opened(self, attached: Attached) -> None:
         """These count from now on."""
@@ -157,7 +160,7 @@ class ProbeScreen(AttachedScreen[CountsSample]):
     def on_table_moved(self) -> None:
         """Spell the function's name out."""
         row = self.table().row
-        self.query_one(Detail).show(*(_spelt(row.function) if row else ("",)))
+        self.query_one(Detail).show(*(_spelt(row.function, self.suspended) if row else ("",)))
         self.show_keys()
 
     def can(self, name: str) -> bool:
@@ -226,6 +229,10 @@ class ProbeScreen(AttachedScreen[CountsSample]):
         return document(self.target, self.calls, self.skipped)
 
 
-def _spelt(function: Function) -> tuple[str, str]:
-    """The function's whole name, and where it is."""
-    return function.name, f"{function.module} · {function.address:x}"
+def _shade(row: CallRow) -> str:
+    return "dim" if row.off else ""
+
+
+def _spelt(function: Function, suspended: Mapping[Function, str]) -> tuple[str, str]:
+    """The function's whole name, and where it is; or why it is off."""
+    return function.name, suspended.get(function) or f"{function.module} · {function.address:x}"

@@ -1,4 +1,4 @@
-"""The functions that were asked for and are not probed, with reasons."""
+"""The functions that were asked for and are not probed, with reasons; those that the budget took off too."""
 
 from collections.abc import Iterable, Sequence
 
@@ -41,10 +41,12 @@ class SkippedScreen(ConsoleScreen):
         Action("escape", "esc", "back", "back", "Clear the filter, or go back", 0),
     )
 
-    def __init__(self, target: Target, skipped: Sequence[Skipped]) -> None:
+    def __init__(self, target: Target, skipped: Sequence[Skipped], suspended: Sequence[Skipped] = ()) -> None:
+        """`suspended`: what was taken off, which may have been probed for a while."""
         super().__init__()
         self.target = target
-        self._haystack = Haystack(skipped, lambda row: f"{row.function.name}\n{row.reason}")
+        self._suspended = len(suspended)
+        self._haystack = Haystack((*suspended, *skipped), lambda row: f"{row.function.name}\n{row.reason}")
 
     def content(self) -> Iterable[Widget]:
         """The table."""
@@ -66,8 +68,10 @@ class SkippedScreen(ConsoleScreen):
         table.show(self.leaves(self._haystack.matching), anew=True)
         left = [((f"{self.target.title} ▸ ", "dim"), ("skipped", "title"))]
         total, shown = len(self._haystack.rows), len(table.rows)
-        that = "" if shown == total else "that "
-        self.put_lines((left, ()), [(f"{counted(shown, total, 'function')} {that}could not be probed", "strong")])
+        off, that = self._suspended, "" if shown == total else "that "
+        what = "could not be probed" if not off else "are not probed" if total > 1 else "is not probed"
+        taken = [(f"{off:,} of them taken off by the budget: u puts them back", "warn")] if 0 < off < total else []
+        self.put_lines((left, ()), [(f"{counted(shown, total, 'function')} {that}{what}", "strong"), *taken])
 
     def on_table_moved(self) -> None:
         """Spell the row out."""

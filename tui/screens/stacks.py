@@ -18,6 +18,7 @@ from tui.screens.attached import AttachedScreen
 from tui.screens.base import FASTER, FILTERS, MOVE, SLOWER
 from tui.screens.pace import Pace
 from tui.screens.session import Attaching
+from tui.screens.spending import OFF
 from tui.screens.views import BACK, SKIPPED, Views
 from tui.widgets.actions import Action
 from tui.widgets.filter import Haystack
@@ -65,6 +66,7 @@ class StacksScreen(AttachedScreen[StacksSample]):
         ("▏", "a frame begins; as wide as its share of the calls"),
         ("▏…", "frames too narrow to show; → and enter lead into them"),
         ("%", "of all calls"),
+        OFF,
     )
 
     def __init__(self, views: Views) -> None:
@@ -124,7 +126,8 @@ class StacksScreen(AttachedScreen[StacksSample]):
             self._merge(self.sample)
             self._match()
             self.flame.empty = "no call yet: who calls these functions is shown as soon as one is called"
-            self.flame.show(self._root, self._matched)
+            off = {(function.name, function.module): OFF[0] for function in self.suspended}
+            self.flame.show(self._root, self._matched, off)
         self.show_state()
 
     def _merge(self, sample: StacksSample) -> None:

@@ -7,6 +7,8 @@ from tui.collectors.sources import Sources
 from tui.elf.names import Function
 from tui.errors import BpfscopeError, TargetError
 
+Key = tuple[str, int]  # module, address
+
 
 class Target(NamedTuple):
     """A process, as far as it is known: the command line may have given its pid alone."""
@@ -38,6 +40,6 @@ def sentence(error: BpfscopeError) -> str:
     return str(error).partition(": `bpfscope ")[0] if isinstance(error, TargetError) else str(error)
 
 
-def function_key(function: Function) -> tuple[str, int]:
+def function_key(function: Function) -> Key:
     """What names a function among the target's: its module and address."""
     return (function.module, function.address)

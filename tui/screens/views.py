@@ -33,12 +33,14 @@ VIEWS: Final = (
     View("v", "events", "Events", "See each call as it happens"),
 )
 SWITCHING: Final = tuple(view.action(10) for view in VIEWS)
-SKIPPED = Action("x", "x", "skipped", "skipped", "List the functions that could not be probed, with reasons", 6)
-UNDO = Action("u", "u", "put back", "undo", "Put back what the budget took off, and keep no budget any more", 3)
+SKIPPED = Action("x", "x", "skipped", "skipped", "List the functions that are not probed, with reasons", 6)
+UNDO = Action(
+    "u", "u", "put back", "undo", "Put back what the budget took off, in all views, and keep no budget any more", 3
+)
 EXPORT = Action("e", "e", "export", "export", "Write the numbers to a JSON file in the current folder", 6)
 RESET = Action("r", "r", "reset", "reset", "Count from here", 2)
 BPFTRACE = Action("w", "w", "as bpftrace", "bpftrace", "Show the nearest bpftrace program, and what is wrong in it", 9)
-BACK = Action("escape", "esc", "back", "back", "Clear the filter, or detach everything and go back", 0)
+BACK = Action("escape", "esc", "back", "back", "Clear the filter, or detach everything and go back; asks first where numbers would be lost", 0)
 
 
 class Views:

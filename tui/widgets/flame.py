@@ -1,5 +1,7 @@
 """A flame graph that fills the screen, the root on top, and how one walks it."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar, Final
 
 from rich.cells import cell_len, set_cell_size
@@ -55,12 +57,21 @@ class Flame(ScrollView, can_focus=True):
         self._zooms: list[Path] = []  # each within the one before
         self._root: Node | None = None
         self._matched: frozenset[Frame] = frozenset()
+        self._signs: Mapping[Frame, str] = {}
         self._rows: list[list[Block]] = []
         self._lines: dict[int, tuple[Piece, ...]] = {}
 
-    def show(self, root: Node | None, matched: frozenset[Frame] = frozenset()) -> None:
-        """Show this tree, None where there are no calls; frames of `matched` stand out. Cursor and zoom stay."""
-        self._root, self._matched = root, matched
+    def show(
+        self,
+        root: Node | None,
+        matched: frozenset[Frame] = frozenset(),
+        signs: Mapping[Frame, str] = MappingProxyType({}),
+    ) -> None:
+        """Show this tree, None where there are no calls. Cursor and zoom stay.
+
+        Frames of `matched` stand out; those of `signs` have one before their names.
+        """
+        self._root, self._matched, self._signs = root, matched, signs
         self._arrange()
 
     def _arrange(self) -> None:
@@ -219,12 +230,15 @@ class Flame(ScrollView, can_focus=True):
         if block.gathered and block.width == 1:
             return ((GATHERED, role),)
         edge = ("▌", plain) if here else ("▏", plain)
-        name, room = GATHERED if block.gathered else block.nodes[0].frame[0], block.width - 1
+        name, room = GATHERED if block.gathered else self._titled(block.nodes[0].frame), block.width - 1
         if self._root is None or block.gathered or room < cell_len(name) + _SHARE:
             shown = cut_middle(name, room) if room > 2 else set_cell_size(name, room)
             return edge, (shown, role), (" " * (room - cell_len(shown)), plain)
         share = f"{100 * block.nodes[0].calls / self._root.calls:.0f} %"
         return edge, (name, role), (" " * (room - cell_len(name) - len(share)) + share, plain)
+
+    def _titled(self, frame: Frame) -> str:
+        return f"{self._signs[frame]} {frame[0]}" if frame in self._signs else frame[0]
 
     def _is_under_cursor(self, block: Block, row: int) -> bool:
         if row != len(self.cursor):
