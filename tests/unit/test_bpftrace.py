@@ -1,13 +1,17 @@
 """The bpftrace programs: they are what bpftrace reads, whatever the names are."""
 
+import json
 import shlex
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.elf_files import CODE_AT, Elf, Symbol
+from tui import cli
 from tui.elf.names import Function
 from tui.export.bpftrace import program
 from tui.text import sanitise
@@ -55,3 +59,17 @@ def test_bpftrace_reads_it(view: str) -> None:
     done = subprocess.run(["bpftrace", "-d", "-e", script], capture_output=True, text=True, check=False)
     assert "syntax error" not in done.stderr
     assert "main" in done.stdout
+
+
+@pytest.mark.parametrize("command", ["count", "latency", "stacks", "args", "trace"])
+def test_every_command_that_probes_prints_one_and_attaches_nothing(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "server"
+    path.write_bytes(Elf(symbols=[Symbol("leaf"), Symbol("other", CODE_AT + 16)]).build())
+    assert cli.main([command, str(path), "leaf", "--bpftrace", "--json"]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    found = json.loads(line)
+    assert (found["kind"], found["program"].splitlines()[0]) == ("bpftrace", "bpftrace -e '")
+    assert f'{path}:"leaf"' in found["program"]
+    assert "other" not in found["program"]
