@@ -257,13 +257,25 @@ def test_many_returns_and_many_threads(start: Start, method: Method, *, return_p
 
 def test_exceptions_pass_unharmed(start: Start) -> None:
     process = start("throwing")
-    with timed(process, "thrower(int)", "passed(int)", "main") as (probe, _):
-        assert process.work() == {"thrower": 211, "passed": 211, "caught": 105}
+    with timed(process, "thrower(int)", "passed(int)", "catches(int)", "main") as (probe, _):
+        assert process.work() == {"thrower": 312, "passed": 211, "caught": 105, "catches": 101}
         found = latencies(probe)
-    for name in ("_Z7throweri", "_Z6passedi"):
-        assert (found[name].calls, found[name].returns) == (211, 106)
-        assert found[name].unmatched + found[name].in_flight == 105
+    for name, calls, thrown in (("_Z7throweri", 312, 155), ("_Z6passedi", 211, 105)):
+        assert (found[name].calls, found[name].returns) == (calls, calls - thrown)
+        assert found[name].unmatched + found[name].in_flight == thrown
+    whole(found["_Z7catchesi"], 101)
     assert process.end() == 0
+
+
+def test_returns_that_are_not_predicted(start: Start) -> None:
+    process = start("plain-thunks")
+    with timed(process, "alpha", "beta", "hidden") as (probe, attached):
+        truth = process.work()
+        found = latencies(probe)
+    assert not attached.skipped
+    assert not attached.inexact
+    for name in ("alpha", "beta", "hidden"):
+        whole(found[name], truth[name])
 
 
 def test_a_filter_of_system_calls_lets_the_target_live(start: Start) -> None:

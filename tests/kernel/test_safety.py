@@ -6,6 +6,7 @@ import pytest
 
 from tests.kernel.conftest import Start
 from tests.kernel.probing import Command, calls, counted, pick, resolve, wait_until
+from tui.collectors.latency import LatencyProbe
 from tui.collectors.probe import CountingProbe
 from tui.errors import BpfscopeError
 
@@ -53,6 +54,34 @@ def test_instructions_that_must_not_be_interrupted(start: Start) -> None:
         assert reasons == {}
         assert process.work() == {"answer": 997, "wrong": 0}
         assert calls(probe) == {"answer": 997, "outer": 97, "leaf": 97}
+
+
+HANDWRITTEN = (
+    "callover",
+    "inlinearg",
+    "tailreg",
+    "overlap",
+    "opaque",
+    "adjacent",
+    "noreturn",
+    "bounded",
+    "same",
+    "skip",
+)
+
+
+@pytest.mark.parametrize("name", ["data", "data-unwound"])
+def test_data_between_instructions_is_left_alone(start: Start, name: str) -> None:
+    process = start(name)
+    target = resolve(process.pid)
+    with LatencyProbe(target) as probe:
+        probe.add(pick(target, *HANDWRITTEN))
+        assert process.work() == {"wrong": 0}
+        returns = {each.name: row.returns for each, row in zip(probe.functions, probe.read().latencies, strict=True)}
+    timed = {name: number for name, number in returns.items() if number}
+    assert timed.keys() >= {"bounded", "same", "noreturn"}
+    assert timed["bounded"] == 3 * 97
+    assert timed["noreturn"] == 97
 
 
 def test_the_same_program_executed_anew_by_a_thread(start: Start) -> None:

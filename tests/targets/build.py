@@ -70,6 +70,13 @@ def _thousand(out: Path, _: Path) -> list[Command]:
     return [[*CC, HERE / "thousand.c", assembly, "-o", out]]
 
 
+def _data(*flags: str) -> Recipe:
+    def commands(out: Path, _: Path) -> list[Command]:
+        return [[*CC, *flags, HERE / "data.c", HERE / "data.S", "-o", out]]
+
+    return Recipe(("data.c", "data.S", "target.h"), commands)
+
+
 def _go(source: str, architecture: str = "") -> Recipe:
     def commands(out: Path, _: Path) -> list[Command]:
         go: Command = [Path(sys.executable).with_name("go"), "build", "-o", out, HERE / source]
@@ -89,6 +96,7 @@ RECIPES = {
     "plain-static": _c("plain.c", "-static"),
     "plain-static-pie": _c("plain.c", "-static-pie", "-fPIE"),
     "plain-exported": _c("plain.c", "-rdynamic", "-s"),
+    "plain-thunks": _c("plain.c", "-mfunction-return=thunk", "-fcf-protection=none"),
     "plain-stripped": _c("plain.c", "-s"),
     "libunequal.so": Recipe(("library.c", "target.h"), _library),
     "uses-library": Recipe(("uses_library.c", "target.h"), _uses_library, ("libunequal.so",)),
@@ -99,13 +107,16 @@ RECIPES = {
     "forks": _c("forks.c"),
     "stacks": _c("stacks.c", "-pthread", "-O2"),
     "timing": _c("timing.c", "-pthread"),
-    "throwing": _c("throwing.cc", compiler=CXX),
     "leaves": _c("leaves.cc", "-pthread", compiler=CXX),
     "tails": _c("tails.c", "-O2"),
+    "throwing": _c("throwing.cc", "-O2", "-fno-plt", "-fno-reorder-blocks-and-partition", compiler=CXX),
     "execs": _c("execs.c"),
     "sender": _c("sender.c"),
     "given": _c("given.c"),
     "given-go": _go("given.go"),
+    "changed": _c("changed.c", "-pthread"),
+    "data": _data(),
+    "data-unwound": _data("-DUNWOUND"),
     "symbols": _c("symbols.c"),
     "realtime": _c("realtime.c", "-pthread"),
     "arguments": _c("arguments.c", header="truth.h"),

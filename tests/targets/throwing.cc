@@ -12,6 +12,15 @@ FUNCTION int thrower(int number)
 
 FUNCTION int passed(int number) { return thrower(number) + 1; }
 
+FUNCTION int catches(int number)
+{
+	try {
+		return thrower(number);
+	} catch (const std::exception &) {
+		return -1;
+	}
+}
+
 int main()
 {
 	int caught = 0;
@@ -24,7 +33,8 @@ int main()
 			caught++;
 		}
 	}
-	printf("{\"thrower\": 211, \"passed\": 211, \"caught\": %d}\n", caught);
+	TIMES(101) catches(i_);
+	printf("{\"thrower\": 312, \"passed\": 211, \"caught\": %d, \"catches\": 101}\n", caught);
 	fflush(stdout);
 	read_line();
 	return 0;

@@ -57,7 +57,7 @@ def test_sites_are_reached_once_and_returns_are_all_there(path: Path) -> None:
                 assert EMULATED.match(body[at]), (function, body[at])
                 emulated += 1
             found = chooser.returns(function)
-            if "data lies between" not in found.note:
+            if "data lies between" not in found.note and "no unwind information" not in found.note:
                 expected = [each for each, instruction in body.items() if RETURN.match(instruction)]
                 assert [offset + shift for offset in found.offsets] == expected, function
             checked += 1

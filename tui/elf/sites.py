@@ -17,12 +17,14 @@ import re
 from collections.abc import Iterator
 from typing import Final, NamedTuple, Protocol
 
+from tui.elf.callees import Callees
 from tui.elf.disassembly import LONGEST, Disassembler, Instruction
 from tui.elf.flow import File
 from tui.elf.names import Function
 from tui.elf.reader import AARCH64, ElfFile
 from tui.elf.sites_arm64 import Arm64
 from tui.elf.sites_x86 import X86
+from tui.elf.unwinding import Frame, Unwinding
 from tui.owner import Owner
 
 _FIRST: Final = 160  # bytes of a function whose size isn't known
@@ -88,6 +90,8 @@ class Sites(Owner):
         self._elf = elf
         self.go = any(section.name in (".gopclntab", ".go.buildinfo") for section in elf.sections)
         self._disassembler: Disassembler | None = None
+        self._unwinding: Unwinding | None = None
+        self._callees = Callees(elf.loaded, lambda address: self._frame(address) is not None, self._instructions)
 
     def choose(self, function: Function) -> Site:
         """The place for this function's probe. Raises NotSupported without capstone."""
@@ -126,8 +130,7 @@ class Sites(Owner):
         if len(data) < function.size:
             return Returns((), note="it is too large to look through")
         code = self._code(function, data)
-        file = File(self._elf.loaded, lambda address: self._elf.file_offsets([address])[0] >= 0)
-        found, note = code.returns(file)
+        found, note = code.returns(self._file(function))
         return Returns(tuple(function.offset + at for at in found), code.calls_itself(), note)
 
     def recursive(self, function: Function) -> bool:
@@ -144,6 +147,23 @@ class Sites(Owner):
         if self._disassembler:
             self._disassembler.close()
             self._disassembler = None
+
+    def _file(self, function: Function) -> File:
+        """What is asked of the file about this function."""
+        frame = self._frame(function.address)
+        covered = frame is not None and function.address + function.size <= frame.end
+        pads = tuple(self._unwinding.landing_pads(frame)) if self._unwinding and frame and covered else None
+        return File(
+            self._elf.loaded,
+            lambda address: self._elf.file_offsets([address])[0] >= 0,
+            covered or self.of_go(function),
+            pads,
+            None if self.go else self._callees,  # what Go calls comes back
+        )
+
+    def _frame(self, address: int) -> Frame | None:
+        self._unwinding = self._unwinding or Unwinding(self._elf)
+        return self._unwinding.frame(address)
 
     def _bytes(self, function: Function) -> bytes:
         return self._elf.bytes_at(function.offset, min(function.size or _FIRST, LONGEST))

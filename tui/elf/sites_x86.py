@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from tui.elf.disassembly import Instruction
-from tui.elf.flow import Decode, File, Flow, target, word
+from tui.elf.flow import File, Flow
+from tui.elf.walk import Decode, target, word
 
 _LOCK_AND_SEGMENTS: Final = frozenset((0x26, 0x2E, 0x36, 0x3E, 0xF0))
 _HARMLESS_PREFIXES: Final = frozenset((0x64, 0x65, 0x66, 0x67, 0xF2, 0xF3))

@@ -1,0 +1,169 @@
+"""What a file says for the unwinder: which code has one frame, and where exceptions land in it.
+
+What compilers make has such records (.eh_frame, found by the sorted table in .eh_frame_hdr); code that was written by
+hand often hasn't. Layouts are those of the LSB ("Exception Frames") and of GCC's unwind-dw2-fde and unwind-pe.h.
+Damaged records are as good as none.
+"""
+
+import struct
+from bisect import bisect_right
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from tui.elf.reader import ElfFile
+
+_HEADER: Final = bytes((1, 0x1B, 0x03, 0x3B))  # version; what linkers write: the table's numbers, from its section on
+_ENTRY: Final = struct.Struct("<ii")  # where code begins, and its record
+_LARGEST: Final = 1 << 16  # bytes of a record
+_MOST_TABLE: Final = 1 << 26
+_MOST_PADS: Final = 1 << 16  # bytes of a list of call sites
+_FIXED: Final = {0: "<Q", 2: "<H", 3: "<I", 4: "<Q", 0xA: "<h", 0xB: "<i", 0xC: "<q"}  # DW_EH_PE_*, of a fixed size
+_ULEB128, _SLEB128, _OMITTED = 1, 9, 0xFF
+_PC_RELATIVE, _INDIRECT = 0x10, 0x80
+_NO_EXCEPTIONS: Final = 0
+
+
+class Frame(NamedTuple):
+    """Code that has one record, by virtual addresses, and the address of what is known about its exceptions, or 0."""
+
+    start: int
+    end: int
+    exceptions: int
+
+
+class _Cursor:
+    """Reads numbers one after the other. Raises IndexError, struct.error, ValueError for damaged ones."""
+
+    def __init__(self, data: bytes, address: int, at: int = 0) -> None:
+        self._data, self._address, self.at = data, address, at
+
+    def byte(self) -> int:
+        self.at += 1
+        return self._data[self.at - 1]
+
+    def uleb(self) -> int:
+        value = shift = 0
+        while True:
+            byte = self.byte()
+            value |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                return value
+            if shift > 63:
+                raise ValueError
+
+    def text(self) -> bytes:
+        end = self._data.index(0, self.at)
+        found, self.at = self._data[self.at : end], end + 1
+        return found
+
+    def number(self, encoding: int) -> int:
+        """A number of an encoding; one that is an address relative to itself is made absolute."""
+        here, kind = self._address + self.at, encoding & 0x0F
+        if kind in (_ULEB128, _SLEB128):
+            value = self.uleb()
+        else:
+            layout = struct.Struct(_FIXED[kind])
+            (value,) = layout.unpack_from(self._data, self.at)
+            self.at += layout.size
+        if encoding & 0x70 == _PC_RELATIVE and value:
+            value += here
+        return value & 0xFFFF_FFFF_FFFF_FFFF
+
+
+class Unwinding:
+    """The records of one file."""
+
+    def __init__(self, elf: ElfFile) -> None:
+        """Reads the table; raises nothing."""
+        self._elf = elf
+        self._starts: list[int] = []
+        self._records: list[int] = []
+        section = elf.section(".eh_frame_hdr")
+        head = elf.loaded(section.address, 12) if section else b""
+        if section is None or len(head) < 12 or head[:4] != _HEADER:
+            return
+        (number,) = struct.unpack_from("<I", head, 8)
+        size = min(number * _ENTRY.size, section.size - 12, _MOST_TABLE) // _ENTRY.size * _ENTRY.size
+        for start, record in _ENTRY.iter_unpack(_whole(elf.loaded(section.address + 12, max(0, size)))):
+            self._starts.append(section.address + start)
+            self._records.append(section.address + record)
+
+    def frame(self, address: int) -> Frame | None:
+        """That of the code at an address, if there is one."""
+        at = bisect_right(self._starts, address) - 1
+        if at < 0:
+            return None
+        try:
+            found = self._read(self._records[at])
+        except (IndexError, KeyError, ValueError, struct.error):
+            return None
+        return found if found.start <= address < found.end else None
+
+    def landing_pads(self, frame: Frame) -> list[int]:
+        """The addresses to which an exception may lead in this code."""
+        if not frame.exceptions:
+            return []
+        try:
+            return list(self._pads(frame))
+        except (IndexError, KeyError, ValueError, struct.error):
+            return []
+
+    def _read(self, address: int) -> Frame:
+        """The record (FDE) at an address. Raises IndexError, KeyError, ValueError, struct.error where it is damaged."""
+        data = self._record(address)
+        (back,) = struct.unpack_from("<I", data, 4)
+        code, exceptions, sized = self._kinds(self._record(address + 4 - back))
+        cursor = _Cursor(data, address, 8)
+        start = cursor.number(code)
+        end = start + cursor.number(code & 0x0F)
+        if sized:
+            cursor.uleb()
+        return Frame(start, end, _NO_EXCEPTIONS if exceptions == _OMITTED else cursor.number(exceptions))
+
+    def _kinds(self, data: bytes) -> tuple[int, int, bool]:
+        """How addresses are written, of code and of exceptions, in records of this common one (CIE)."""
+        cursor = _Cursor(data, 0, 8)
+        version = cursor.byte()
+        augmentation = cursor.text()
+        cursor.uleb()
+        cursor.uleb()
+        _ = cursor.byte() if version == 1 else cursor.uleb()
+        code, exceptions = 0, _OMITTED
+        if augmentation[:1] != b"z":
+            return code, exceptions, False
+        cursor.uleb()
+        for letter in augmentation[1:]:
+            if letter == ord("P"):
+                cursor.number(cursor.byte() & 0x0F)
+            elif letter == ord("L"):
+                exceptions = cursor.byte()
+            elif letter == ord("R"):
+                code = cursor.byte()
+        return code, exceptions, True
+
+    def _record(self, address: int) -> bytes:
+        (length,) = struct.unpack_from("<I", self._elf.loaded(address, 4))
+        return self._elf.loaded(address, 4 + length) if length < _LARGEST else b""
+
+    def _pads(self, frame: Frame) -> Iterator[int]:
+        """Of what GCC and Clang write for their languages' exceptions (the LSDA's call sites)."""
+        cursor = _Cursor(self._elf.loaded(frame.exceptions, _MOST_PADS), frame.exceptions)
+        encoding = cursor.byte()
+        base = frame.start if encoding == _OMITTED else cursor.number(encoding)
+        if cursor.byte() != _OMITTED:
+            cursor.uleb()
+        encoding = cursor.byte()
+        length = cursor.uleb()
+        end = cursor.at + length
+        while cursor.at < end:
+            cursor.number(encoding)
+            cursor.number(encoding)
+            pad = cursor.number(encoding)
+            cursor.uleb()
+            if pad:
+                yield base + pad
+
+
+def _whole(data: bytes) -> bytes:
+    return data[: len(data) // _ENTRY.size * _ENTRY.size]
