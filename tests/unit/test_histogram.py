@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from tui.bpf import timing
 from tui.collectors import histogram
 from tui.collectors.histogram import BUCKETS, bucket_bounds
+from tui.collectors.samples import Latency
 
 DURATIONS = st.integers(0, (1 << 41) - 1)
 
@@ -66,3 +67,13 @@ def test_bounds_of_numbers() -> None:
 def test_nothing(buckets: list[int]) -> None:
     assert histogram.percentiles(buckets, (0.5, 0.99), 0, 0) == [0, 0]
     assert histogram.powers(buckets) == []
+
+
+def test_what_probes_took_of_a_time() -> None:
+    plain = Latency(3, 3, 0, 0, 0, 10, 900, 1_000, 900, 0, ())
+    assert (plain.net_ns, plain.doubtful) == (900, False)
+    half = plain._replace(probe_ns=450)
+    assert (half.net_ns, half.doubtful) == (450, False)
+    most = plain._replace(probe_ns=451)
+    assert (most.net_ns, most.doubtful) == (449, True)
+    assert plain._replace(probe_ns=1_000).net_ns == 0
