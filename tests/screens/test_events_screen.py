@@ -56,7 +56,7 @@ async def test_the_tail_follows(sources: FakeSources) -> None:
             "µs",
         ]
         assert lines[2].split()[1:] == ["00:00.500", "2697", "fibonacci", "main.fibonacciLoop()", "–"]
-        assert state(screen) == "0 events/s · costs 7.1 % of its time (budget 10 %) · 2 events · live ● · every 1 s"
+        assert state(screen) == "2.0 events/s · costs 7.1 % of its time (budget 10 %) · 2 events · live ● · every 1 s"
         await seen(pilot, sources, 2, *some(50, 1), seen=52)
         assert under(screen).event == some(50, 1)[-1]
         assert "(n=49) = 2401" in painted(screen)[-1]
@@ -65,6 +65,17 @@ async def test_the_tail_follows(sources: FakeSources) -> None:
             "main.fibonacciRecursive(n=49) = 2401  began 00:01.048997 · took 3,100 ns · "
             "fibonacci, thread 2697 of process 2696 · fibonacci"
         )
+
+
+async def test_the_tail_follows_from_the_first_painting_on(sources: FakeSources) -> None:
+    async with Bpfscope(sources, 2696).run_test(size=(80, 24)) as pilot:
+        many = [one._replace(goroutine=0x176E8AF10000 + at) for at, one in enumerate(some(446, 0))]
+        await seen(pilot, sources, 0.05, *many[:4])
+        screen = await seen(pilot, sources, 0.55, *many[4:], seen=446)
+        assert "(n=445) = 198025" in painted(screen)[-1]
+        assert "g …" in painted(screen)[-1]
+        assert "101bd" in painted(screen)[-1]
+        assert state(screen).startswith("884 events/s · 446 events")
 
 
 async def test_going_up_freezes(sources: FakeSources) -> None:

@@ -203,6 +203,9 @@ async def test_groups_in_turn(sources: FakeSources) -> None:
         await until(pilot, lambda: len(screen.latencies.rows()) == 2 and "postgres" in "".join(painted(screen)))
         assert "by process (b)" in state(screen)
         assert "[/]" in painted(screen)[1]
+        assert context(screen).startswith("fibonacci 2696 ▸ 3 functions")  # of which one was called, in two groups
+        await pilot.resize_terminal(80, 24)
+        assert [line for line in painted(screen)[1:3] if f"{function.name}  811" in line]
         await pilot.press("escape")
         await at(pilot, FunctionsScreen)
         assert second.closed == 1

@@ -9,7 +9,17 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from tests.screens.fakes import HOSTILE, MODULES, PROCESSES, RECURSIVE, FakeSources, events_sample, function, timed
+from tests.screens.fakes import (
+    CACHE,
+    HOSTILE,
+    MODULES,
+    PROCESSES,
+    RECURSIVE,
+    FakeSources,
+    events_sample,
+    function,
+    timed,
+)
 from tests.screens.steps import at, functions, probe, processes, ticks, type_filter, until
 from tests.screens.test_arguments_screen import arguments
 from tests.screens.test_events_screen import events
@@ -17,7 +27,7 @@ from tests.screens.test_latency_screen import latency
 from tests.screens.test_stacks_screen import sample, stacks
 from tests.screens.workloads import called, happened, read
 from tui.app import Bpfscope
-from tui.collectors.samples import Cost, Process, Suspended
+from tui.collectors.samples import Cost, LatencySample, Process, Suspended
 from tui.elf.names import Skipped
 from tui.screens.arguments import ArgumentsScreen
 from tui.screens.attached import AttachedScreen
@@ -294,6 +304,28 @@ def test_palette(picture: Compare, sources: FakeSources, size: tuple[int, int]) 
         pilot.app.screen.query_one(Input).cursor_blink = False
 
     check(picture, sources, size, steps, pid=None)
+
+
+@SIZES
+def test_latency_by_thread(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        screen = await latency(pilot, sources)
+        for number in (2, 3):
+            sources.timings[-1].tick(1)
+            await until(pilot, lambda: screen.sample is not None)
+            await pilot.press("b")
+            await until(pilot, lambda number=number: len(sources.timings) == number and not screen.busy)  # type: ignore[misc]
+        rows = [
+            (one, f"{29358 + turn} {name}")
+            for one in (CACHE, RECURSIVE)
+            for turn, name in enumerate(("go1bin", "worker/7"))
+        ]
+        functions, groups = zip(*rows, strict=True)
+        times = tuple(timed(*[(turn + 1) * 9_000] * 50, turn * 2_000_000) for turn in range(len(rows)))
+        sources.timings[-1].give(LatencySample(1002, 1, functions, times, 0, "", Cost(7.1, 10.0), groups))
+        await until(pilot, lambda: len(screen.table().rows) == len(rows))
+
+    check(picture, sources, size, steps)
 
 
 @SIZES

@@ -78,7 +78,9 @@ async def test_a_line_per_depth(sources: FakeSources) -> None:
         assert "main.handle" in lines[2]
         assert "main.fibonacciRecursive" in lines[3]
         assert lines[4].strip() == "▏main…sive"
-        assert state(screen).startswith("0 calls/s · costs 7.1 % of its time (budget 10 %) · 1,000 calls · 5 stacks")
+        assert state(screen).startswith(
+            "1,000 calls/s · costs 7.1 % of its time (budget 10 %) · 1,000 calls · 5 stacks"
+        )
         assert "f Flame" in context(screen)
         sources.stackings[-1].give(sample(3, stack(700, *MAIN, leaf(RECURSIVE)), *SOME[1:]))
         await until(pilot, lambda: "50 calls/s" in state(screen))

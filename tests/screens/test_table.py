@@ -54,6 +54,17 @@ async def test_two_hundred_thousand_rows() -> None:
         assert table.scroll_y == 0
 
 
+async def test_the_end_is_seen_before_there_is_a_scroll_bar() -> None:
+    rows = [(number, f"main.function{number}") for number in range(400)]
+    async with Console().run_test(size=(60, 20)) as pilot:
+        table = pilot.app.query_one(Table)
+        table.show(rows[:4])
+        await pilot.pause()
+        table.show(rows)
+        table.action_end()
+        assert line(table, 19).split() == ["▌", "399", "main.function399"]
+
+
 async def test_paints_only_lines_that_changed() -> None:
     rows = [(number, "same") for number in range(100)]
     async with Console().run_test(size=(60, 20)) as pilot:

@@ -119,7 +119,7 @@ class ArgumentsScreen(AttachedScreen[ValuesSample]):
 
     def take(self, sample: ValuesSample) -> None:
         """Note how many calls there are."""
-        self.pace.take(sample.time, sample.calls)
+        self.pace.take(sample.time, sample.calls, sample.elapsed)
 
     def document(self) -> Row:
         """What an export says."""
@@ -201,7 +201,7 @@ class ArgumentsScreen(AttachedScreen[ValuesSample]):
         if self.suspended:
             phrases.append((f"{OFF[0]} these numbers have stopped", "warn"))
         elif not self.ended:
-            phrases.append((f"{text.rate(self.pace.per_second)} calls/s", "strong"))
+            phrases.append(self.pace.said("calls"))
         if self.names:
             noun = "combination" if len(self.places) > 1 else "value"
             phrases.append((counted(len(self.table().rows), len(self._found), noun), "strong"))

@@ -83,7 +83,7 @@ class EventsScreen(AttachedScreen[EventsSample]):
     def take(self, sample: EventsSample) -> None:
         """Keep the events, whether anybody looks or not."""
         self.tail.take(sample)
-        self.pace.take(sample.time, sample.seen)
+        self.pace.take(sample.time, sample.seen, sample.elapsed)
 
     def under(self) -> Function | None:
         """The function under the cursor, if somebody put it there."""
@@ -184,10 +184,11 @@ class EventsScreen(AttachedScreen[EventsSample]):
         if self.frozen:
             first.append((f"frozen, {self.newer:,} newer", "warn"))
         if not self.ended:
-            first.append((f"{text.rate(self.pace.per_second)} events/s", "strong"))
+            first.append(self.pace.said("events"))
         if sample.dropped:
             first.append((f"dropped {sample.dropped:,}", "bad"))
-        phrases: list[Phrase] = [*first] if self.prompt.is_open else [joined(first)]
+        first = [piece for piece in first if piece[0]]
+        phrases: list[Phrase] = [*first] if self.prompt.is_open or not first else [joined(first)]
         if self._wanted:
             phrases.append((counted(len(self._rows), self.tail.kept, "event"), "strong"))
         else:

@@ -238,7 +238,9 @@ class LatencyScreen(AttachedScreen[LatencySample]):
             row.latency.floor_ns,
         )
         heat = self.latencies.heat(row.key)
-        self.query_one(HeatMap).show("the last reading" if len(heat) == 1 else f"last {len(heat)} readings", heat)
+        self.query_one(HeatMap).show(
+            f"last {len(heat)} readings" if len(heat) > 1 else f"the last reading{'s' * (not heat)}", heat
+        )
 
     def figures(self) -> list[Phrase]:
         """What the state line says of the numbers."""

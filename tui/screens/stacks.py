@@ -100,7 +100,7 @@ class StacksScreen(AttachedScreen[StacksSample]):
 
     def take(self, sample: StacksSample) -> None:
         """Note how many calls there are; the tree is made when it is looked at."""
-        self.pace.take(sample.time, sample.calls)
+        self.pace.take(sample.time, sample.calls, sample.elapsed)
 
     def under(self) -> Function | None:
         """The probed function of the frame under the cursor."""
@@ -156,7 +156,7 @@ class StacksScreen(AttachedScreen[StacksSample]):
             share = f"{100 * self._through / self._root.calls:.1f} % pass through"
             phrases.append((f"{share} {text.plural(len(self._matched), 'matching function')}", "strong"))
         if not self.ended:
-            phrases.append((f"{text.rate(self.pace.per_second)} calls/s", "strong"))
+            phrases.append(self.pace.said("calls"))
         phrases.append((text.plural(self.sample.calls, "call"), ""))
         phrases.append((text.plural(len(self.sample.stacks), "stack"), ""))
         if self.inverted:

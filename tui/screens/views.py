@@ -40,7 +40,14 @@ UNDO = Action(
 EXPORT = Action("e", "e", "export", "export", "Write the numbers to a JSON file in the current folder", 6)
 RESET = Action("r", "r", "reset", "reset", "Count from here", 2)
 BPFTRACE = Action("w", "w", "as bpftrace", "bpftrace", "Show the nearest bpftrace program, and what is wrong in it", 9)
-BACK = Action("escape", "esc", "back", "back", "Clear the filter; or detach and go back, asking if numbers are lost", 0)
+BACK = Action(
+    "escape",
+    "esc",
+    "back",
+    "back",
+    "Clear the filter, or detach everything and go back; asks first where numbers would be lost",
+    0,
+)
 
 
 class Views:

@@ -167,7 +167,8 @@ class Flame(ScrollView, can_focus=True):
                     self.post_message(self.Chosen())
 
     def _scroll_top(self, top: int) -> None:
-        self.scroll_to(y=top, animate=False, immediate=True)
+        # Forced: whether there is a scroll bar is known only after the next layout.
+        self.scroll_to(y=top, animate=False, immediate=True, force=True)
 
     def _reveal(self) -> None:
         """Scroll just so far that the cursor is seen."""
