@@ -8,29 +8,61 @@ from tests.kernel.conftest import Start
 from tests.kernel.probing import Command, calls, counted, pick, resolve, wait_until
 from tui.collectors.latency import LatencyProbe
 from tui.collectors.probe import CountingProbe
+from tui.elf import modules
 from tui.errors import BpfscopeError
 
 pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="a target with instructions of x86-64")
 
 
 @pytest.mark.parametrize(
-    ("how", "reason"), [("patched", "has changed its code"), ("writable", "mapped writable"), ("plain", "")]
+    ("how", "function", "reason"),
+    [
+        ("patched", "answer", "has changed its code"),
+        ("trapped", "answer", "a breakpoint is there"),
+        ("called", "traced", "has changed its code"),
+        ("writable", "answer", "mapped writable"),
+    ],
 )
-def test_code_that_is_not_the_files(start: Start, how: str, reason: str) -> None:
+def test_code_that_is_not_the_files(start: Start, how: str, function: str, reason: str) -> None:
     process = start("changed", how)
     target = resolve(process.pid)
-    with CountingProbe(target) as probe:
-        if reason:
-            with pytest.raises(BpfscopeError, match=reason):
-                probe.add(pick(target, "answer"))
-        else:
-            probe.add(pick(target, "answer"))
-            with CountingProbe(target) as second:  # another's breakpoint is no change
-                second.add(pick(target, "answer"))
-                assert process.work() == {"answer": 997, "wrong": 0}
-                assert calls(second) == {"answer": 997}
-            assert calls(probe) == {"answer": 997}
-            return
+    with CountingProbe(target) as probe, pytest.raises(BpfscopeError, match=reason):
+        probe.add(pick(target, function))
+    assert process.work() == {"answer": 997, "wrong": 0}
+
+
+@pytest.mark.guest
+def test_the_breakpoint_of_another_probe_is_no_change(start: Start) -> None:
+    process = start("changed", "plain")
+    target = resolve(process.pid)
+    with CountingProbe(target) as first:
+        first.add(pick(target, "answer", "traced"))
+        with CountingProbe(target) as second:
+            second.add(pick(target, "answer", "traced"))
+            assert process.work() == {"answer": 997, "wrong": 0}  # on 6.18, the nop of `traced` is a call from now on
+            assert calls(second) == {"answer": 997, "traced": 97}
+            with CountingProbe(target) as third:
+                third.add(pick(target, "answer", "traced"))
+        assert calls(first) == {"answer": 997, "traced": 97}
+
+
+def test_a_debuggers_breakpoint_stays(start: Start) -> None:
+    process = start("changed", "plain")
+    target = resolve(process.pid)
+    (function,) = pick(target, "answer")
+    mapping = next(
+        each for each in modules.mappings(process.pid)[target.modules[0].device, target.modules[0].inode]
+        if not each.refused and 0 <= function.offset - each.offset < each.end - each.start
+    )  # fmt: skip
+    address = mapping.start + function.offset - mapping.offset
+    with open(f"/proc/{process.pid}/mem", "r+b", buffering=0) as memory:
+        before = os.pread(memory.fileno(), 1, address)
+        os.pwrite(memory.fileno(), b"\xcc", address)
+        for what in (process.pid, target.modules[0].path):
+            with CountingProbe(resolve(what)) as probe, pytest.raises(BpfscopeError, match="a breakpoint is there"):
+                probe.add([function])
+            assert os.pread(memory.fileno(), 1, address) == b"\xcc"
+        os.pwrite(memory.fileno(), before, address)
     assert process.work() == {"answer": 997, "wrong": 0}
 
 

@@ -77,6 +77,7 @@ def test_a_target_that_ends_is_seen_at_once(stop: int) -> None:
 
 def test_somebody_stops_it() -> None:
     with live.stop_signals() as stop:
+        stop.arm()
         probe = FakeProbe()
         found = live.samples(cast("CountingProbe", probe), stop, 0.02, None)
         assert next(found)[1] is False
@@ -89,8 +90,21 @@ def test_somebody_stops_it() -> None:
 def test_signals_wait_their_turn_and_are_given_back(number: signal.Signals) -> None:
     before: Any = signal.getsignal(number)
     with live.stop_signals() as stop:
+        stop.arm()
         os.kill(os.getpid(), number)
-        assert os.read(stop, 1) == bytes([number])
+        assert os.read(stop.fileno(), 1) == bytes([number])
+    assert signal.getsignal(number) is before
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_before_anything_is_attached_a_signal_ends_it(number: signal.Signals) -> None:
+    before: Any = signal.getsignal(number)
+    with pytest.raises((KeyboardInterrupt, SystemExit)) as raised, live.stop_signals():
+        os.kill(os.getpid(), number)
+        for _ in range(100_000_000):  # long work
+            pass
+    if number != signal.SIGINT:
+        assert cast("SystemExit", raised.value).code == 128 + number
     assert signal.getsignal(number) is before
 
 

@@ -22,10 +22,13 @@ PROG_TEST_RUN: Final = 10
 PROG_GET_FD_BY_ID: Final = 13
 OBJ_GET_INFO_BY_FD: Final = 15
 PROG_QUERY: Final = 16
+TASK_FD_QUERY: Final = 20
 MAP_LOOKUP_BATCH: Final = 24
 MAP_LOOKUP_AND_DELETE_BATCH: Final = 25
 LINK_CREATE: Final = 28
 LINK_UPDATE: Final = 29
+LINK_GET_FD_BY_ID: Final = 30
+LINK_GET_NEXT_ID: Final = 31
 
 MAP_TYPE_HASH: Final = 1
 MAP_TYPE_ARRAY: Final = 2
@@ -33,6 +36,9 @@ MAP_TYPE_PERCPU_ARRAY: Final = 6
 MAP_TYPE_ARRAY_OF_MAPS: Final = 12
 MAP_TYPE_RINGBUF: Final = 27
 F_MMAPABLE: Final = 1 << 10
+
+LINK_PERF_EVENT: Final = 7  # kinds of links: enum bpf_link_type
+LINK_UPROBE_MULTI: Final = 12
 
 PROG_TYPE_SOCKET_FILTER: Final = 1
 PROG_TYPE_KPROBE: Final = 2  # uprobes too
@@ -348,3 +354,42 @@ def packet_bind(fd: int, protocol: int, interface: int) -> None:
     if _libc.bind(fd, address, len(address)) < 0:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
+
+
+def links() -> Iterator[int]:
+    """A descriptor of each BPF link that there is, until the next is asked for (5.8; CAP_SYS_ADMIN)."""
+    last = 0
+    with contextlib.suppress(OSError):  # there is none after that, or this user may not know
+        while True:
+            attributes = ctypes.create_string_buffer(struct.pack("3I", last, 0, 0), 12)
+            _syscall(_number(0), LINK_GET_NEXT_ID, attributes, 12)
+            (last,) = struct.unpack_from("I", attributes.raw, 4)
+            try:
+                fd = bpf(LINK_GET_FD_BY_ID, struct.pack("3I", last, 0, 0))
+            except FileNotFoundError:  # gone meanwhile
+                continue
+            try:
+                yield fd
+            finally:
+                os.close(fd)
+
+
+def link_info(fd: int, given: bytes = b"") -> bytes:
+    """What the kernel tells of a link (struct bpf_link_info), told where to write what by `given`. Raises OSError."""
+    size = 64
+    info = ctypes.create_string_buffer(given, size)
+    bpf(OBJ_GET_INFO_BY_FD, struct.pack("2IQ", fd, size, ctypes.addressof(info)))
+    return info.raw
+
+
+def task_fd_query(pid: int, fd: int) -> tuple[int, bytes, int]:
+    """Of a process's perf event with a BPF program: its kind (enum bpf_task_fd_type), and of a uprobe path and offset.
+
+    Raises OSError where it is something else.
+    """
+    name = ctypes.create_string_buffer(4096)
+    attributes = struct.pack("4IQ2I2Q", pid, fd, 0, len(name), ctypes.addressof(name), 0, 0, 0, 0)
+    buffer = ctypes.create_string_buffer(attributes, len(attributes))
+    _syscall(_number(0), TASK_FD_QUERY, buffer, len(attributes))
+    kind, offset = struct.unpack_from("I", buffer.raw, 28)[0], struct.unpack_from("Q", buffer.raw, 32)[0]
+    return kind, name.value, offset

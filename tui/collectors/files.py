@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from typing import NamedTuple
 
+from tui.collectors.others import Others
 from tui.collectors.target import Target
 from tui.elf.memory import LENGTH, Memory, running
 from tui.elf.names import Function, Module, Skipped
@@ -84,8 +85,8 @@ class Files(Owner):
             os.close(self._open.popitem()[1])
 
     def _memories(self, module: Module) -> list[Memory]:
-        pid = self._target.pid
-        return [Memory(pid)] if pid is not None else list(running(module))
+        pid, others = self._target.pid, Others()
+        return [Memory(pid, others.probe)] if pid is not None else list(running(module, others.probe))
 
 
 def _changed(elf: ElfFile, memories: Sequence[Memory], module: Module, offsets: Sequence[int]) -> str:

@@ -17,15 +17,39 @@ from tui.collectors.samples import Cost
 from tui.collectors.target import Watch
 
 
+class Stop:
+    """Becomes readable on a signal once it is armed; before, a signal ends what is done, at once."""
+
+    def __init__(self, fd: int) -> None:
+        self._fd, self._armed = fd, False
+
+    def arm(self) -> None:
+        """From now on somebody looks at it."""
+        self._armed = True
+
+    def fileno(self) -> int:
+        """The descriptor, which stays its owner's."""
+        return self._fd
+
+    def handle(self, number: int, _: object) -> None:
+        """What a signal does. Raises KeyboardInterrupt, SystemExit."""
+        if self._armed:
+            return
+        if number == signal.SIGINT:
+            raise KeyboardInterrupt
+        raise SystemExit(128 + number)
+
+
 @contextmanager
-def stop_signals() -> Iterator[int]:
-    """A descriptor that becomes readable on SIGINT, SIGTERM or SIGHUP, which then don't end the process."""
+def stop_signals() -> Iterator[Stop]:
+    """Takes over SIGINT, SIGTERM and SIGHUP, which don't end the process once the stop is armed."""
     read_end, write_end = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = [signal.signal(number, lambda _number, _frame: None) for number in signals]
+    stop = Stop(read_end)
+    before = [signal.signal(number, stop.handle) for number in signals]
     old = signal.set_wakeup_fd(write_end)
     try:
-        yield read_end
+        yield stop
     finally:
         signal.set_wakeup_fd(old)
         for number, handler in zip(signals, before, strict=True):
@@ -63,7 +87,7 @@ class Probe(Protocol[Reading_co]):
 
 
 def samples(
-    probe: Probe[Reading_co], stop: int, interval: float, duration: float | None, guard: Guard | None = None
+    probe: Probe[Reading_co], stop: int | Stop, interval: float, duration: float | None, guard: Guard | None = None
 ) -> Iterator[tuple[Reading_co, bool]]:
     """A sample every `interval` seconds, and a last one, marked so, after `duration`, when `stop` is readable, or when
     the target ends. Meanwhile the guard keeps the budget.

@@ -54,6 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
         ValuesProbe(target, function, signature, wanted, return_probes=arguments.return_probes) as probe,
     ):
         attached = probe.add()
+        stop.arm()
         guard = Guard(probe, target.pid, arguments.budget)
         samples = live.samples(probe, stop, arguments.interval, arguments.duration, guard)
         reads = probe.reads[function]

@@ -25,6 +25,7 @@ def run(arguments: argparse.Namespace) -> int:
         return running.show_bpftrace("calls", target, functions, as_json=arguments.json)
     with live.stop_signals() as stop, CountingProbe(target) as probe:
         attached = probe.add(functions)
+        stop.arm()
         guard = Guard(probe, target.pid, arguments.budget)
         samples = live.samples(probe, stop, arguments.interval, arguments.duration, guard)
         for line in (_json if arguments.json else _text)(attached, samples):

@@ -51,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         running.narrate_memory(memory(len(functions), by))
     with live.stop_signals() as stop, LatencyProbe(target, return_probes=arguments.return_probes, by=by) as probe:
         attached = probe.add(functions, arguments.budget)
+        stop.arm()
         guard = Guard(probe, target.pid, arguments.budget, probe.held_back)
         samples = live.samples(probe, stop, arguments.interval, arguments.duration, guard)
         lines = _json(attached, samples) if arguments.json else _text(attached, samples, histograms=arguments.histogram)

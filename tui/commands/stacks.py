@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
     final: deque[StacksSample] = deque(maxlen=1)
     with live.stop_signals() as stop, StacksProbe(target) as probe:
         attached = probe.add(functions, arguments.budget)
+        stop.arm()
         guard = Guard(probe, target.pid, arguments.budget, probe.held_back)
         parts = math.ceil(arguments.interval / _OFTEN)
         readings = live.samples(probe, stop, arguments.interval / parts, arguments.duration, guard)

@@ -59,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
             trace = chrome.Trace(stack.enter_context(_created(arguments.chrome)), time.monotonic_ns())
             stack.callback(trace.finish)
         attached = probe.add(functions, known, arguments.budget)
+        stop.arm()
         guard = Guard(probe, target.pid, arguments.budget, probe.held_back)
         samples = live.samples(probe, stop, _INTERVAL, arguments.duration, guard)
         samples = _drained(samples, probe)

@@ -78,6 +78,20 @@ def mappings(pid: int) -> dict[tuple[int, int], list[Mapping]]:
     return found
 
 
+def trampolines(pid: int) -> list[range]:
+    """Where the kernel has put what probed nops of a process call (6.18); nothing where there is no such process."""
+    found = []
+    try:
+        lines = _lines(pid)
+    except (NotPermitted, TargetError):
+        return []
+    for line in lines:
+        if line.endswith(b" [uprobes-trampoline]"):
+            start, end = (int(part, 16) for part in line.split(None, 1)[0].split(b"-"))
+            found.append(range(start, end))
+    return found
+
+
 def executable_lines(pid: int) -> list[bytes]:
     """What /proc/PID/maps says of memory that can be executed. Raises TargetError, NotPermitted."""
     return [line for line in _lines(pid) if any(b"x" in rights for rights in line.split(None, 2)[1:2])]
