@@ -102,7 +102,7 @@ def samples(
 
 def ticks(
     read: Callable[[], Ending],
-    stop: int,
+    stop: int | Stop,
     interval: float,
     duration: float | None,
     watch: Watch | None = None,

@@ -74,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
             native=arguments.native,
         ) as probe,
     ):  # fmt: skip
+        stop.arm()
         probe.allow(_SAMPLES)
 
         def read() -> PacketsSample:
