@@ -20,6 +20,7 @@ from tui.screens.attached import AttachedScreen
 from tui.screens.base import ConsoleScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.events import EventsScreen
+from tui.screens.filter import FilterScreen
 from tui.screens.functions import FunctionsScreen
 from tui.screens.help import HelpScreen
 from tui.screens.interfaces import InterfacesScreen
@@ -64,7 +65,7 @@ class Bpfscope(App[None]):
         self.sources = sources
         self.animation_level = "none"
         self.hint = hint
-        self.packets: Callable[[tuple[Interface, ...]], ConsoleScreen] | None = None  # makes the screen that filters
+        self.packets: Callable[[tuple[Interface, ...]], ConsoleScreen] = FilterScreen  # makes the screen that filters
         self._pid = pid
         self._sessions: set[Session[Any]] = set()
         self._leaving = False
@@ -117,8 +118,7 @@ class Bpfscope(App[None]):
 
     def open_packets(self, interfaces: "tuple[Interface, ...]") -> None:
         """Filter packets of these interfaces."""
-        if self.packets:
-            self.push_screen(self.packets(interfaces))
+        self.push_screen(self.packets(interfaces))
 
     # Probes
 
@@ -194,15 +194,19 @@ class Bpfscope(App[None]):
         if isinstance(self.screen, ConfirmScreen):
             self.screen.dismiss(False)
         if attached := self._attached():
-            question = f"Detach {text.plural(attached, 'function')} and quit?"
+            question = f"Detach {attached} and quit?"
             self.push_screen(ConfirmScreen(question, quits=True), lambda yes: self._quit() if yes else None)
         else:
             self._quit()
 
-    def _attached(self) -> int:
-        screens = {*self.screen_stack, *self._installed_screens.values()}
-        probes = [screen for screen in screens if isinstance(screen, AttachedScreen) and screen.holds]
-        return max((probe.count for probe in probes), default=0)
+    def _attached(self) -> str:
+        """What is, in words; of several views of the same functions once."""
+        most: dict[str, int] = {}
+        for screen in {*self.screen_stack, *self._installed_screens.values()}:
+            if isinstance(screen, ConsoleScreen):
+                number, noun = screen.holding
+                most[noun] = max(number, most.get(noun, 0))
+        return " and ".join(text.plural(number, noun) for noun, number in sorted(most.items()) if number)
 
     def _quit(self) -> None:
         if not self._leaving:
@@ -224,6 +228,7 @@ class Bpfscope(App[None]):
     async def on_unmount(self) -> None:
         """However the console ends, nothing stays attached."""
         await self._release()
+        await self.sources.close()
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             with suppress(ValueError, RuntimeError):

@@ -5,7 +5,9 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic
 
+from tests.screens.filtering import CHOICES, FakeFiltering, made
 from tests.screens.network import INTERFACES, interfaces_sample
+from tui.collectors.filters import Filter, HookChoice
 from tui.collectors.histogram import BUCKETS, bucket_bounds
 from tui.collectors.samples import (
     Attached,
@@ -284,6 +286,10 @@ class FakeSources:
         self.over: list[int] = []  # of whose probes all views are closed
         self.watched = 0  # how many iterators over processes or interfaces are alive
         self.network: tuple[Interface, ...] = INTERFACES
+        self.filterings: list[FakeFiltering] = []
+        self.compiled: list[tuple[str, str, str, bool, bool]] = []
+        self.choices = CHOICES
+        self.closed = 0
         self.network_readings: asyncio.Queue[InterfacesSample] | None = None
 
     @property
@@ -331,6 +337,29 @@ class FakeSources:
                 yield await self.network_readings.get()
         finally:
             self.watched -= 1
+
+    async def filter(
+        self, expression: str, hook: str, interface: Interface, *, optimise: bool = True, preview: bool = False
+    ) -> Filter:
+        """One of those that are known; what was asked for is noted."""
+        self.compiled.append((expression, hook, interface.name, optimise, preview))
+        await self._answer(f"filter {expression}")
+        return made(expression, hook, interface, optimised=optimise)
+
+    async def hooks(self) -> tuple[HookChoice, ...]:
+        """All hooks."""
+        await self._answer("hooks")
+        return self.choices
+
+    async def packets(self, filters: Sequence[Filter], by: str) -> tuple[FakeFiltering, Attached]:
+        """Filters, unless they are refused."""
+        await self._answer("packets")
+        self.filterings.append(FakeFiltering(tuple(filters), by))
+        return self.filterings[-1], Attached((), ())
+
+    async def close(self) -> None:
+        """Note that it is over."""
+        self.closed += 1
 
     def memory(self, view: str, functions: int) -> int:
         """A round number for what isn't counting."""

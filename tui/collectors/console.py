@@ -10,6 +10,8 @@ from typing import Final, Generic, Protocol, TypeVar
 from tui.bpf.timing import By
 from tui.collectors import budget, interfaces, live, processes
 from tui.collectors.budget import Guard, HeldBack
+from tui.collectors.filtering import Filters, LivePackets
+from tui.collectors.filters import Filter, HookChoice
 from tui.collectors.latency import LatencyProbe
 from tui.collectors.live import Reading_co
 from tui.collectors.probe import CountingProbe
@@ -17,6 +19,7 @@ from tui.collectors.samples import (
     Attached,
     CountsSample,
     EventsSample,
+    Interface,
     InterfacesSample,
     LatencySample,
     ProcessesSample,
@@ -24,23 +27,14 @@ from tui.collectors.samples import (
     ValuesSample,
 )
 from tui.collectors.target import Target
+from tui.collectors.threads import in_thread
 from tui.elf import functions, modules
 from tui.elf.names import Function, Module
 from tui.errors import BpfscopeError, TargetError
 from tui.text import sanitise
 
 _NOTHING: Final = HeldBack()
-Result = TypeVar("Result")
 Reading = TypeVar("Reading", bound=live.Sample)
-
-
-async def _in_thread(work: Callable[..., Result], *arguments: object) -> Result:
-    """What can block. Raises BpfscopeError also for what the system refuses, as descriptors."""
-    try:
-        return await asyncio.to_thread(work, *arguments)
-    except OSError as error:
-        where = f"{sanitise(os.fsdecode(error.filename))}: " if error.filename else ""
-        raise BpfscopeError(f"the system refuses: {where}{error.strerror}") from None
 
 
 class Running(live.Probe[Reading_co], budget.Probe, Protocol[Reading_co]):
@@ -93,7 +87,7 @@ class Budget:
             async with self.turn:
                 if dear := self.guard.look():
                     with suppress(BpfscopeError):  # the target has ended, which the next reading says
-                        await _in_thread(self.guard.suspend, dear)
+                        await in_thread(self.guard.suspend, dear)
 
 
 class Live(Generic[Reading_co]):
@@ -113,7 +107,7 @@ class Live(Generic[Reading_co]):
                 if self._closed:
                     return
                 cost = self._budget.guard.cost_of(self._running)
-                sample = (await _in_thread(self._running.read))._replace(cost=cost)
+                sample = (await in_thread(self._running.read))._replace(cost=cost)
             yield sample
             if sample.ended:
                 return
@@ -123,7 +117,7 @@ class Live(Generic[Reading_co]):
     async def undo(self) -> None:
         """Put back what the budget took off, of all probes, and keep none from now on. Raises BpfscopeError."""
         async with self._turn:
-            await _in_thread(self._budget.guard.undo)
+            await in_thread(self._budget.guard.undo)
 
     async def close(self) -> None:
         """Detach everything."""
@@ -131,7 +125,7 @@ class Live(Generic[Reading_co]):
             if not self._closed:
                 self._closed = True
                 self._budget.leave(self._running)
-                await _in_thread(self._running.close)
+                await in_thread(self._running.close)
 
 
 class LiveProbing(Live[CountsSample]):
@@ -144,12 +138,12 @@ class LiveProbing(Live[CountsSample]):
     async def add(self, functions: Sequence[Function]) -> Attached:
         """Probe these as well. Raises BpfscopeError."""
         async with self._turn:
-            return await _in_thread(self._probe.add, functions)
+            return await in_thread(self._probe.add, functions)
 
     async def remove(self, functions: Sequence[Function]) -> None:
         """Detach these; the counts of the others go on unbroken."""
         async with self._turn:
-            await _in_thread(self._probe.remove, functions)
+            await in_thread(self._probe.remove, functions)
 
 
 class LiveSources:
@@ -162,6 +156,7 @@ class LiveSources:
         system = os.uname()
         release = ".".join(system.release.split("-")[0].split(".")[:2])
         user = "root" if os.geteuid() == 0 else f"uid {os.geteuid()}"
+        self._filters = Filters()
         self._processes = processes.Processes()  # one for all streams, so that a later one has rates at once
         self.host = f"{sanitise(system.nodename)} · Linux {release} · {os.cpu_count()} CPUs · {user}"
 
@@ -182,6 +177,24 @@ class LiveSources:
             self._budgets[pid] = Budget(pid, self._limit)
         return self._budgets[pid]
 
+    async def filter(
+        self, expression: str, hook: str, interface: Interface, *, optimise: bool = True, preview: bool = False
+    ) -> Filter:
+        """The expression's program. Raises ExpressionError, TargetError, NotSupported."""
+        return await self._filters.compile(expression, hook, interface, optimise=optimise, preview=preview)
+
+    async def hooks(self) -> tuple[HookChoice, ...]:
+        """Where filters may run."""
+        return await self._filters.hooks()
+
+    async def packets(self, filters: Sequence[Filter], by: str) -> tuple[LivePackets, Attached]:
+        """Attach all of these filters. Raises BpfscopeError where one can't be attached: then none is."""
+        return await self._filters.attach(filters, by)
+
+    async def close(self) -> None:
+        """End what serves the screens."""
+        await self._filters.close()
+
     def memory(self, view: str, functions: int) -> int:
         """Bytes that the kernel will keep for a view of so many functions; of counting, hardly any."""
         from tui.bpf import events, stacks, timing
@@ -198,20 +211,20 @@ class LiveSources:
 
     async def modules(self, pid: int) -> tuple[Module, ...]:
         """The ELF files that the process maps, its executable first. Raises TargetError, NotPermitted."""
-        return await _in_thread(modules.of_process, pid)
+        return await in_thread(modules.of_process, pid)
 
     async def functions(self, module: Module) -> tuple[Function, ...]:
         """The module's functions by name. Raises BinaryError, NotPermitted, TargetError."""
-        return await _in_thread(functions.read, module)
+        return await in_thread(functions.read, module)
 
     async def probe(
         self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
     ) -> tuple[LiveProbing, Attached]:
         """Attach to these functions of the process. Raises BpfscopeError when none could be attached."""
         _refuse_itself(pid)
-        probe = await _in_thread(CountingProbe, Target(pid, "", tuple(modules)))
+        probe = await in_thread(CountingProbe, Target(pid, "", tuple(modules)))
         try:
-            attached = await _in_thread(probe.add, functions)
+            attached = await in_thread(probe.add, functions)
         except BaseException:
             probe.close()
             raise
@@ -286,7 +299,7 @@ class LiveSources:
     ) -> tuple[Live[Reading], Attached]:
         """What is made and attached in a thread."""
         _refuse_itself(pid)
-        probe, attached = await _in_thread(make, Target(pid, "", tuple(modules)))
+        probe, attached = await in_thread(make, Target(pid, "", tuple(modules)))
         return Live(probe, self._budget(pid), probe.held_back), attached
 
 

@@ -3,20 +3,23 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol, TypeVar
 
+from tui.collectors.filters import Filter, HookChoice
 from tui.collectors.samples import (
     Attached,
     Cost,
     CountsSample,
     EventsSample,
+    Interface,
     InterfacesSample,
     LatencySample,
+    PacketsSample,
     ProcessesSample,
     StacksSample,
     ValuesSample,
 )
 from tui.elf.names import Function, Module
 
-__all__ = ["Attached", "Probing", "Readings", "Sources"]
+__all__ = ["Attached", "Filtering", "Probing", "Readings", "Sources"]
 
 
 class Sample(Protocol):
@@ -75,6 +78,26 @@ class Probing(Readings[CountsSample], Protocol):
         ...
 
 
+class Filtering(Protocol):
+    """Packet filters that run. Whoever opened them closes them; closing takes all of them off."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know of how they are attached."""
+
+    @property
+    def positions(self) -> tuple[str, ...]:
+        """Each one's place among the programs at its hook, as of the last reading; "" where each sees everything."""
+
+    def readings(self, interval: float) -> AsyncIterator[PacketsSample]:
+        """A sample at once and then one every `interval` seconds, with a few packets; ends with `ended`, or closed."""
+        ...
+
+    async def close(self) -> None:
+        """Take them off."""
+        ...
+
+
 class Sources(Protocol):
     """Where the console's screens get everything from."""
 
@@ -86,6 +109,30 @@ class Sources(Protocol):
 
     def interfaces(self, interval: float) -> AsyncIterator[InterfacesSample]:
         """A sample at once and then one every `interval` seconds, for ever. Raises BpfscopeError."""
+        ...
+
+    async def filter(
+        self, expression: str, hook: str, interface: Interface, *, optimise: bool = True, preview: bool = False
+    ) -> Filter:
+        """The expression's program for a hook of an interface. Raises ExpressionError, TargetError, NotSupported.
+
+        `preview`: it is still being typed; another one asked for meanwhile ends the work on it.
+        """
+        ...
+
+    async def hooks(self) -> tuple[HookChoice, ...]:
+        """Where filters may run, with the reasons where they can't."""
+        ...
+
+    async def packets(self, filters: Sequence[Filter], by: str) -> tuple[Filtering, Attached]:
+        """Attach all of these. Raises BpfscopeError where one can't be attached: then none is.
+
+        `by`: what matched packets are grouped by: "flow", "proto", …; "" for nothing.
+        """
+        ...
+
+    async def close(self) -> None:
+        """End what serves the screens, as processes that were kept; what is attached is closed by who opened it."""
         ...
 
     def memory(self, view: str, functions: int) -> int:

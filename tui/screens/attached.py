@@ -144,6 +144,11 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         return not (self.ended or self.failure or closing)
 
     @property
+    def holding(self) -> tuple[int, str]:
+        """What quitting would detach."""
+        return (self.count, "function") if self.holds else (0, "")
+
+    @property
     def over(self) -> str:
         """That there is nothing left to probe, in a sentence."""
         return self.gone or (f"{self.target.title} {self.ended}" if self.ended else "")

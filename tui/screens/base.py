@@ -42,7 +42,7 @@ Row = TypeVar("Row")
 INTERVALS = (0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
-class ConsoleScreen(Screen[None]):
+class ConsoleScreen(Screen[Any]):
     """One line of context, one of state, a rule, the content, the whole text of the row, the keys."""
 
     ACTIONS: ClassVar[tuple[Action, ...]] = ()
@@ -99,9 +99,17 @@ class ConsoleScreen(Screen[None]):
         """Whether an action does something now."""
         return True
 
-    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:  # noqa: ARG002 - Textual's
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Textual asks this before it runs a binding."""
-        return action in ("leave_filter", "empty_filter") or self.can(action)
+        if action in ("leave_filter", "empty_filter"):
+            return True
+        named = f"{action}({', '.join(map(repr, parameters))})" if parameters else action
+        return self.can(action) and self.can(named)
+
+    @property
+    def holding(self) -> tuple[int, str]:
+        """How many of what are attached by this screen, or are about to be."""
+        return 0, ""
 
     def actions(self) -> list[Action]:
         """What can be done now, the screen's own first."""

@@ -15,9 +15,7 @@ from tui.widgets.filter import Haystack
 from tui.widgets.lines import Detail, Phrase
 from tui.widgets.table import Table
 
-OPEN = Action(
-    "enter", "enter", "packets", "open", "Filter packets of the marked interfaces, or of this one", 0, listed=False
-)
+OPEN = Action("enter", "enter", "packets", "open", "Filter packets of the marked interfaces, or of this one", 0)
 READING = "reading network interfaces …"
 UNITS = ("b/s p/s", "bits and packets a second; bits with the headers of the link")
 VIRTUAL = ("(veth)", "no device is behind it, and so no driver: what the kernel calls it")
@@ -100,9 +98,7 @@ class InterfacesScreen(TopScreen[InterfacesSample]):
 
     def can(self, name: str) -> bool:
         """What does something now."""
-        if name == "open":
-            return self.console.packets is not None and self.table().row is not None
-        return self.table().row is not None if name == "mark" else super().can(name)
+        return self.table().row is not None if name in ("open", "mark") else super().can(name)
 
     def on_table_moved(self) -> None:
         """Spell the row out."""

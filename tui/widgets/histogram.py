@@ -31,8 +31,19 @@ class Histogram(Widget):
         self._floor = 0
         self._painted = lru_cache(1)(self.lines)  # for each line of a painting, the same
 
-    def show(self, title: str, bars: Sequence[tuple[int, int, int]], floor: int = 0) -> None:
-        """Show these: from, up to but without (ns, or what the labels say), calls. A floor marks what lies below."""
+    def show(
+        self,
+        title: str,
+        bars: Sequence[tuple[int, int, int]],
+        floor: int = 0,
+        label: Callable[[int], str] | None = None,
+    ) -> None:
+        """Show these: from, up to but without (ns, or what the labels say), calls. A floor marks what lies below.
+
+        `label`: from now on these are the labels.
+        """
+        if label is not None and label is not self._label:
+            self._label, self._title = label, ""
         if (title, bars, floor) != (self._title, self._bars, self._floor):
             self._title, self._bars, self._floor = title, bars, floor
             self._painted.cache_clear()

@@ -32,6 +32,7 @@ ROLES = {
     "head-sorted": "bold $text-title",
     "cursor": "bold $text-accent",
     "row": "on $cursor",
+    "found": "bold reverse $text-accent",  # bytes that a field or an instruction takes
     "frame0": "on $frame",
     "frame1": "on $frame-other",
     "frame-rest": "$text-dim on $panel",
