@@ -133,6 +133,18 @@ def test_results_of_all_sizes(kind: Kind) -> None:
             assert results(cut, [frame]) == [wanted]
 
 
+@pytest.mark.guest
+@pytest.mark.parametrize("kind", Kind, ids=lambda kind: kind.value)
+@pytest.mark.parametrize("far", [0x10000, 1 << 31])
+def test_loads_that_no_packet_reaches(kind: Kind, far: int) -> None:
+    byte, x = ops.LD | ops.B, ops.MISC | ops.TAX
+    after = (Instruction(x), Instruction(byte | ops.IND, k=5), Instruction(ops.RET | ops.A))
+    frames = made_up_packets("far", 10)
+    for load in (Instruction(byte | ops.ABS, k=far), Instruction(ops.LDX | ops.B | ops.MSH, k=far)):
+        assert_all_agree((load, *after), frames, kind, hits=True)
+        assert_all_agree((Instruction(byte | ops.ABS), load, *after[1:]), frames, kind, hits=True)
+
+
 def hosts(number: int) -> Program:
     """As libpcap's optimiser has `host … or host …`, but for IPv4 alone; that takes it a while."""
     addresses = [Instruction(ops.JMP | ops.JEQ, 0, 1, 0x0A000000 + 7 * index) for index in range(number)]

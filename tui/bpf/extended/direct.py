@@ -28,7 +28,7 @@ class Direct(Writer):
     def packet(self, index: int, offset: int, size: int, into: Register) -> None:
         """See Writer. No packet reaches farther than the verifier lets a program look."""
         if offset + size > FARTHEST:
-            self._never(index)
+            self._never(index, into)
             return
         if self.may_end(index):
             self._check(R8, offset + size, index)
@@ -36,7 +36,7 @@ class Direct(Writer):
 
     def header(self, index: int, offset: int, size: int, into: Register) -> None:  # noqa: ARG002 - see Writer
         """See Writer. There are none left: loads from the link layer's header are loads from the packet."""
-        self._never(index)
+        self._never(index, into)
 
     def indexed(self, index: int, offset: int, size: int) -> None:
         """See Writer."""
@@ -85,9 +85,12 @@ class Direct(Writer):
         else:
             self.items.append(asm.call(helper))
 
-    def _never(self, index: int) -> None:
-        """Goes away in any case, though the verifier, which refuses what nothing leads to, can't tell."""
-        self.items.append(asm.jump("!=", R10, 0, self.short(index)))
+    def _never(self, index: int, into: Register) -> None:
+        """Goes away in any case, though the verifier, which refuses what nothing leads to, can't tell.
+
+        For it the register is set, to something within the bounds that a load would give.
+        """
+        self.items += [asm.jump("!=", R10, 0, self.short(index)), asm.mov32(into, 0)]
 
     def _check(self, base: Register, end: int, index: int) -> None:
         self.items += [asm.mov(R2, base), asm.alu("+=", R2, end), asm.jump(">", R2, R9, self.short(index))]
