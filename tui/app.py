@@ -30,6 +30,7 @@ from tui.screens.session import Attaching, Running, Session
 from tui.screens.stacks import StacksScreen
 from tui.screens.target import Target
 from tui.screens.views import Views
+from tui.widgets.colourless import without_greys
 from tui.widgets.terminal import Terminal
 from tui.widgets.theme import THEME
 
@@ -53,6 +54,7 @@ class Bpfscope(App[None]):
         super().__init__(driver_class=Terminal)
         self.register_theme(THEME)
         self.theme = THEME.name
+        self._filters = without_greys(self._filters)
         self.sources = sources
         self.animation_level = "none"
         self.hint = hint

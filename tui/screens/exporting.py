@@ -12,7 +12,7 @@ async def written(pid: int, contents: Mapping[str, Callable[[], str]]) -> tuple[
     """Makes and writes these, each to a file of that ending; what is to be said, and whether it is bad."""
     name = f"bpfscope-{pid}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     paths = [Path.cwd() / f"{name}.{ending}" for ending in contents]
-    shown = ", ".join(sanitise(str(path)) if path is paths[0] else path.suffix for path in paths)
+    shown = ", ".join([sanitise(str(paths[0])), *(f".{ending}" for ending in list(contents)[1:])])
     try:
         for path, content in zip(paths, contents.values(), strict=True):
             await asyncio.to_thread(_write, path, content)
