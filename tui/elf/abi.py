@@ -313,7 +313,7 @@ def _value(name: str, type_: Type, place: _Place, offset: int = 0) -> Value:
     if at is None or (has_length and length is None):
         return Value(name, type_.name, Kind.UNREADABLE, type_.size, why=place.why)
     number = type_.kind in (Kind.INT, Kind.UINT, Kind.BOOL, Kind.FLOAT)
-    return Value(name, type_.name, type_.kind, type_.size if number else _WORD, at, length)
+    return Value(name, type_.name, type_.kind, type_.size if number else _WORD, at, length, names=type_.names)
 
 
 def _shifted(at: Fetch, by: int) -> Fetch | None:

@@ -26,7 +26,7 @@ from tui.elf.values import MOST_STEPS, Fetch, Kind, Signature, Value
 from tui.errors import BinaryError, NotPermitted, NotSupported, TargetError, UsageError
 from tui.text import sanitise
 
-_FORMAT: Final = 2  # of what is cached; another one for every change of abi.py and of what the child makes
+_FORMAT: Final = 3  # of what is cached; another one for every change of abi.py and of what the child makes
 _SECONDS: Final = 15.0
 _MOST_CACHED: Final = 8 << 20  # bytes per file
 _FOLDER: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -199,8 +199,9 @@ def _signature(row: Any) -> Signature:  # noqa: ANN401 - JSON
 
 def _value(row: Any) -> Value:  # noqa: ANN401
     """Raises ValueError, TypeError."""
-    name, type_name, kind, size, at, length, why = row
-    return Value(str(name), str(type_name), Kind(kind), int(size), _fetch(at), _fetch(length), str(why))
+    name, type_name, kind, size, at, length, why, names = row
+    enumerators = tuple((int(number), str(word)) for number, word in names)
+    return Value(str(name), str(type_name), Kind(kind), int(size), _fetch(at), _fetch(length), str(why), enumerators)
 
 
 def _fetch(row: Any) -> Fetch | None:  # noqa: ANN401
