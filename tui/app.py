@@ -33,6 +33,7 @@ from tui.screens.stacks import StacksScreen
 from tui.screens.target import Target
 from tui.screens.top import TopScreen
 from tui.screens.views import Views
+from tui.widgets.colourless import without_greys
 from tui.widgets.terminal import Terminal
 from tui.widgets.theme import THEME
 
@@ -62,6 +63,7 @@ class Bpfscope(App[None]):
         super().__init__(driver_class=Terminal)
         self.register_theme(THEME)
         self.theme = THEME.name
+        self._filters = without_greys(self._filters)
         self.sources = sources
         self.animation_level = "none"
         self.hint = hint

@@ -5,6 +5,8 @@ import sys
 from typing import Any
 
 import pytest
+from rich.segment import Segment
+from rich.style import Style as RichStyle
 from textual.pilot import Pilot
 from textual.widgets import OptionList
 
@@ -22,10 +24,28 @@ from tui.screens.probe import ProbeScreen
 from tui.screens.processes import ProcessesScreen
 from tui.screens.skipped import SkippedScreen
 from tui.screens.stacks import StacksScreen
+from tui.widgets.colourless import Colourless
 
 VIEWS: list[type[ConsoleScreen]] = [ProbeScreen, LatencyScreen, StacksScreen, ArgumentsScreen, EventsScreen]
 SCREENS: list[type[ConsoleScreen]] = [ProcessesScreen, InterfacesScreen, FunctionsScreen, *VIEWS]
 RESERVED = {"ctrl+a", "ctrl+b", "ctrl+h", "ctrl+i", "ctrl+j", "ctrl+m"}
+
+
+async def test_without_colours(sources: FakeSources, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    async with Bpfscope(sources, pid=2696).run_test() as pilot:
+        await functions(pilot)
+        styles = {segment.style for line in pilot.app.screen._compositor.render_strips() for segment in line}
+        filters, background = pilot.app._filters, pilot.app.screen.styles.background
+        segments = [Segment("x", style) for style in styles]
+        for one in filters:
+            segments = one.apply(segments, background)
+        assert {(style.color, style.bgcolor) for _, style, _ in segments if style} == {(None, None)}
+        assert any(style and style.bold for _, style, _ in segments)
+        chosen = Segment("x", RichStyle(color="#101317", bgcolor="#6cb6c4"))
+        (segment,) = Colourless().apply([chosen], background)
+        assert segment.style is not None
+        assert segment.style.reverse
 
 
 async def test_help_and_back(sources: FakeSources) -> None:

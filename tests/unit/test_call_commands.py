@@ -15,6 +15,7 @@ from tui.collectors.reading import Reads, Wanted, choose
 from tui.collectors.samples import Attached, Event, EventsSample, Read, ValuesRow, ValuesSample
 from tui.collectors.target import Target
 from tui.commands import args, trace
+from tui.commands.reading import Words
 from tui.elf.names import Function, Skipped
 from tui.elf.values import Fetch, Kind, Signature, Value
 
@@ -162,7 +163,7 @@ def test_args_of_one_number_has_a_histogram_and_not_too_many_rows(
     assert cli.main(["args", program, "run", "--arg", "n", "-i", "0.01"]) == 0
     first, _, last = capsys.readouterr().out.split("CALLS ")[1:]
     assert "… and 6 more" in first
-    assert "more" not in last
+    assert "… and 6 more (--json has them all)" in last
     assert [line.split()[:4] for line in last.partition("\n\n")[2].splitlines()][::2] == [
         ["-3", "–", "-2", "30"], ["0", "0"], ["2", "–", "3", "0"], ["8", "–", "15", "0"], ["32", "–", "63", "0"],
     ]  # fmt: skip
@@ -192,6 +193,17 @@ def test_what_is_refused(
     out, err = capsys.readouterr()
     assert out == ""
     assert said in err
+
+
+def test_many_values_are_cut_and_their_bars_are_shares() -> None:
+    function = Function("program", "run", "run", 1, 1, "symtab", 1)
+    rows = tuple(ValuesRow((number,), 2 if number else 20) for number in range(41))
+    sample = ValuesSample(1000.0, 1.0, function, ("n",), rows, 100, 0, 0)
+    lines = list(args._table(sample, Words((N,)), everything=True))
+    assert lines[1].split() == ["20", "20.0%", "███▎", "0"]
+    assert lines[2].split()[2] == "▍"
+    assert lines[21].split(None, 1) == ["…", "and 21 more (--json has them all)\n"]
+    assert "100" in lines[22]
 
 
 def test_trace_as_json(program: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tui.bpf.plans import BITS, EQUAL, LESS, MORE, NO_TEXT, Condition
 from tui.collectors import conditions
-from tui.collectors.conditions import Comparison
+from tui.collectors.conditions import Comparison, Name
 from tui.elf.values import Fetch, Kind, Value
 from tui.errors import UsageError
 
@@ -44,7 +44,6 @@ def test_comparisons(text: str, found: list[tuple[str, str, object]]) -> None:
         ("n = 10", "expected a comparison"),
         ("n > 10 m < 3", "expected && at m < 3"),
         ("n > 10 || m < 3", "expected && at"),
-        ("n > ten", 'ten is no number, true, false or nil; a text is written "ten"'),
         ("n > 1e3", "1e3 is no number"),
         ("n == 'a'", "'a' is no number"),
         (r'n == "\q"', r"\\q means nothing in a text"),
@@ -97,6 +96,7 @@ def test_what_the_kernel_compares(
         (Kind.UINT, 8, "<", 2**64, "never 18,446,744,073,709,551,616"),
         (Kind.INT, 4, "==", b"3", "is compared with a number"),
         (Kind.INT, 4, "==", None, "is compared with a number"),
+        (Kind.INT, 4, ">", Name("ten"), 'ten is no number, true, false or nil; a text is written "ten"$'),
         (Kind.BOOL, 1, ">", False, "is a bool"),
         (Kind.BOOL, 1, "==", 2, "is a bool"),
         (Kind.ERROR, 8, "==", 0, "can be == or != nil"),
@@ -112,6 +112,15 @@ def test_what_makes_no_sense(kind: Kind, size: int, operator: str, constant: int
     why = "it went away" if kind is Kind.UNREADABLE else ""
     with pytest.raises(UsageError, match=words):
         conditions.condition(Comparison("n", operator, constant), value(kind, size, why), 3)
+
+
+def test_names_of_an_enumeration() -> None:
+    color = value(Kind.INT)._replace(names=((0, "RED"), (-2, "BLUE")))
+    (compared,) = conditions.parse("n == BLUE")
+    assert conditions.condition(compared, color, 3) == Condition(3, EQUAL, -2, signed=True)
+    (wrong,) = conditions.parse("n == PINK")
+    with pytest.raises(UsageError, match=r"PINK is no number, .*; names are RED, BLUE"):
+        conditions.condition(wrong, color, 3)
 
 
 def test_a_value_that_is_not_there() -> None:

@@ -51,6 +51,14 @@ def test_what_cells_say(kind: Kind, size: int, cells: bytes, read: object) -> No
     assert isinstance(found, Word) == (kind is Kind.ERROR)
 
 
+def test_numbers_that_have_names() -> None:
+    color = N._replace(names=((7, "GREEN"), (-2, "BLUE")))
+    read = [decoded((color,), struct.pack("=q", number))[0] for number in (7, -2, 3)]
+    assert read == ["GREEN", "BLUE", 3]
+    assert [isinstance(each, Word) for each in read] == [True, True, False]
+    assert decoding.shown(color, read[0]) == "GREEN"
+
+
 def test_what_was_unreadable_is_none() -> None:
     cells = struct.pack("=qQ64sq", 1, 0, b"", 2)
     assert decoded((N, NAME), cells, 0b10 | 1 << VALUES, (RESULT,)) == (1, None, None)

@@ -29,6 +29,22 @@ def test_cpp_names_become_readable() -> None:
 
 
 @pytest.mark.parametrize(
+    ("parts", "name"),
+    [
+        (["r1", "slowish"], "r1::slowish"),
+        (["_$LT$r1..Dog$u20$as$u20$r1..Animal$GT$", "speak"], "<r1::Dog as r1::Animal>::speak"),
+        (["_$LT$$RF$T$C$$BP$const$u20$$LP$$RP$$GT$", "{{closure}}"], "<&T,*const ()>::{{closure}}"),
+        (["a", "$u7b$$u7b$closure$u7d$$u7d$"], "a::{{closure}}"),
+        (["a", "b$ua$$u1b$$u202e$$uffffff$$XX$"], "a::b$ua$$u1b$$u202e$$uffffff$$XX$"),
+    ],
+)
+def test_rust_names_have_their_own_letters_and_no_hash(parts: list[str], name: str) -> None:
+    mangled = "_ZN" + "".join(f"{len(part)}{part}" for part in [*parts, "h516b6be81fca1515"]) + "E"
+    assert readable(["_Z1fv", mangled, "_ZN1a17h516b6be81fca1515Ev"]) == ["f()", name, "a::h516b6be81fca1515()"]
+    assert readable([f"{mangled}.llvm.7"]) == [name]
+
+
+@pytest.mark.parametrize(
     "name", ["i", "v", "main", "main.Map[...]", "_Z", "_Zzzz", "_ZN4test", "␛[2J", "日本", "\ufffd", "_R", ""]
 )
 def test_other_names_stay(name: str) -> None:

@@ -41,3 +41,5 @@ def test_long_names_and_reasons_are_cut() -> None:
     assert len(line) < 220
     assert line.startswith("skipped ns::Registry<std::b…")
     assert notes.short(long.name).endswith("::insert")
+    assert notes.short("a::B<void (*)(int), int>::~B(int)") == "a::B<void (*)(int), int>::~B"
+    assert notes.short("(anonymous namespace)::f(int)") == "(anonymous namespace)::f"

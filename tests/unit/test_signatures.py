@@ -86,6 +86,7 @@ def test_types_of_c_read_as_in_the_source(targets: Path) -> None:
     ]
     assert shown(found["letters"].results) == [("return", "bool", "bool")]
     assert shown(found["colors"].parameters) == [("color", "enum color", "int"), ("n", "unsigned long long", "uint")]
+    assert found["colors"].parameters[0].names == ((0, "RED"), (7, "GREEN"), (-2, "BLUE"))
     assert shown(found["through"].parameters)[0] == ("node", "struct node *", "pointer")
     assert shown(found["through"].fields)[:4] == [
         ("node->next", "struct node *", "pointer"),

@@ -45,13 +45,13 @@ def test_no_two_kinds_of_values_look_alike(value: Read, said: str) -> None:
 SAMPLE = sample("n name", (5, (1, "a")), (3, (1, "b")), (2, (2, "a")), (10, (None, "a")))
 
 
-def figures(places: tuple[int, ...]) -> dict[str, tuple[int, float, float]]:
-    return {" ".join(row.spelt): (row.calls, row.share, row.part) for row in values.rows(SAMPLE, places)}
+def figures(places: tuple[int, ...]) -> dict[str, tuple[int, float]]:
+    return {" ".join(row.spelt): (row.calls, row.share) for row in values.rows(SAMPLE, places)}
 
 
 def test_each_value_by_itself() -> None:
-    assert figures((0,)) == {"1": (8, 0.4, 0.8), "2": (2, 0.1, 0.2), "unreadable": (10, 0.5, 1.0)}
-    assert figures((1,)) == {'"a"': (17, 0.85, 1.0), '"b"': (3, 0.15, 3 / 17)}
+    assert figures((0,)) == {"1": (8, 0.4), "2": (2, 0.1), "unreadable": (10, 0.5)}
+    assert figures((1,)) == {'"a"': (17, 0.85), '"b"': (3, 0.15)}
 
 
 def test_all_together() -> None:

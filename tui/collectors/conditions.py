@@ -2,13 +2,14 @@ r"""Conditions on the values of a call: `n > 10 && name == "GET"`. Pure: text in
 
     condition  = comparison { ("&&" | "and") comparison }
     comparison = NAME ("==" | "!=" | "<" | "<=" | ">" | ">=" | "&") constant
-    constant   = 10 | -3 | 0x1f | true | false | nil | "text, with \" \\ \n \t \x1f"
+    constant   = 10 | -3 | 0x1f | true | false | nil | GREEN | "text, with \" \\ \n \t \x1f"
 
 `n & 4`: one of these bits is set. A value that can't be read fulfils no condition.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
 from typing import Final, NamedTuple
 
 from tui.bpf.plans import BITS, EQUAL, LESS, MORE, MOST_CONDITIONS, NO_TEXT, TEXT_BYTES, Condition
@@ -23,6 +24,7 @@ _COMPARISON: Final = re.compile(
 )
 _AND: Final = re.compile(r"&& | and(?=\s)", re.VERBOSE)
 _NUMBER: Final = re.compile(r"-?(?:0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20})")
+_NAME: Final = re.compile(r"[^\W\d]\w*")
 _ESCAPE: Final = re.compile(r"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _ESCAPED: Final = {"n": b"\n", "t": b"\t", "r": b"\r", "0": b"\0", '"': b'"', "\\": b"\\"}
 _WORDS: Final = {"true": True, "false": False, "nil": None, "null": None, "NULL": None}
@@ -33,12 +35,21 @@ _NAMED: Final = 20  # names in a message
 _EITHER: Final = ("==", "!=")
 
 
+class Name(str):
+    """A constant that is one of an enumeration's names."""
+
+    __slots__ = ()
+
+
+Constant = int | bool | bytes | Name | None
+
+
 class Comparison(NamedTuple):
     """One value against one constant; None is nil."""
 
     name: str
     operator: str
-    constant: int | bool | bytes | None
+    constant: Constant
 
     def __str__(self) -> str:
         """The value's name and the operator, for messages."""
@@ -67,20 +78,28 @@ def parse(text: str) -> tuple[Comparison, ...]:
     return tuple(found)
 
 
-def _constant(text: str) -> int | bool | bytes | None:
+def _constant(text: str) -> Constant:
     if text in _WORDS:
         return _WORDS[text]
     if _NUMBER.fullmatch(text):
         return int(text, 16 if "x" in text.lower() else 10)
+    if _NAME.fullmatch(text):
+        return Name(text)
     if text[0] != '"':
-        raise UsageError(
-            f'--where: {sanitise(text)} is no number, true, false or nil; a text is written "{sanitise(text)}"'
-        )
+        raise _no_constant(text)
     parts, end = [], 1
     for escape in _ESCAPE.finditer(text, 1, len(text) - 1):
         parts += [text[end : escape.start()].encode("utf-8", "surrogateescape"), _escaped(escape[1])]
         end = escape.end()
     return b"".join([*parts, text[end:-1].encode("utf-8", "surrogateescape")])
+
+
+def _no_constant(text: str, names: Iterable[str] = ()) -> UsageError:
+    there = ", ".join([*islice(names, _NAMED)])
+    return UsageError(
+        f'--where: {sanitise(text)} is no number, true, false or nil; a text is written "{sanitise(text)}"'
+        + (f"; names are {there}" if there else "")
+    )
 
 
 def _escaped(letters: str) -> bytes:
@@ -105,6 +124,11 @@ def find(comparison: Comparison, values: Sequence[Value]) -> int:
 
 def condition(comparison: Comparison, value: Value, index: int) -> Condition:
     """What the kernel compares, of the value with that index in a Plan. Raises UsageError where it makes no sense."""
+    if isinstance(comparison.constant, Name):
+        numbers = {name: number for number, name in value.names}
+        if comparison.constant not in numbers:
+            raise _no_constant(comparison.constant, numbers)
+        comparison = comparison._replace(constant=numbers[comparison.constant])
     return _OF_KIND[value.kind](comparison, value, index)
 
 
@@ -112,7 +136,7 @@ def _number(comparison: Comparison, value: Value, index: int) -> Condition:
     constant, signed = comparison.constant, value.kind in (Kind.INT, Kind.SLICE)
     if constant is None and value.kind is Kind.POINTER:
         constant = 0
-    if constant is None or isinstance(constant, bytes):
+    if not isinstance(constant, int):
         raise UsageError(f"--where: {value.name} is a number ({value.type}), which is compared with a number")
     bits = 64 if value.kind in (Kind.SLICE, Kind.POINTER) else 8 * value.size
     least, most = (-1 << bits - 1, (1 << bits - 1) - 1) if signed else (0, (1 << bits) - 1)

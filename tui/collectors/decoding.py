@@ -27,8 +27,8 @@ class Decoder:
         values = (*reads.parameters, *reads.results)
         formats = ["f4x" if each.kind is Kind.FLOAT and each.size == 4 else _FORMATS[each.kind] for each in values]
         self._cells = struct.Struct("=" + "".join(formats))
-        self._plain = all(each.kind not in _DECODERS for each in values)
-        self._decoders = [_DECODERS.get(each.kind, next) for each in values]
+        self._plain = all(each.kind not in _DECODERS and not each.names for each in values)
+        self._decoders = [_named(each) if each.names else _DECODERS.get(each.kind, next) for each in values]
         self._bits = (*range(len(reads.parameters)), *range(VALUES, VALUES + len(reads.results)))
 
     def __call__(self, record: bytes, at: int, unreadable: int) -> tuple[Read, ...]:
@@ -41,6 +41,17 @@ class Decoder:
             pairs = zip(values, self._bits, strict=True)
             return tuple(None if unreadable >> bit & 1 else value for value, bit in pairs)
         return values
+
+
+def _named(value: Value) -> Callable[[Iterator[Any]], Read]:
+    """A number of an enumeration: its name, if it has one."""
+    words = {number: Word(name) for number, name in value.names}
+
+    def decode(fields: Iterator[Any]) -> Read:
+        number: int = next(fields)
+        return words.get(number, number)
+
+    return decode
 
 
 def _c_text(fields: Iterator[Any]) -> Read:

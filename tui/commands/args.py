@@ -43,6 +43,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Counts until the time is up, the target ends or somebody stops it; the summary is always printed."""
     wanted = reading.wanted(arguments, results=arguments.ret)
     target = targets.resolve(arguments.target)
+    if arguments.return_probes:
+        running.warn_of_return_probes()
     function = _one(selection.pick_functions(target, arguments.module, [arguments.function]))
     if arguments.bpftrace:
         return running.show_bpftrace("arguments", target, [function], as_json=arguments.json)
@@ -96,14 +98,15 @@ def _text(attached: Attached, samples: Iterator[tuple[ValuesSample, bool]], word
 def _table(sample: ValuesSample, words: Words, *, everything: bool) -> Iterator[str]:
     """Since the start, what was most frequent first."""
     ordered = by_frequency(sample.rows)
-    shown = ordered if everything else ordered[:BUSIEST]
+    shown = ordered[:BUSIEST]
     counted = sum(row.calls for row in ordered)
     yield f"{'CALLS':>13} {'SHARE':>7}  {'':<{_BAR}}  {sample.names[0] if len(sample.names) == 1 else 'VALUES'}\n"
     for row in shown:
-        share, bar = 100 * row.calls / counted, text.bar(row.calls / ordered[0].calls, _BAR)
+        share, bar = 100 * row.calls / counted, text.bar(row.calls / counted, _BAR)
         yield f"{row.calls:>13,} {share:>6.1f}%  {bar:<{_BAR}}  {_label(sample.names, row, words)}\n"
+    every = " (--json has them all)" if everything else ""
     if len(ordered) > len(shown):
-        yield f"{'':>13} {'':>7}  {'':<{_BAR}}  … and {len(ordered) - len(shown):,} more\n"
+        yield f"{'':>13} {'':>7}  {'':<{_BAR}}  … and {len(ordered) - len(shown):,} more{every}\n"
     of = f"of {text.plural(sample.calls, 'call')} " if counted < sample.calls else ""
     notes = f"{of}in {sample.elapsed:.1f} s, unmatched {sample.unmatched:,}, lost {sample.lost:,}"
     yield f"{counted:>13,} {'':>7}  {'':<{_BAR}}  {notes}\n"

@@ -43,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Times until the time is up, the target ends or somebody stops it; the summary is always printed."""
     target = targets.resolve(arguments.target)
+    if arguments.return_probes:
+        running.warn_of_return_probes()
     functions = selection.pick_functions(target, arguments.module, arguments.patterns)
     if arguments.bpftrace:
         return running.show_bpftrace("latency", target, functions, as_json=arguments.json)

@@ -36,7 +36,13 @@ def together(reason: str, names: list[str]) -> str:
 
 def short(name: str) -> str:
     """A function's name without what it takes, and with its middle left out where it is long."""
-    bare = name.partition("(")[0] or name
+    depth = 0
+    bare = name
+    for at, letter in enumerate(name):
+        depth += (letter == "<") - (letter == ">")
+        if letter == "(" and at and not depth and not name.startswith("(anonymous", at):
+            bare = name[:at]
+            break
     half = (_NAME - 1) // 2
     return bare if len(bare) <= _NAME else f"{bare[:half]}…{bare[-half:]}"
 

@@ -20,13 +20,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME[:TYPE]",
         dest="names",
         action="append",
-        help="read this parameter, or this field or register; several are several (default: as many parameters as fit)",
+        help="read this parameter, or this field (item->id, s.x, *p) or register; several are several (default: as many"
+        " parameters as fit)",
     )
     parser.add_argument(
         "--where",
         metavar="CONDITION",
         default="",
-        help="only calls for which it holds, such as 'n > 10 && name == \"GET\"'; the kernel judges it",
+        help="only calls for which it holds, such as 'n > 10 && name == \"GET\"'; the kernel judges it. Up to four"
+        " comparisons, all of which must hold: == != < <= > >=, and & (one of these bits is set), of a parameter, field"
+        " or register with a number, true, false, nil, a text, or a name of an enumeration",
     )
     parser.add_argument(
         "--slower-than", metavar="TIME", type=nanoseconds, default=0, help="only calls that took so long: 5ms, 100us"

@@ -122,6 +122,11 @@ def add_return_probes(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def warn_of_return_probes() -> None:
+    """Once, where they are asked for."""
+    narrate("--return-probes: the target ends or goes astray where it throws, switches stacks or filters system calls")
+
+
 def about(attached: Attached) -> rows.Row:
     """What every object about a probe has."""
     row: rows.Row = {"attached": len(attached.attached), "skipped": rows.skipped(attached.skipped)}

@@ -45,6 +45,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints until the time is up, the target ends or somebody stops it; the summary is always printed."""
     wanted = reading.wanted(arguments, results=True)
     target = targets.resolve(arguments.target)
+    if arguments.return_probes:
+        running.warn_of_return_probes()
     functions = selection.pick_functions(target, arguments.module, arguments.patterns)
     if arguments.bpftrace:
         return running.show_bpftrace("events", target, functions, as_json=arguments.json)

@@ -290,4 +290,4 @@ def _value(name: str, type_: Type, place: Place, offset: int = 0) -> Value:
     if at is None or (has_length and length is None):
         return Value(name, type_.name, Kind.UNREADABLE, type_.size, why=place.why)
     number = type_.kind in (Kind.INT, Kind.UINT, Kind.BOOL, Kind.FLOAT)
-    return Value(name, type_.name, type_.kind, type_.size if number else WORD, at, length)
+    return Value(name, type_.name, type_.kind, type_.size if number else WORD, at, length, names=type_.names)

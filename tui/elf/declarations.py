@@ -51,6 +51,7 @@ class Type(NamedTuple):
     by_address: bool = False  # C++: can't be copied byte by byte, so its address is passed
     text: tuple[int, int] = (0, 8)  # of a string or slice: where in it the address and the length are
     why: str = ""  # why it can't be shown
+    names: tuple[tuple[int, str], ...] = ()  # of an enumeration
 
 
 class Piece(NamedTuple):

@@ -1,4 +1,6 @@
-"""Readable names for mangled C++ ones, from libstdc++'s own demangler, in a child process.
+"""Readable names for mangled ones of C++ and Rust, from libstdc++'s own demangler, in a child process.
+
+Rust's newer mangling (v0, `_R…`) is left as it is: nothing well kept that reads it is on every system.
 
 A name of a hostile file can make any demangler eat memory and time, so the child has little of both; where it gives
 up, the raw names stay. Feeding while the symbol table is still being read keeps both CPUs busy.

@@ -5,6 +5,7 @@ that one function needs is bounded.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import Final
 
 from elftools.dwarf.compileunit import CompileUnit
@@ -36,6 +37,7 @@ _HALVES: Final = {
 }  # fmt: skip
 _LARGEST: Final = 1 << 31  # bytes
 _MOST_SHOWN: Final = 4  # elements of an array
+_MOST_NAMED: Final = 256  # numbers of an enumeration
 _SHOWABLE: Final = frozenset((Kind.INT, Kind.UINT, Kind.BOOL, Kind.FLOAT, Kind.STRING, Kind.SLICE))
 _WORTH_FOLLOWING: Final = _STRUCTS | {"DW_TAG_base_type", "DW_TAG_enumeration_type"}
 ELSEWHERE: Final = "declared elsewhere"
@@ -227,11 +229,23 @@ def _base(name: str, entry: DIE) -> Type:
 
 
 def _enumeration(name: str, entry: DIE) -> Type:
-    """An enumeration: the number."""
+    """An enumeration: the number, and the names of some."""
     real, _, _ = _resolved(target(entry))
     signed = _encoding(real) in (_SIGNED, _SIGNED_CHAR) if real else False
     size = number(entry, "DW_AT_byte_size") or 4
-    return Type(name, Kind.INT if signed else Kind.UINT, Shape.INTEGER, size, size)
+    kind = Kind.INT if signed else Kind.UINT
+    return Type(name, kind, Shape.INTEGER, size, size, names=tuple(_enumerators(entry, 8 * size, signed=signed)))
+
+
+def _enumerators(entry: DIE, bits: int, *, signed: bool) -> Iterator[tuple[int, str]]:
+    """The numbers of so many bits that have a name; of several names of one the first. None where they are too many."""
+    found: dict[int, str] = {}
+    for child in islice(entry.iter_children(), _MOST_NAMED + 1):
+        value = child.attributes.get("DW_AT_const_value")
+        if child.tag == "DW_TAG_enumerator" and value is not None and isinstance(value.value, int):
+            number = value.value & (1 << bits) - 1
+            found.setdefault(number - (1 << bits) if signed and number >> bits - 1 else number, text(child))
+    yield from found.items() if len(found) <= _MOST_NAMED else ()
 
 
 def _bit_field(entry: DIE, bits: int, name: str) -> Member:

@@ -201,8 +201,9 @@ def _signature(row: Any) -> Signature:  # noqa: ANN401 - JSON
 
 def _value(row: Any) -> Value:  # noqa: ANN401
     """Raises ValueError, TypeError."""
-    name, type_name, kind, size, at, length, why = row
-    return Value(str(name), str(type_name), Kind(kind), int(size), _fetch(at), _fetch(length), str(why))
+    name, type_name, kind, size, at, length, why, names = row
+    enumerators = tuple((int(number), str(word)) for number, word in names)
+    return Value(str(name), str(type_name), Kind(kind), int(size), _fetch(at), _fetch(length), str(why), enumerators)
 
 
 def _fetch(row: Any) -> Fetch | None:  # noqa: ANN401

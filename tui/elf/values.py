@@ -48,6 +48,7 @@ class Value(NamedTuple):
     at: Fetch | None = None  # where the number, or the text's address, is; None where it is unreadable
     length: Fetch | None = None  # where the length of a string or slice is
     why: str = ""  # why it can't be read
+    names: tuple[tuple[int, str], ...] = ()  # of an enumeration: numbers with their names; sanitised
 
 
 class Signature(NamedTuple):

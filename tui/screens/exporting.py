@@ -21,7 +21,7 @@ async def written(
     """
     name = f"bpfscope-{str(subject).translate(_FORBIDDEN)}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
     paths = [Path.cwd() / f"{name}.{ending}" for ending in contents]
-    shown = ", ".join(sanitise(str(path)) if path is paths[0] else path.suffix for path in paths)
+    shown = ", ".join([sanitise(str(paths[0])), *(f".{ending}" for ending in list(contents)[1:])])
     try:
         for path, content in zip(paths, contents.values(), strict=True):
             await asyncio.to_thread(_write, path, content)

@@ -26,7 +26,6 @@ class ValueRow(NamedTuple):
     values: tuple[Read, ...]
     calls: int
     share: float  # of the calls whose values are known, 0–1
-    part: float  # of the calls that the most frequent values have, 0–1
 
 
 def rows(sample: ValuesSample, places: Sequence[int]) -> list[ValueRow]:
@@ -38,8 +37,8 @@ def rows(sample: ValuesSample, places: Sequence[int]) -> list[ValueRow]:
         key = tuple(map(spelt, looked))
         calls[key] = calls.get(key, 0) + row.calls
         values[key] = looked
-    total, most = sum(calls.values()) or 1, max(calls.values(), default=1) or 1
-    return [ValueRow(key, values[key], number, number / total, number / most) for key, number in calls.items()]
+    total = sum(calls.values()) or 1
+    return [ValueRow(key, values[key], number, number / total) for key, number in calls.items()]
 
 
 def is_number(value: Read) -> bool:
@@ -109,7 +108,7 @@ FIGURES: tuple[Column[ValueRow], ...] = (
         narrow=10,
     ),
     Column("share", "SHARE", 8, lambda row, _: f"{100 * row.share:.1f} %", right=True, narrow=7, priority=2),
-    Column("bar", "", 8, lambda row, width: ((text.bar(row.part, min(width, WIDE)), "graph"),), filler=True),
+    Column("bar", "", 8, lambda row, width: ((text.bar(row.share, min(width, WIDE)), "graph"),), filler=True),
 )
 
 
