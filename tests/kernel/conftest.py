@@ -24,6 +24,10 @@ def _pidfd_exit_status() -> bool:
     return _release() >= (6, 15)
 
 
+def _x86() -> bool:
+    return os.uname().machine == "x86_64"
+
+
 def _compiling() -> bool:
     return "BPFSCOPE_GUEST" not in os.environ
 
@@ -35,6 +39,7 @@ def _release() -> tuple[int, ...]:
 REQUIREMENTS: dict[str, tuple[Callable[[], bool], str]] = {
     "uprobe_multi": (_uprobe_multi, "uprobe_multi links (Linux 6.6)"),
     "pidfd exit status": (_pidfd_exit_status, "exit codes of reaped processes from their pidfd (Linux 6.15)"),
+    "x86-64": (_x86, "a target with instructions of x86-64"),
     "compiling": (_compiling, "a compiler that takes seconds: not in an emulated guest"),
 }
 

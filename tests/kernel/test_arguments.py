@@ -20,7 +20,6 @@ from tui.collectors.samples import Read
 from tui.collectors.values import ValuesProbe
 from tui.elf import functions
 
-pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="values are read on x86-64 only")
 Row = tuple[dict[str, Any], dict[str, Any], int]  # arguments, results, calls
 NIL = {"nil": False, "not nil": True}  # as the targets tell it of errors
 

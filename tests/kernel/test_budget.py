@@ -15,8 +15,6 @@ from tui.collectors.latency import LatencyProbe
 from tui.collectors.probe import CountingProbe
 from tui.elf.names import Function
 
-pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="calls are timed on x86-64 only")
-
 
 @pytest.fixture
 def never() -> Iterator[int]:

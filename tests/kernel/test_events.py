@@ -17,7 +17,7 @@ import pytest
 
 from tests.kernel.conftest import Start
 from tests.kernel.probing import Command, gone, link_ids, pick, program_ids, resolve, wait_until
-from tests.kernel.test_values import FIBONACCI, HOT, LONG, NAMED, SLOW, given
+from tests.kernel.test_values import FIBONACCI, GO, HOT, LONG, NAMED, SLOW, given
 from tests.targets.running import SECONDS, Running
 from tui.bpf.events import memory
 from tui.bpf.features import Method
@@ -27,9 +27,7 @@ from tui.collectors.reading import Wanted
 from tui.collectors.samples import Attached, Event, EventsSample
 from tui.elf.values import Kind, Signature
 
-pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="values are read on x86-64 only")
-
-DESCEND = Signature((given("depth", Kind.INT, 8, "ax"), given("number", Kind.INT, 8, "bx")), (LONG,))
+DESCEND = Signature((given("depth", Kind.INT, 8, GO[0]), given("number", Kind.INT, 8, GO[1])), (LONG,))
 SIGNATURES = {
     "fibonacci": FIBONACCI, "hot": HOT, "slow": SLOW, "named": NAMED, "main.descend": DESCEND, "threaded": HOT,
     "leaver": HOT, "around": HOT, "ping": HOT, "pong": HOT,

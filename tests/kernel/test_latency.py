@@ -1,6 +1,5 @@
 """Times of calls against programs that know their own: right under recursion, threads, goroutines and exceptions."""
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,6 @@ from tui.collectors.latency import LatencyProbe
 from tui.collectors.samples import Attached, Latency
 from tui.errors import BpfscopeError
 
-pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="calls are timed on x86-64 only")
 FLOOR = 100_000  # ns that two hits take at most, single-stepped, on a machine that does other things too
 
 
@@ -198,6 +196,7 @@ def test_self_times_around_a_signal_on_a_stack_above(start: Start) -> None:
     assert found["around"].self_ns == found["around"].total_ns - found["interrupted"].total_ns
 
 
+@pytest.mark.requires("x86-64")  # GCC moves no cold parts out on arm64
 def test_what_is_jumped_to_is_not_timed(start: Start) -> None:
     process = start("stacks")
     with timed(process, "split*", "_start") as (probe, attached):
@@ -268,6 +267,7 @@ def test_exceptions_pass_unharmed(start: Start) -> None:
     assert process.end() == 0
 
 
+@pytest.mark.requires("x86-64")
 def test_returns_that_are_not_predicted(start: Start) -> None:
     process = start("plain-thunks")
     with timed(process, "alpha", "beta", "hidden") as (probe, attached):

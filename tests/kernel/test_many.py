@@ -14,6 +14,8 @@ from tui.collectors.target import Target
 from tui.elf.names import Function
 from tui.errors import BpfscopeError
 
+pytestmark = pytest.mark.requires("x86-64")
+
 REASONS = {
     "lock": "lock or segment prefix",
     ".byte": "lock or segment prefix",

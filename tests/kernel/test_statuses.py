@@ -59,6 +59,7 @@ def test_files_that_cannot_be_probed(targets: Path, tmp_path: Path) -> None:
     _refused(run("count", tmp_path, "main"), 1, "not a regular file")
 
 
+@pytest.mark.requires("x86-64")
 def test_nothing_can_be_attached(start: Start) -> None:
     process = start("thousand")
     _refused(run("count", process.pid, "fn_000"), 1, "nothing can be probed", "fn_000", "lock")

@@ -21,6 +21,8 @@ HERE = Path(__file__).parent
 CC = ["gcc", "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror"]
 CXX = ["g++", "-std=c++17", "-O1", "-g", "-Wall", "-Wextra", "-Werror"]
 UNEQUAL = ["-Wl,-z,separate-code", "-Wl,-Ttext-segment=0x200000", "-Wl,--section-start=.text=0x231000"]
+X86 = os.uname().machine == "x86_64"
+PROTECTED = "-fcf-protection=full" if X86 else "-mbranch-protection=standard"
 FRAMES = ["-fno-omit-frame-pointer", "-fno-optimize-sibling-calls"]
 ODD_NAMES = {
     b"odd_escape": b"\x1b]0;title\x07\x1b[31mred\x1b[0m",
@@ -90,11 +92,10 @@ def _plain_count(out: Path, _: Path) -> list[Command]:
 
 RECIPES = {
     "plain-pie": _c("plain.c", "-pie", "-fPIE"),
-    "plain-fixed": _c("plain.c", "-no-pie", "-fno-pie", "-O2", "-fcf-protection=full"),
+    "plain-fixed": _c("plain.c", "-no-pie", "-fno-pie", "-O2", PROTECTED),
     "plain-static": _c("plain.c", "-static"),
     "plain-static-pie": _c("plain.c", "-static-pie", "-fPIE"),
     "plain-exported": _c("plain.c", "-rdynamic", "-s"),
-    "plain-thunks": _c("plain.c", "-mfunction-return=thunk", "-fcf-protection=none"),
     "plain-stripped": _c("plain.c", "-s"),
     "libunequal.so": Recipe(("library.c", "target.h"), _library),
     "uses-library": Recipe(("uses_library.c", "target.h"), _uses_library, ("libunequal.so",)),
@@ -109,9 +110,6 @@ RECIPES = {
     "execs": _c("execs.c"),
     "given": _c("given.c"),
     "given-go": _go("given.go"),
-    "changed": _c("changed.c", "-pthread"),
-    "data": _data(),
-    "data-unwound": _data("-DUNWOUND"),
     "symbols": _c("symbols.c"),
     "realtime": _c("realtime.c", "-pthread"),
     "arguments": _c("arguments.c", header="truth.h"),
@@ -121,7 +119,6 @@ RECIPES = {
     "libthrough.so": _c("through.c", "-shared", "-fPIC", "-Wl,-soname,libthrough.so", *FRAMES),
     "callers": Recipe(("callers.c", "through.c", "target.h"), _callers, ("libthrough.so",)),
     "odd-names": Recipe(("odd_names.c", "target.h", "build.py"), _odd_names),
-    "thousand": Recipe(("thousand.c", "thousand.py", "target.h"), _thousand),
     "fibonacci": _go("fibonacci.go"),
     "goroutines": _go("goroutines.go"),
     "goroutines-arm64": _go("goroutines.go", "arm64"),  # never run where the machine is another one
@@ -129,6 +126,12 @@ RECIPES = {
     "arguments-go": _go("arguments.go"),
     "plain_count.json": Recipe(("../kernel/plain_count.c", "../../tui/bpf/include/bpfscope.h"), _plain_count),
 }
+if X86:  # programs of its instructions
+    RECIPES["plain-thunks"] = _c("plain.c", "-mfunction-return=thunk", "-fcf-protection=none")
+    RECIPES["changed"] = _c("changed.c", "-pthread")
+    RECIPES["data"] = _data()
+    RECIPES["data-unwound"] = _data("-DUNWOUND")
+    RECIPES["thousand"] = Recipe(("thousand.c", "thousand.py", "target.h"), _thousand)
 
 
 def build(folder: Path) -> None:

@@ -15,9 +15,13 @@ __asm__(".pushsection .text\n"
 	".globl sizeless\n"
 	".type sizeless, @function\n"
 	"sizeless:\n"
+#if defined(__x86_64__)
 	"	push %rbp\n"
 	"	lea 3(%rdi), %eax\n"
 	"	pop %rbp\n"
+#else
+	"	add w0, w0, 3\n"
+#endif
 	"	ret\n"
 	".popsection\n");
 

@@ -19,7 +19,7 @@ _LARGEST: Final = 64 << 20  # bytes
 _MOST: Final = 1 << 18  # lines
 _LONGEST_NAME: Final = 1024  # bytes
 _LINE: Final = re.compile(rb"^(?:0x)?([0-9a-fA-F]{1,16}) (?:0x)?([0-9a-fA-F]{1,16}) ([^\n]+)\n", re.MULTILINE)
-_ADDRESSES: Final = 1 << 47  # of user space
+_ADDRESSES: Final = 1 << (48 if os.uname().machine == "aarch64" else 47)  # of user space
 
 
 class PerfMap(Owner):

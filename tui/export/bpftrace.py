@@ -4,12 +4,14 @@ be wrong. Pure.
 Names come from files of others, and the text may end in a root shell: it is quoted for bpftrace, and for the shell.
 """
 
+import os
 import shlex
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from tui.elf.names import Function
 
+_OWN_REGISTERS: Final = os.uname().machine == "x86_64"  # whether Go passes arguments elsewhere than C does
 _STARTS: Final = (
     "It counts at the first byte. Where jumps lead back there (a loop without a prologue), and in Go, where a function"
     " begins anew after its stack grew, it counts too much."
@@ -78,12 +80,13 @@ def _stacks(place: str, _: str, __: bool) -> list[str]:
 
 
 def _arguments(place: str, _: str, go: bool) -> list[str]:
-    values = ", ".join(f'reg("{name}")' for name in ("ax", "bx", "cx")) if go else "arg0, arg1, arg2"
+    own = go and _OWN_REGISTERS
+    values = ", ".join(f'reg("{name}")' for name in ("ax", "bx", "cx")) if own else "arg0, arg1, arg2"
     return [f"uprobe:{place} {{ @[{values}] = count(); }}"]
 
 
 def _events(place: str, name: str, go: bool) -> list[str]:
-    first = 'reg("ax")' if go else "arg0"
+    first = 'reg("ax")' if go and _OWN_REGISTERS else "arg0"
     return [
         f"uprobe:{place} {{ @start[tid] = nsecs; @argument[tid] = {first}; }}",
         (
