@@ -52,7 +52,9 @@ def main(words: Sequence[str] | None = None) -> int:
     gc.set_threshold(50_000, 20, 50)  # symbol tables are many small objects and no cycles
     for name in ("stdin", "stdout", "stderr"):
         if getattr(sys, name) is None:  # closed: the next file would take its place, and be written to
-            setattr(sys, name, open(os.devnull, "r+", encoding="utf-8"))  # noqa: SIM115
+            writable = name == "stderr"  # without it nobody hears us; without standard output nothing is done
+            fd = os.open(os.devnull, os.O_RDWR if writable else os.O_RDONLY)
+            setattr(sys, name, open(fd, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # names from everywhere, in a locale that may not have their letters
     try:
@@ -83,6 +85,8 @@ def _system(error: OSError) -> str:
     """What the system refused, in words."""
     if error.errno in (errno.EMFILE, errno.ENFILE):
         return f"{error.strerror}: raise the limit (ulimit -n)"
+    if error.filename is None and error.errno == errno.EBADF:
+        return "cannot write the output: it is closed"
     if error.filename is None:
         return f"cannot write the output: {error.strerror}"
     return f"{sanitise(os.fsdecode(error.filename))}: {error.strerror}"

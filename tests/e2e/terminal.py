@@ -84,6 +84,10 @@ class Terminal:
         """Types letters."""
         self._tmux("send-keys", "-l", "--", text)
 
+    def send(self, data: bytes) -> None:
+        """Sends bytes as they are."""
+        self._tmux("send-keys", "-H", *(f"{byte:02x}" for byte in data))
+
     def ask(self, variable: str) -> str:
         """One of tmux's variables about the pane."""
         return self._tmux("display-message", "-p", f"#{{{variable}}}").rstrip("\n")

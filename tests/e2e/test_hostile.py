@@ -53,3 +53,18 @@ def test_hostile_symbols(console: Open, start: Start) -> None:
     terminal.wait_for("live ●")
     unharmed(terminal)
     walk.quit_detaching(terminal)
+
+
+def test_bytes_that_are_no_text(console: Open, start: Start) -> None:
+    target = start("odd-names")
+    terminal = console()
+    walk.to_functions(terminal, target.pid)
+    terminal.send(b"\xff\xfe")
+    terminal.send(b"\x1b[M \xc8\x30")  # a report of an old kind of mouse, far to the right
+    terminal.send(b"\xe2\x28\xa1")
+    terminal.keys("?")
+    terminal.wait_for("↑ ↓ scroll")
+    terminal.keys("Escape")
+    terminal.wait_for(lambda screen: "↑ ↓ scroll" not in screen)
+    terminal.keys("q")
+    assert walk.restored(terminal) == 0

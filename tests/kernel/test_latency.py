@@ -267,6 +267,7 @@ def test_exceptions_pass_unharmed(start: Start) -> None:
     assert process.end() == 0
 
 
+@pytest.mark.requires("x86-64")
 def test_returns_that_are_not_predicted(start: Start) -> None:
     process = start("plain-thunks")
     with timed(process, "alpha", "beta", "hidden") as (probe, attached):

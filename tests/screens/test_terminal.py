@@ -58,10 +58,16 @@ def test_the_end_of_the_terminal_detaches(tmp_path: Path, how: str) -> None:
     os.waitpid(child, 0)
 
 
-def test_an_error_of_our_own_is_one_sentence(tmp_path: Path) -> None:
-    console = CONSOLE.replace(
-        "FakeProbing.close = close\n", "async def modules(self, pid):\n    1 / 0\n\nFakeSources.modules = modules\n"
-    )
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "async def modules(self, pid):\n    1 / 0\n\nFakeSources.modules = modules\n",
+        "from tui.widgets.terminal import Terminal\nTerminal.run_input_thread = lambda self: 1 / 0\n",
+    ],
+    ids=["in a screen", "in the thread that reads keys"],
+)
+def test_an_error_of_our_own_is_one_sentence(tmp_path: Path, broken: str) -> None:
+    console = CONSOLE.replace("FakeProbing.close = close\n", broken)
     child, terminal = pty.fork()
     if child == 0:
         os.environ |= {"TERM": "xterm-256color", "XDG_CACHE_HOME": str(tmp_path)}

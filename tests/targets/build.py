@@ -96,7 +96,6 @@ RECIPES = {
     "plain-static": _c("plain.c", "-static"),
     "plain-static-pie": _c("plain.c", "-static-pie", "-fPIE"),
     "plain-exported": _c("plain.c", "-rdynamic", "-s"),
-    "plain-thunks": _c("plain.c", "-mfunction-return=thunk", "-fcf-protection=none"),
     "plain-stripped": _c("plain.c", "-s"),
     "libunequal.so": Recipe(("library.c", "target.h"), _library),
     "uses-library": Recipe(("uses_library.c", "target.h"), _uses_library, ("libunequal.so",)),
@@ -134,7 +133,10 @@ RECIPES = {
     "plain_count.json": Recipe(("../kernel/plain_count.c", "../../tui/bpf/include/bpfscope.h"), _plain_count),
 }
 if X86:  # programs of its instructions
+    RECIPES["plain-thunks"] = _c("plain.c", "-mfunction-return=thunk", "-fcf-protection=none")
     RECIPES["changed"] = _c("changed.c", "-pthread")
+    RECIPES["data"] = _data()
+    RECIPES["data-unwound"] = _data("-DUNWOUND")
     RECIPES["thousand"] = Recipe(("thousand.c", "thousand.py", "target.h"), _thousand)
 
 

@@ -1,6 +1,7 @@
 """`args` and `trace` on probes that are made up."""
 
 import json
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -175,6 +176,8 @@ def test_args_of_one_number_has_a_histogram_and_not_too_many_rows(
         (["args", "r*"], 2, "FUNCTION must name one function, not 2 (rest, run)"),
         (["args", "none"], 1, "no function of program matches none"),
         (["args", "run", "--where", "n >"], 2, "expected a comparison"),
+        (["args", "run", "--where", ""], 2, "expected a comparison"),
+        (["trace", "run", "--where", " "], 2, "expected a comparison"),
         (["args", "run", "--where", "m > 1"], 2, "no value is called m; there are n, name, return"),
         (["args", "run", "--slower-than", "5"], 2, "is not a duration such as 5ms"),
         (["args"], 2, "usage:"),
@@ -223,13 +226,18 @@ def test_trace_as_json(program: str, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert [row["ph"] for row in json.loads(path.read_text())] == ["M", "X", "i"]
 
 
-def test_trace_as_text(program: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("terminal", [True, False])
+def test_trace_as_text(
+    program: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, *, terminal: bool
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
     assert cli.main(["trace", program, "run"]) == 0
     out, narration = capsys.readouterr()
     first, second = out.splitlines()
     assert first.split(None, 1)[1] == '    812   12 µs  run(n=3, name="GET") = 0xff'.strip()
-    assert second.endswith('    812       –  run(n=?, name="a text that is …")')
-    assert len(second) <= 80
+    cut = "a text that is …" if terminal else LONG
+    assert second.endswith(f'    812       –  run(n=?, name="{cut}")')
+    assert len(second) <= 80 or not terminal
     memory, *narrated = narration.splitlines()
     assert memory.startswith("takes 2")
     assert memory.endswith(" MiB in the kernel")

@@ -151,4 +151,5 @@ def test_closed_streams_are_no_crash(stream: str) -> None:
         ["bash", "-c", f"{' '.join(COMMAND)} ps {stream}"], capture_output=True, text=True, check=False
     )
     assert "Traceback" not in done.stderr
-    assert done.returncode == 0
+    assert done.returncode == (stream == ">&-")
+    assert done.stderr == ("bpfscope: cannot write the output: it is closed\n" if stream == ">&-" else "")

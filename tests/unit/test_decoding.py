@@ -79,7 +79,8 @@ def test_what_was_unreadable_is_none() -> None:
         (Kind.BOOL, True, "true"),
         (Kind.FLOAT, 0.1, "0.1"),
         (Kind.FLOAT, math.inf, "inf"),
-        (Kind.CSTRING, None, "?"),
+        (Kind.CSTRING, None, "(not in memory)"),
+        (Kind.INT, None, "?"),
     ],
 )
 def test_values_for_people(kind: Kind, read: object, text: str) -> None:

@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 
-from tui.widgets import filter as filters
+from tui.elf import patterns
 from tui.widgets.filter import Haystack, TooSlow, Unfinished, finished, matcher
 
 NAMES = ["main.main", "main.Map[...]", "runtime.Main", "std::map<int, int>::at\n_ZNSt3mapIiiE2atE"]
@@ -56,7 +56,7 @@ def test_a_hundred_thousand_names_are_filtered_between_two_keystrokes() -> None:
 
 
 def test_an_expression_that_would_take_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(filters, "PATIENCE", 0.05)
+    monkeypatch.setattr(patterns, "PATIENCE", 0.05)
     before = signal.getsignal(signal.SIGVTALRM)
     haystack = Haystack(["a" * 200], str)
     with pytest.raises(TooSlow):

@@ -26,3 +26,16 @@ def test_durations(word: str, ns: int) -> None:
 def test_what_is_no_duration(word: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match="is not a duration such as 5ms"):
         numbers.nanoseconds(word)
+
+
+@pytest.mark.parametrize(("word", "value"), [("1", 1.0), ("0.5", 0.5), (".5", 0.5), ("2.", 2.0), ("007", 7.0)])
+def test_seconds(word: str, value: float) -> None:
+    assert numbers.seconds(word) == numbers.percent(word) == value
+
+
+@pytest.mark.parametrize("word", ["", "1_0", "١", "1e3", "+1", " 1", "0x1", "inf", "nan", "-1", "0", "."])
+def test_what_is_no_number(word: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a number of seconds"):
+        numbers.seconds(word)
+    with pytest.raises(argparse.ArgumentTypeError, match="is neither a percentage"):
+        numbers.percent(word)

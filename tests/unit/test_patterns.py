@@ -122,3 +122,9 @@ def test_any_text_is_a_pattern_or_wrong_usage(pattern: str) -> None:
         return
     regex = len(pattern) >= 2 and pattern[0] == pattern[-1] == "/"
     assert regex or matches(re.sub(r"[*?]", "x", pattern))
+
+
+def test_an_expression_that_would_take_for_ever_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patterns, "PATIENCE", 0.05)
+    with pytest.raises(UsageError, match="takes too long"):
+        selected("/(.*)*(.*)*(.*)*zz/", "a" * 200)

@@ -3,7 +3,7 @@
 import io
 import threading
 
-from tui.widgets.terminal import MOST, Patient
+from tui.widgets.terminal import MOST, Patient, forgiving
 
 
 class Stalling(io.StringIO):
@@ -70,3 +70,9 @@ def test_a_terminal_that_went_away() -> None:
     patient = Patient(file, lambda: None)
     patient.write("nobody reads this")
     patient.finish()
+
+
+def test_bytes_that_are_no_text_are_signs() -> None:
+    decode = forgiving("utf-8")().decode
+    assert decode(b"a\xff\xc3") == "a\ufffd"
+    assert decode(b"\xa9\x80", final=True) == "\xe9\ufffd"

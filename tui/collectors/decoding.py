@@ -96,9 +96,9 @@ def by_frequency(rows: Iterable[ValuesRow]) -> list[ValuesRow]:
 
 
 def shown(value: Value, read: Read) -> str:
-    """What was read of a value, for people: 3, 0x7f01, "GET", NULL, nil; ? where it could not be read."""
+    """What was read of a value, for people: 3, 0x7f01, "GET", NULL, nil; or that it could not be read."""
     if read is None:
-        return "?"
+        return "(not in memory)" if value.kind in TEXTS else "?"
     if value.kind is Kind.POINTER and isinstance(read, int):
         return f"{read:#x}"
     if value.kind is Kind.CSTRING and read == 0:

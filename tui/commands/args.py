@@ -1,8 +1,9 @@
 """`bpfscope args TARGET FUNCTION`: what a function is called with and what it gives, counted by values.
 
 Types and names come from debug information. A text is read up to 63 bytes; … says that there was more. ? is what could
-not be read: a pointer that leads nowhere, or to memory that isn't there at the moment. Values are told apart until
-10,240 different ones have been seen; calls with others count as lost.
+not be read: a pointer that leads nowhere, or to memory that isn't there at the moment. A text of a file (a literal)
+gets into memory when the program itself reads it first; until then it is "(not in memory)", and fulfils no --where.
+Values are told apart until 10,240 different ones have been seen; calls with others count as lost.
 """
 
 import argparse

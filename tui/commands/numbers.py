@@ -5,16 +5,14 @@ import math
 import re
 from typing import Final
 
+_DECIMAL: Final = re.compile(r"\d+(?:\.\d*)?|\.\d+", re.ASCII)
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s)", re.ASCII)
 _NANOSECONDS: Final = {"ns": 1, "us": 1_000, "µs": 1_000, "ms": 1_000_000, "s": 1_000_000_000}
 
 
 def percent(word: str) -> float | None:
     """A share of the target's time, or None for "off"."""
-    try:
-        value = float(word.removesuffix("%"))
-    except ValueError:
-        value = math.nan
+    value = _decimal(word.removesuffix("%"))
     if word == "off":
         return None
     if not 0 < value <= 100:
@@ -24,13 +22,15 @@ def percent(word: str) -> float | None:
 
 def seconds(word: str) -> float:
     """A positive number of seconds, of at most eleven days: what poll(2) can wait."""
-    try:
-        value = float(word)
-    except ValueError:
-        value = math.nan
+    value = _decimal(word)
     if not 0 < value <= 1e6:
         raise argparse.ArgumentTypeError(f"{word!r} is not a number of seconds between 0 and 1,000,000")
     return value
+
+
+def _decimal(word: str) -> float:
+    """A number as people write it; not a number for all else that Python takes for one."""
+    return float(word) if _DECIMAL.fullmatch(word) else math.nan
 
 
 def nanoseconds(word: str) -> int:

@@ -39,7 +39,8 @@ def pick_modules(target: Target, glob: str | None) -> list[Module]:
     if glob is None:
         return [target.modules[0]]
     matches = patterns.compile_pattern(glob)
-    found = [module for module in target.modules if matches(module.name) or matches(module.path)]
+    with patterns.limited():
+        found = [module for module in target.modules if matches(module.name) or matches(module.path)]
     if not found:
         there = ", ".join(module.name for module in target.modules[:20])
         raise TargetError(f"no module of {target.name} is called {sanitise(glob)}; it has {there}")

@@ -1,11 +1,13 @@
 """`bpfscope trace TARGET PATTERN…`: each call as it ends: when it began, in which thread, how long it took, with what.
 
 Where it can't be seen when a function returns, calls are printed as they begin, without a duration. A text is read up
-to 63 bytes; … says that there was more. ? is what could not be read. Calls wait for being printed in a buffer of 4 MiB;
-how many found no room there is said at the end.
+to 63 bytes; … says that there was more, or, in long lines on a terminal, that it was cut after 15 letters. ? is what
+could not be read; a text of a file (a literal) that the program itself hasn't read yet is "(not in memory)", and
+fulfils no --where. Calls wait for being printed in a buffer of 4 MiB; how many found no room there is said at the end.
 """
 
 import argparse
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -28,7 +30,7 @@ from tui.text import sanitise
 Samples = Iterator[tuple[EventsSample, bool]]
 
 _INTERVAL: Final = 0.05  # seconds between looks for events
-_ROOM: Final = 45  # cells of a line of 80 for the call itself
+_ROOM: Final = 45  # cells of a line of 80 for the call itself, on a terminal
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -138,15 +140,16 @@ class _Calls:
     def __init__(self, attached: Attached, probe: EventsProbe) -> None:
         self._labels = dict(zip(attached.attached, running.labels(attached.attached), strict=True))
         self._words = {function: Words((*reads.parameters, *reads.results)) for function, reads in probe.reads.items()}
+        self._room = _ROOM if sys.stdout.isatty() else math.inf
         self._since = time.time_ns() - time.monotonic_ns()  # of the clock on the wall
 
     def line(self, event: Event) -> str:
-        """Of 80 cells, where long texts can be cut so far."""
+        """On a terminal of 80 cells, where long texts can be cut so far."""
         seconds, ns = divmod(event.start_ns + self._since, 1_000_000_000)
         clock = time.strftime("%H:%M:%S", time.localtime(seconds))
         took = "–" if event.duration_ns is None else text.duration(event.duration_ns)
         call = self._call(event, short=False)
-        if len(call) > _ROOM:
+        if len(call) > self._room:
             call = self._call(event, short=True)
         return f"{clock}.{ns // 1000:06} {event.tid:>7} {took:>7}  {call}\n"
 

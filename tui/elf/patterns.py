@@ -4,13 +4,41 @@
 """
 
 import re
+import signal
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 from tui.elf.names import Function
 from tui.errors import UsageError
 
 Matcher = Callable[[str], bool]
+PATIENCE = 1.0  # seconds of CPU time for one expression; 200,000 functions take a tenth of that
+
+
+class TooSlow(UsageError):
+    """An expression that would take for ever, as `(.*)*x` can."""
+
+
+@contextmanager
+def limited() -> Iterator[None]:
+    """Raises TooSlow after so much CPU time, in the main thread: `re` looks for nothing but signals while it works."""
+
+    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - what a handler takes
+        raise TooSlow("the /regex/ takes too long: simplify it, nested repetitions above all")
+
+    try:
+        before = signal.signal(signal.SIGVTALRM, stop)
+    except ValueError:  # in another thread
+        yield
+        return
+    try:
+        signal.setitimer(signal.ITIMER_VIRTUAL, PATIENCE)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        signal.signal(signal.SIGVTALRM, before)
 
 
 def compile_pattern(pattern: str) -> Matcher:
@@ -43,11 +71,15 @@ def names(function: Function) -> Iterable[str]:
 
 
 def select(functions: Iterable[Function], pattern: str) -> list[Function]:
-    """The functions that one pattern names; an exact name wins over what else the pattern could mean."""
+    """The functions that one pattern names; an exact name wins over what else the pattern could mean.
+
+    Raises UsageError, TooSlow.
+    """
     functions = list(functions)
     exact = [function for function in functions if pattern in names(function)]
     if exact:
         return exact
     matches = compile_pattern(pattern)
-    found = [function for function in functions if any(map(matches, names(function)))]
+    with limited():
+        found = [function for function in functions if any(map(matches, names(function)))]
     return found or [function for function in functions if function.name.partition("(")[0] == pattern]  # of C++

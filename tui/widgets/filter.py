@@ -1,45 +1,19 @@
 """What somebody types after `/`: text, a glob, or /regex/; a leading `!` inverts. Pure: knows no widget."""
 
-import signal
-import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from types import FrameType
+from collections.abc import Callable, Sequence
 from typing import Generic, TypeVar
 
-from tui.elf.patterns import Matcher, compile_pattern
+from tui.elf.patterns import Matcher, TooSlow, compile_pattern, limited
 from tui.errors import UsageError
 
 Row = TypeVar("Row")
-PATIENCE = 1.0  # seconds of CPU time for one expression; 200,000 functions take a tenth of that
+
+__all__ = ["Haystack", "TooSlow", "Unfinished", "finished", "matcher"]
 
 
 class Unfinished(Exception):
     """What was typed is the beginning of an expression."""
-
-
-class TooSlow(Exception):
-    """An expression that would take for ever, as `(.*)*x` can."""
-
-
-@contextmanager
-def limited(seconds: float) -> Iterator[None]:
-    """Raises TooSlow after so much CPU time, in the main thread: `re` looks for nothing but signals while it works."""
-
-    def stop(number: int, frame: FrameType | None) -> None:  # noqa: ARG001 - what a handler takes
-        raise TooSlow
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGVTALRM, stop)
-    try:
-        signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-        signal.signal(signal.SIGVTALRM, before)
 
 
 class Haystack(Generic[Row]):
@@ -55,7 +29,7 @@ class Haystack(Generic[Row]):
         matches = matcher(typed)
         if matches is None:
             return self.rows
-        with limited(PATIENCE):
+        with limited():
             return [row for row, words in zip(self.rows, self._words, strict=True) if matches(words)]
 
 

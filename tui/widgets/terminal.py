@@ -1,16 +1,20 @@
 """The terminal, which may stall or go away at any time: an SSH link hangs, a session breaks, a window is closed.
 
 Textual 8.2.8 waits for its terminal: for ever if it went away, and with everything else if it stalls. Here the console
-never waits. What can't be written in time is dropped, and all is painted anew when the terminal reads again.
+never waits. What can't be written in time is dropped, and all is painted anew when the terminal reads again. It also
+ends at the first byte that isn't UTF-8, as old reports of the mouse and pasted files have them; here that is a sign
+like any other.
 """
 
 import threading
+from codecs import IncrementalDecoder, getincrementaldecoder
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from typing import IO, Any
 
 from textual.app import App
+from textual.drivers import linux_driver
 from textual.drivers.linux_driver import LinuxDriver
 
 MOST = 1 << 18  # characters that wait to be written; a full screen takes a tenth of that
@@ -82,6 +86,18 @@ class Patient:
                 self._caught_up()
 
 
+def forgiving(encoding: str) -> Callable[[], IncrementalDecoder]:
+    """A maker of decoders in which bytes that mean nothing become U+FFFD."""
+    return lambda: getincrementaldecoder(encoding)("replace")
+
+
+def _raise(error: Exception) -> None:
+    raise error
+
+
+vars(linux_driver)["getincrementaldecoder"] = forgiving  # the driver asks for its decoder by this name
+
+
 class Terminal(LinuxDriver):
     """Textual's driver, on a patient file."""
 
@@ -113,6 +129,13 @@ class Terminal(LinuxDriver):
         """End without waiting for ever."""
         super().close()
         self._patient.finish()
+
+    def _run_input_thread(self) -> None:
+        """Read keys; an error ends the console as any other does, not with a traceback and status 0."""
+        try:
+            self.run_input_thread()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the console says it
+            self._app.call_later(_raise, error)
 
     def _paint_anew(self) -> None:
         with suppress(RuntimeError):  # the console has ended meanwhile
