@@ -28,7 +28,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="CONDITION",
         help="only calls for which it holds, such as 'n > 10 && name == \"GET\"'; the kernel judges it. Up to four"
         " comparisons, all of which must hold: == != < <= > >=, and & (one of these bits is set), of a parameter, field"
-        " or register with a number, true, false, nil, a text, or a name of an enumeration; what can't be read fulfils none",
+        " or register with a number, true, false, nil, a text, or a name of an enumeration; what can't be read"
+        " fulfils none",
     )
     parser.add_argument(
         "--slower-than", metavar="TIME", type=nanoseconds, default=0, help="only calls that took so long: 5ms, 100us"
