@@ -3,7 +3,6 @@
 import json
 import os
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
@@ -274,18 +273,6 @@ def test_without_pyelftools_the_remedy_is_said(targets: Path, monkeypatch: pytes
 def test_a_file_that_is_gone(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match="is gone"):
         signatures.read(str(tmp_path / "none"), [], go=False)
-
-
-def test_small_programs_take_no_time(targets: Path) -> None:
-    module = modules.of_file(str(targets / "arguments"))
-    wanted = [function_of(functions.read(module), "integers")]
-    took = []
-    with ElfFile.open(module.file) as elf:
-        for _ in range(3):
-            start = time.perf_counter()
-            assert signatures._from_child(elf, wanted, go=False)
-            took.append(time.perf_counter() - start)
-    assert min(took) < 0.3
 
 
 @pytest.mark.parametrize(
