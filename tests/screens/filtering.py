@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
+from tests.unit.packet_making import ethernet, ipv4, tcp
 from tui.bpf.classic.listing import parse
 from tui.collectors.filters import ExpressionError, Filter, HookChoice, RejectsAll, TranslatedLine
 from tui.collectors.filters import _lines as lines
@@ -33,7 +34,8 @@ SSH = """19
 PROGRAMS = {
     "": "1\n6 0 0 262144\n",
     "tcp port 22": SSH.replace("19\n", "20\n", 1) + "6 0 0 0\n",
-    "udp": "7\n40 0 0 12\n21 0 2 34525\n48 0 0 20\n21 2 3 17\n48 0 0 23\n6 0 0 262144\n6 0 0 0\n",
+    "udp": "9\n40 0 0 12\n21 0 2 34525\n48 0 0 20\n21 3 4 17\n21 0 3 2048\n48 0 0 23\n21 0 1 17\n"
+    "6 0 0 262144\n6 0 0 0\n",
 }
 CHOICES = (
     HookChoice("socket-ebpf", True, "a packet socket: both directions, as tcpdump sees them", "eBPF, both directions"),
@@ -117,3 +119,17 @@ class FakeFiltering:
 def asked(filterings: Sequence[FakeFiltering]) -> list[tuple[str, str, str]]:
     """The filters of the last one that was attached."""
     return [(one.interface.name, one.hook, one.expression) for one in filterings[-1].filters]
+
+
+def packet_records(second: int) -> tuple[PacketRecord, ...]:
+    """Some packets of a connection with port 22, one of them with bytes that mean no good."""
+    begin = 1_700_000_000_000_000_000 + second * 10**9
+    frames = (
+        ("in", ethernet(ipv4(tcp(b"\x1b[31mhello[/]" * 3), 6))),
+        ("out", ethernet(ipv4(tcp(ports=(22, 51044)), 6, source="192.0.2.9", destination="192.0.2.1"))),
+        ("in", ethernet(ipv4(tcp(bytes(1_400)), 6))),
+    )
+    return tuple(
+        PacketRecord(begin + 1_203_000 * number, "eth0", way, len(frame), frame[:1_000])
+        for number, (way, frame) in enumerate(frames)
+    )

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from tui.collectors.filters import Filter, FilterCompiler, HookChoice, choices
 from tui.collectors.samples import Attached, Interface, PacketsSample
@@ -15,6 +15,7 @@ SAMPLES: Final = 200  # packets that are kept between two readings, of each filt
 SNAPSHOT: Final = 1_536  # bytes of each
 _REMEMBERED: Final = 64  # filters
 _PATIENCE: Final = 5.0  # seconds for libpcap's optimiser
+_LATER: Final = 0.3  # seconds: the first figures go before libpcap's process
 _Key = tuple[str, str, int, str, bool]
 
 
@@ -62,8 +63,7 @@ class Filters:
     def __init__(self) -> None:
         self._compiler: FilterCompiler | None = None
         self._turn = asyncio.Lock()
-        self._previewing = False
-        self._waiting = 0
+        self._previewing = self._started = False
         self._known: dict[_Key, Filter] = {}
 
     async def compile(
@@ -81,9 +81,7 @@ class Filters:
 
     async def _in_turn(self, key: _Key, interface: Interface, *, preview: bool) -> Filter:
         expression, hook, _, _, optimise = key
-        self._waiting += 1
         async with self._turn:
-            self._waiting -= 1
             self._previewing = preview
             try:
                 found = await in_thread(self._compile, expression, hook, interface, optimise)
@@ -102,7 +100,18 @@ class Filters:
 
     async def attach(self, filters: Sequence[Filter], by: str) -> tuple[LivePackets, Attached]:
         """Filters that run (`sources.Sources.packets`)."""
-        return LivePackets(await in_thread(_attached, tuple(filters), by)), Attached((), ())
+        probe = await in_thread(_attached, tuple(filters), by)
+        if not self._started:  # who sees the first figures is about to type
+            self._started = True
+            work = asyncio.create_task(self._start())
+            work.add_done_callback(_retrieve)
+        return LivePackets(probe), Attached((), ())
+
+    async def _start(self) -> None:
+        await asyncio.sleep(_LATER)
+        async with self._turn:
+            if self._compiler is not None:
+                await in_thread(self._compiler.start)
 
     async def hooks(self) -> tuple[HookChoice, ...]:
         """Where a filter may run."""
@@ -127,7 +136,7 @@ def _attached(filters: Sequence[Filter], by: str) -> "PacketsProbe":
     return probe
 
 
-def _retrieve(task: "asyncio.Task[Filter]") -> None:
+def _retrieve(task: "asyncio.Task[Any]") -> None:
     """Keep asyncio from reporting an error that nobody waited for any more."""
     if not task.cancelled():
         task.exception()

@@ -8,9 +8,9 @@ chosen.lines[0].words                      # "A = the 2 bytes at 12, the EtherTy
 import re
 from typing import Final, NamedTuple
 
-from tui.bpf.classic.instructions import Program
+from tui.bpf.classic.instructions import RET, Instruction, K, Program
 from tui.bpf.classic.listing import instruction_text, listing
-from tui.bpf.expressions import HOOKS, Compiler, ExpressionError, RejectsAll, completions, for_hook
+from tui.bpf.expressions import HOOKS, SNAPSHOT, Compiled, Compiler, ExpressionError, RejectsAll, completions, for_hook
 from tui.collectors.samples import Interface
 from tui.collectors.wording import words
 from tui.errors import BpfscopeError
@@ -85,6 +85,10 @@ class HookChoice(NamedTuple):
     detail: str  # how it works here; or why it doesn't, with the remedy
 
 
+EVERYTHING: Final = Compiled((Instruction(RET | K, k=SNAPSHOT),), optimised=True)
+"""What libpcap makes of no expression."""
+
+
 class FilterCompiler(Owner):
     """Makes filters; its child process is kept. One thread at a time."""
 
@@ -95,8 +99,11 @@ class FilterCompiler(Owner):
         self, expression: str, hook: str, interface: Interface, *, optimise: bool = True, seconds: float = 5.0
     ) -> Filter:
         """The filter. Raises ExpressionError (RejectsAll), TargetError, NotSupported."""
-        where = for_hook(hook, interface.name)
-        compiled = self._compiler.compile(expression, optimise=optimise, seconds=seconds, **where)
+        if expression.strip():
+            where = for_hook(hook, interface.name)
+            compiled = self._compiler.compile(expression, optimise=optimise, seconds=seconds, **where)
+        else:
+            compiled = EVERYTHING  # at once: libpcap's process need not have started
         translation, without = _translated(compiled.program, hook)
         return Filter(
             sanitise(expression),
@@ -110,6 +117,10 @@ class FilterCompiler(Owner):
             compiled.accepts_all,
             compiled.note,
         )
+
+    def start(self) -> None:
+        """Starts the child, so that the first answer comes sooner. Raises BpfscopeError."""
+        self._compiler.start()
 
     def interrupt(self) -> None:
         """From another thread: what is being compiled isn't wanted any more."""

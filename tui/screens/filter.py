@@ -62,6 +62,7 @@ class FilterScreen(FilterView):
     def action_back(self) -> None:
         """Take all off and go back; what is typed is left first."""
         if not self.run.leaving:
+            self.run.leaving = True
             self.run_worker(self._leave(), group="leave")
             self.show_state()
 

@@ -17,7 +17,7 @@ TYPE = Action(
 ACTIONS: Final = (
     TYPE,
     Action("enter,v", "enter", "packets", "packets", "See the packets that match, a few of them, decoded; v too", 1),
-    Action("tab", "tab", "pane", "pane", "Go to the listing, the figures, the filters", 3),
+    Action("tab", "tab", "pane", "pane", "Go to the listing, the figures, the filters", 1),
     Action("b", "b", "by", "by(1)", "Group by something else in turn: flow, protocol, …, size, hops, gap; B: back", 2),
     Action("B", "B", "by", "by(-1)", "Group by what came before", 10, listed=False),
     Action("h", "h", "hook", "hook", "Choose where the filter runs; the list says what each sees, and what works", 2),

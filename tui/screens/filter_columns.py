@@ -21,13 +21,19 @@ def _number(key: str, title: str, width: int, *, priority: int = 0, narrow: int 
         key,
         title,
         width,
-        lambda row, _: text.count(getattr(row.figures, key)),
+        lambda row, room: _whole(getattr(row.figures, key), room),
         lambda row: getattr(row.figures, key),
         descending=True,
         right=True,
         priority=priority,
         narrow=narrow,
     )
+
+
+def _whole(number: int, room: int) -> str:
+    """The number as it is; rounded where there is no room for that."""
+    shown = text.count(number)
+    return shown if len(shown) <= room else text.rate(number)
 
 
 def _lost(row: FilterRow, _: int) -> Cell:
@@ -37,7 +43,7 @@ def _lost(row: FilterRow, _: int) -> Cell:
 
 FILTERS: Final[tuple[Column[FilterRow], ...]] = (
     Column("interface", "INTERFACE", 9, lambda row, _: row.figures.interface, flexible=True, middle=True),
-    Column("hook", "HOOK", 11, lambda row, _: row.figures.hook),
+    Column("hook", "HOOK", 11, lambda row, _: row.figures.hook, priority=1),
     Column("direction", "WAY", 10, lambda row, _: WAYS.get(row.figures.direction, ""), priority=6),
     Column(
         "filter",
@@ -70,7 +76,7 @@ def talker_columns(by: str) -> tuple[Column[TalkerRow], ...]:
         Column(
             "name",
             TITLES[by],
-            18,
+            36 if by == "flow" else 18,
             lambda row, _: ((row.name, "dim"),) if row.last else row.name,
             lambda row: (str(type(row.key)), row.name),
             flexible=True,
@@ -152,14 +158,14 @@ def _classic(row: ListingRow, _: int) -> Cell:
     if row.classic is None:
         return ""
     line = row.classic
-    operand = f"{line.operand:<16} " if line.jumps else line.operand
+    operand = f"{line.operand:<12} " if line.jumps else line.operand
     return ((f"{line.operation:<5}", "strong"), (f"{operand}", ""), (_jumps(line), "dim"))
 
 
-def _hits(row: ListingRow, _: int) -> Cell:
+def _hits(row: ListingRow, width: int) -> Cell:
     if row.hits is None:
         return ""
-    return ((text.count(row.hits), "" if row.hits else "dim"),)
+    return ((_whole(row.hits, width), "" if row.hits else "dim"),)
 
 
 def _part(row: ListingRow, width: int) -> Cell:
@@ -179,11 +185,11 @@ def _extended(row: ListingRow, _: int) -> Cell:
 NUMBER: Final[Column[ListingRow]] = Column(
     "number", "#", 3, lambda row, _: ((f"{row.number:03}" if row.part == 0 else "", "dim"),), right=True
 )
-CLASSIC: Final[Column[ListingRow]] = Column("classic", "CLASSIC", 34, _classic, narrow=22, priority=1)
+CLASSIC: Final[Column[ListingRow]] = Column("classic", "CLASSIC", 32, _classic, narrow=30, priority=1)
 HITS: Final[Column[ListingRow]] = Column("hits", "HITS", 13, _hits, right=True, priority=2, narrow=11)
 PERCENT: Final[Column[ListingRow]] = Column("percent", "SHARE", 5, _percent, right=True, priority=3)
 BAR: Final[Column[ListingRow]] = Column("bar", "", 8, _part, priority=4)
-EXTENDED: Final[Column[ListingRow]] = Column("extended", "eBPF", 30, _extended, flexible=True)
+EXTENDED: Final[Column[ListingRow]] = Column("extended", "eBPF", 26, _extended, flexible=True)
 WORDS: Final[Column[ListingRow]] = Column(
     "words", "WHAT IT DOES", 40, lambda row, _: row.classic.words if row.classic else "", flexible=True
 )

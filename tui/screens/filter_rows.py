@@ -219,6 +219,8 @@ def bars(groups: Iterable[GroupRow]) -> list[tuple[int, int, int]]:
     """From, up to but without, packets; without the packets that have no such thing."""
     found = []
     for group in groups:
+        if not group.packets:
+            continue
         if isinstance(group.key, int):
             found.append((group.key, group.key + 1, group.packets))
         elif group.key is not None:

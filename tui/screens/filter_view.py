@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any, Final
 
+from rich.cells import cell_len
 from textual.containers import Horizontal, Vertical
 from textual.widget import Widget
 from textual.widgets import Static
@@ -59,6 +60,7 @@ class FilterView(LiveScreen):
         self.explains = False  # in words instead
         self._columns: object = None  # what the listing was made for, and the groups
         self._by = "flow"
+        self._limits: dict[tuple[str, str, str], int] = {}  # cells that columns can use
 
     # Widgets
 
@@ -138,12 +140,22 @@ class FilterView(LiveScreen):
             return
         counted = self.run.counted
         self.filters.empty = self.run.busy or self.run.failure or "…"
-        self.filters.show(counted.rows())
+        rows = counted.rows()
+        self._limit(self.filters, "interface", max((cell_len(row.figures.interface) for row in rows), default=0))
+        self._limit(self.filters, "filter", max((cell_len(row.figures.filter) for row in rows), default=0))
+        self.filters.show(rows)
         self._paint_listing()
         self._paint_figures()
-        self.set_class(bool(self.run.failure) and counted.sample is None, "-failed")
+        failed = bool(self.run.failure) and counted.sample is None and self.run.running is None
+        self.set_class(failed, "-failed")
         self.query_one("#failure", Static).update(self.run.failure)
         self.show_state()
+
+    def _limit(self, table: Table[Any], key: str, cells: int) -> None:
+        """Room for a column; never less than before, so that columns don't jump to and fro."""
+        name = (str(table.id), key, self._by if table is self.groups else "")
+        self._limits[name] = max(cells, self._limits.get(name, 10))
+        table.limit(key, self._limits[name])
 
     def _paint_figures(self) -> None:
         number, counted = self.chosen, self.run.counted
@@ -164,6 +176,7 @@ class FilterView(LiveScreen):
                 self._by = by
                 self.groups.use(talker_columns(by), {})
             rows = counted.talkers(number)
+            self._limit(self.groups, "name", max((cell_len(row.name) for row in rows), default=0))
             self.groups.empty = (
                 "nothing matched yet" if by else UNGROUPED if self._classic() else "not grouped: b groups what matches"
             )
@@ -262,7 +275,7 @@ class FilterView(LiveScreen):
         phrases: list[Phrase] = []
         sample = self.run.counted.sample
         if self.run.failure:
-            phrases.append((self.run.failure, "bad"))
+            phrases.append((self.run.failure if sample or self.run.running else "nothing is attached", "bad"))
         if self.run.ended and sample:
             phrases.append((f"{self.run.ended} after {text.clock(sample.elapsed)}; the numbers stay", "warn"))
         if self.entry.typing and (words := self.entry.words):

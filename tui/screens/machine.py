@@ -10,7 +10,7 @@ from textual.widget import Widget
 from tui.collectors.filters import ClassicLine, Filter
 from tui.collectors.samples import PacketRecord
 from tui.collectors.stepping import Step, Stepped, stepped
-from tui.screens.base import CURSOR, CUT, ConsoleScreen
+from tui.screens.base import CUT, ConsoleScreen
 from tui.widgets.actions import Action
 from tui.widgets.bytes import Bytes
 from tui.widgets.columns import Column, Sort
@@ -34,14 +34,14 @@ def _classic(row: MachineRow, _: int) -> Cell:
     line = row.line
     jumps = f" jt {line.jumps[0]:<3} jf {line.jumps[1]}" if line.jumps else ""
     role = "" if row.reached else "dim"
-    operand = f"{line.operand:<14}" if line.jumps else line.operand
+    operand = f"{line.operand:<12}" if line.jumps else line.operand
     return ((f"{line.operation:<5}", "strong" if row.reached else "dim"), (operand, role), (jumps, "dim"))
 
 
 COLUMNS: Final[tuple[Column[MachineRow], ...]] = (
     Column("number", "#", 3, lambda row, _: ((f"{row.number:03}", "dim"),), right=True),
-    Column("classic", "CLASSIC", 32, _classic, flexible=True),
     Column("went", "WENT", 4, lambda row, _: ((row.went, "good" if row.went == "yes" else "warn"),)),
+    Column("classic", "CLASSIC", 28, _classic, flexible=True),
 )
 
 
@@ -64,10 +64,9 @@ class MachineScreen(ConsoleScreen):
         Action("escape", "esc", "leave", "back", "Back to the packet", 0),
     )
     SIGNS: ClassVar[tuple[tuple[str, str], ...]] = (
-        ("▌", "the instruction that runs next"),
+        ("▶", "the instruction that runs next"),
         ("●", "it has run"),
         ("yes no", "the condition held, or didn't"),
-        CURSOR,
         CUT,
     )
 
@@ -100,7 +99,8 @@ class MachineScreen(ConsoleScreen):
             COLUMNS,
             lambda row: row.number,
             Sort("", False),
-            mark=lambda row: "●" if row.reached else "",
+            mark=lambda row: "▶" if row.number == self.step.pc else "●" if row.reached else "",
+            shade=lambda row: "accent" if row.number == self.step.pc else "",
             arrange=lambda rows, _: rows,
         )
         table.can_focus = False
@@ -149,7 +149,7 @@ class MachineScreen(ConsoleScreen):
 
     def _loading(self, step: Step) -> Piece:
         if step.result is not None:
-            return (f"ended: {step.why}, {step.result:,}", "good" if step.result else "warn")
+            return (f"{step.why}: {step.result:,}", "good" if step.result else "warn")
         if step.loads is None:
             return ("loads nothing of the packet", "dim")
         offset, size = step.loads
