@@ -53,16 +53,13 @@ class Direct(Writer):
     def _indexed_far(self, index: int, offset: int, size: int) -> None:
         """X may be anything; the sum has 32 bits, so that it may even be less than X.
 
-        The mask changes nothing, but makes the verifier forget what was added: more than 2²⁹ it refuses (6.18).
+        The mask changes nothing, but makes the verifier forget what was added: more than 2²⁹ it refuses (6.18). Of a
+        sum that can't be (a multiple of 4 between two others) it makes one beyond the limit, which is refused later;
+        asked again it sees that nobody comes this way.
         """
-        self.items += [
-            asm.mov32(R2, self.x),
-            asm.alu32("+=", R2, offset),
-            asm.jump(">", R2, FARTHEST - size, self.short(index)),
-            asm.alu("&=", R2, FARTHEST),
-            asm.mov(R5, R8),
-            asm.alu("+=", R5, R2),
-        ]
+        limit = asm.jump(">", R2, FARTHEST - size, self.short(index))
+        self.items += [asm.mov32(R2, self.x), asm.alu32("+=", R2, offset), limit, asm.alu("&=", R2, FARTHEST), limit]
+        self.items += [asm.mov(R5, R8), asm.alu("+=", R5, R2)]
         self._check(R5, size, index)
         self.items.append(asm.load(R0, R5, 0, SIZES[size]))
         self.swapped(R0, size)
