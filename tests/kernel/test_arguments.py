@@ -16,12 +16,13 @@ from tests.targets.truth import function_of
 from tui.bpf.plans import VALUES
 from tui.collectors import signatures
 from tui.collectors.reading import Wanted
-from tui.collectors.samples import Read
+from tui.collectors.samples import Read, Word
 from tui.collectors.values import ValuesProbe
 from tui.elf import functions
 
 Row = tuple[dict[str, Any], dict[str, Any], int]  # arguments, results, calls
-NIL = {"nil": False, "not nil": True}  # as the targets tell it of errors
+# As the targets tell what has a name: errors, numbers of enumerations.
+NAMED = {"nil": False, "not nil": True, "RED": 0, "GREEN": 7, "BLUE": -2, "low": 1, "high": 200}
 
 
 @pytest.mark.parametrize("program", ["arguments", "arguments-optimised", "arguments-cc", "arguments-go"])
@@ -51,7 +52,7 @@ def test_every_value_of_every_call(start: Start, program: str) -> None:
             sample = probe.read()
             read = Counter[tuple[Read, ...]]()
             for values, calls in sample.rows:
-                read[tuple(NIL.get(value, value) if isinstance(value, str) else value for value in values)] += calls
+                read[tuple(NAMED[value] if isinstance(value, Word) else value for value in values)] += calls
             assert read == expected(truth[name], names), (name, names)
             assert (sample.calls, sample.unmatched, sample.lost) == (101, 0, 0)
 

@@ -98,7 +98,7 @@ COLUMNS: tuple[Column[LatencyRow], ...] = (
     Column(
         "function",
         "FUNCTION",
-        20,
+        24,
         _named,
         lambda row: (row.function.name, row.group),
         flexible=True,
