@@ -106,6 +106,10 @@ def test_where_exceptions_land() -> None:
             assert bool(note) == bool(said)
 
 
+def test_numbers_that_are_no_places() -> None:
+    assert returns(bytes.fromhex("e67c c8100000 c9 c3")) == ([7], "")  # out 0x7c, al; enter 0x10, 0; leave; ret
+
+
 def test_instructions_that_overlap() -> None:
     found, note = returns(bytes.fromhex("85ff 7401 b0c3 c3"))
     assert (found, note) == ([], "its instructions overlap one another")
