@@ -106,6 +106,10 @@ def test_where_exceptions_land() -> None:
             assert bool(note) == bool(said)
 
 
+def test_numbers_that_are_no_places() -> None:
+    assert returns(bytes.fromhex("e67c c8100000 c9 c3")) == ([7], "")  # out 0x7c, al; enter 0x10, 0; leave; ret
+
+
 def test_instructions_that_overlap() -> None:
     found, note = returns(bytes.fromhex("85ff 7401 b0c3 c3"))
     assert (found, note) == ([], "its instructions overlap one another")
@@ -123,6 +127,8 @@ def test_instructions_that_overlap() -> None:
         ("e804000000 c3909090 58 c3", [], "calls its own middle"),
         ("488d0501000000 c3 90", [], "an address within itself"),
         ("8b0501000000 c3 90", [], DATA),
+        ("8b05faffffff c3", [], DATA),  # its own first byte
+        ("488d05f9ffffff c3", [7], ""),  # its own address
         ("ffe0 c3", [], "may lead anywhere"),
         ("31c0 7401 c3 c3", [4, 5], ""),  # nothing speaks against it
     ],

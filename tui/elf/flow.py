@@ -152,11 +152,11 @@ class Flow:
         return 0 in heights or (self._file.vouched and None in heights)
 
     def _names_itself(self, each: Instruction) -> bool:
-        """Whether it reads, writes or takes the address of bytes of the function, but for the first."""
+        """Whether it reads or writes bytes of the function, or takes an address within it."""
         if "[rip" not in each.operands or word(each) in ("nop", "call", "jmp"):
             return False
         found = _MEMORY.search(each.operands)
-        return found is not None and 0 < _named(each, found) < len(self._code)
+        return found is not None and (word(each) == "lea") <= _named(each, found) < len(self._code)
 
     def _reads_itself(self, at: int) -> bool:
         """Whether it takes an address within the function there, and reads from it next."""

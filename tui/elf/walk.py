@@ -89,7 +89,7 @@ def word(instruction: Instruction) -> str:
 
 def target(instruction: Instruction) -> int | None:
     """Where a jump or call leads, relative to the code's first byte; None where only running it tells."""
-    if not instruction.operands[:1].isdecimal():
+    if not instruction.operands[:1].isdecimal() or "," in instruction.operands:
         return None
     address = int(instruction.operands, 0)
     return address - (1 << 64) if address >> 63 else address
