@@ -114,6 +114,13 @@ def stopwatch(folder: Path) -> Path:
     return _compiled(source)
 
 
+def sender(folder: Path) -> Path:
+    """The tests' program that sends a frame as fast as it can."""
+    source = folder / "sender.c"
+    source.write_text(Path("tests/targets/sender.c").read_text(encoding="utf-8"), encoding="utf-8")
+    return _compiled(source)
+
+
 def many_symbols(folder: Path, number: int) -> Path:
     """A program of so many functions, to list."""
     source = folder / f"symbols{number}.c"

@@ -3,7 +3,7 @@
 import os
 import socket
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -32,7 +32,7 @@ def tagged(inner: bytes, *types: int) -> bytes:
     return b"".join(struct.pack(">HH", 5, kind) for kind in types) + inner
 
 
-FRAMES = {
+FRAMES: dict[str, Callable[[int], bytes]] = {
     "ipv4": lambda ttl: b"\x08\x00" + ipv4(ttl),
     "ipv4 with options": lambda ttl: b"\x08\x00" + ipv4(ttl, 10),
     "ipv6": lambda ttl: b"\x86\xdd" + ipv6(ttl),

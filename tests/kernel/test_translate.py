@@ -176,11 +176,12 @@ def test_large_programs(name: str, program: Program, kind: Kind) -> None:
 
 
 @pytest.mark.guest
-@pytest.mark.parametrize("kind", Kind, ids=lambda kind: kind.value)
+@pytest.mark.parametrize("kind", [Kind.TC, Kind.XDP, Kind.CGROUP], ids=lambda kind: kind.value)
 def test_five_hundred_hosts(kind: Kind) -> None:
+    """Before 6.7 sockets take only programs a third as long."""
     program = hosts(500)
     address = (0x0A000000 + 7 * 499).to_bytes(4, "big")
     frame = bytes(12) + b"\x08\x00" + bytes(16) + address + bytes(40)
     with Translated(program, kind) as translated:
-        assert results(translated, [frame]) == [len(frame) if kind is Kind.SOCKET else 0x40000]
+        assert results(translated, [frame]) == [0x40000]
         assert results(translated, [frame[:12] + b"\x86\xdd" + frame[14:]]) == [0]
