@@ -20,7 +20,6 @@ from tui.screens.attached import AttachedScreen
 from tui.screens.base import ConsoleScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.events import EventsScreen
-from tui.screens.filter import FilterScreen
 from tui.screens.functions import FunctionsScreen
 from tui.screens.help import HelpScreen
 from tui.screens.interfaces import InterfacesScreen
@@ -48,6 +47,13 @@ TOPS: dict[str, type[TopScreen[Any]]] = {screen.MODE: screen for screen in (Proc
 VIEWS: dict[str, type[AttachedScreen[Any]]] = {screen.VIEW: screen for screen in SCREENS}
 
 
+def filters(interfaces: "tuple[Interface, ...]") -> ConsoleScreen:
+    """The screen that filters packets; what it needs is loaded only for those who look at the network."""
+    from tui.screens.filter import FilterScreen
+
+    return FilterScreen(interfaces)
+
+
 class Bpfscope(App[None]):
     """Processes, their functions, and live calls."""
 
@@ -67,7 +73,7 @@ class Bpfscope(App[None]):
         self.sources = sources
         self.animation_level = "none"
         self.hint = hint
-        self.packets: Callable[[tuple[Interface, ...]], ConsoleScreen] = FilterScreen  # makes the screen that filters
+        self.packets: Callable[[tuple[Interface, ...]], ConsoleScreen] = filters  # makes the screen that filters
         self._pid = pid
         self._sessions: set[Session[Any]] = set()
         self._leaving = False

@@ -5,13 +5,12 @@ import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from typing import Final, Generic, Protocol, TypeVar
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from tui.bpf.timing import By
 from tui.collectors import budget, interfaces, live, processes
 from tui.collectors.budget import Guard, HeldBack
-from tui.collectors.filtering import Filters, LivePackets
-from tui.collectors.filters import Filter, HookChoice
 from tui.collectors.latency import LatencyProbe
 from tui.collectors.live import Reading_co
 from tui.collectors.probe import CountingProbe
@@ -32,6 +31,10 @@ from tui.elf import functions, modules
 from tui.elf.names import Function, Module
 from tui.errors import BpfscopeError, TargetError
 from tui.text import sanitise
+
+if TYPE_CHECKING:  # loaded when packets are filtered
+    from tui.collectors.filtering import Filters, LivePackets
+    from tui.collectors.filters import Filter, HookChoice
 
 _NOTHING: Final = HeldBack()
 Reading = TypeVar("Reading", bound=live.Sample)
@@ -156,7 +159,6 @@ class LiveSources:
         system = os.uname()
         release = ".".join(system.release.split("-")[0].split(".")[:2])
         user = "root" if os.geteuid() == 0 else f"uid {os.geteuid()}"
-        self._filters = Filters()
         self._processes = processes.Processes()  # one for all streams, so that a later one has rates at once
         self.host = f"{sanitise(system.nodename)} · Linux {release} · {os.cpu_count()} CPUs · {user}"
 
@@ -177,23 +179,30 @@ class LiveSources:
             self._budgets[pid] = Budget(pid, self._limit)
         return self._budgets[pid]
 
+    @cached_property
+    def _filters(self) -> "Filters":
+        from tui.collectors.filtering import Filters
+
+        return Filters()
+
     async def filter(
         self, expression: str, hook: str, interface: Interface, *, optimise: bool = True, preview: bool = False
-    ) -> Filter:
+    ) -> "Filter":
         """The expression's program. Raises ExpressionError, TargetError, NotSupported."""
         return await self._filters.compile(expression, hook, interface, optimise=optimise, preview=preview)
 
-    async def hooks(self) -> tuple[HookChoice, ...]:
+    async def hooks(self) -> "tuple[HookChoice, ...]":
         """Where filters may run."""
         return await self._filters.hooks()
 
-    async def packets(self, filters: Sequence[Filter], by: str) -> tuple[LivePackets, Attached]:
+    async def packets(self, filters: "Sequence[Filter]", by: str) -> "tuple[LivePackets, Attached]":
         """Attach all of these filters. Raises BpfscopeError where one can't be attached: then none is."""
         return await self._filters.attach(filters, by)
 
     async def close(self) -> None:
         """End what serves the screens."""
-        await self._filters.close()
+        if "_filters" in vars(self):
+            await self._filters.close()
 
     def memory(self, view: str, functions: int) -> int:
         """Bytes that the kernel will keep for a view of so many functions; of counting, hardly any."""

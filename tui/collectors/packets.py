@@ -10,6 +10,7 @@ without a group sum up to, so that a reading never disagrees with itself.
 
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from heapq import nlargest
 from typing import Final, NamedTuple
 
 from tui.bpf import classic, kernel
@@ -24,6 +25,7 @@ from tui.errors import NotSupported, UsageError
 from tui.owner import Owner
 
 TOP: Final = 256  # groups of a reading; the rest are others
+_NAMED: Final = 1_024  # of which names are made: more than TOP, since some may have the same name
 KINDS: Final = {
     Hook.SOCKET: Kind.SOCKET,
     Hook.SOCKET_EBPF: Kind.SOCKET,
@@ -204,13 +206,24 @@ class _Filter(Owner):
         )
 
     def _rows(self) -> list[GroupRow]:
-        """Of bins in their order; of others the largest first, those of one name together."""
+        """Of bins in their order; of others the largest first, those of one name together.
+
+        Of very many only the largest are named, which takes most of the time; the rest is one row, at the end.
+        """
         amounts: dict[str | int, Amount] = {}
-        for key, amount in self.counter.groups().items():
+        found: list[tuple[bytes | int, Amount]] = [*self.counter.groups().items()]
+        rest: list[GroupRow] = []
+        if len(found) > _NAMED:
+            largest = nlargest(_NAMED, found, key=lambda pair: pair[1].packets)
+            packets, size = (sum(column) for column in zip(*(amount for _, amount in found), strict=True))
+            for _, amount in largest:
+                packets, size = packets - amount.packets, size - amount.bytes
+            found, rest = largest, [GroupRow(None, packets, size)]
+        for key, amount in found:
             text = bin_name(self._by, key) if isinstance(key, int) else name(self._by, key)
             amounts[text] = amounts.get(text, Amount()).plus(*amount)
         rows = [GroupRow(text, *amount) for text, amount in amounts.items()]
-        return rows if self._by.binned else sorted(rows, key=lambda row: (-row.packets, str(row.key)))
+        return rows if self._by.binned else [*sorted(rows, key=lambda row: (-row.packets, str(row.key))), *rest]
 
     def records(self, most: int) -> Iterator[PacketRecord]:
         """The samples since the last time."""

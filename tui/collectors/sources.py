@@ -1,9 +1,8 @@
 """What a screen needs from the world, as protocols: the real one is `console.py`, tests have fakes."""
 
 from collections.abc import AsyncIterator, Sequence
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from tui.collectors.filters import Filter, HookChoice
 from tui.collectors.samples import (
     Attached,
     Cost,
@@ -18,6 +17,9 @@ from tui.collectors.samples import (
     ValuesSample,
 )
 from tui.elf.names import Function, Module
+
+if TYPE_CHECKING:  # it needs the instruction sets, which most screens don't
+    from tui.collectors.filters import Filter, HookChoice
 
 __all__ = ["Attached", "Filtering", "Probing", "Readings", "Sources"]
 
@@ -113,18 +115,18 @@ class Sources(Protocol):
 
     async def filter(
         self, expression: str, hook: str, interface: Interface, *, optimise: bool = True, preview: bool = False
-    ) -> Filter:
+    ) -> "Filter":
         """The expression's program for a hook of an interface. Raises ExpressionError, TargetError, NotSupported.
 
         `preview`: it is still being typed; another one asked for meanwhile ends the work on it.
         """
         ...
 
-    async def hooks(self) -> tuple[HookChoice, ...]:
+    async def hooks(self) -> "tuple[HookChoice, ...]":
         """Where filters may run, with the reasons where they can't."""
         ...
 
-    async def packets(self, filters: Sequence[Filter], by: str) -> tuple[Filtering, Attached]:
+    async def packets(self, filters: "Sequence[Filter]", by: str) -> tuple[Filtering, Attached]:
         """Attach all of these. Raises BpfscopeError where one can't be attached: then none is.
 
         `by`: what matched packets are grouped by: "flow", "proto", …; "" for nothing.

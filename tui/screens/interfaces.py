@@ -1,6 +1,7 @@
 """The network mode's first screen: the interfaces of this machine, live, and which of them to filter on."""
 
 from collections.abc import AsyncIterator, Iterable
+from importlib import import_module
 
 from textual.widget import Widget
 
@@ -16,6 +17,7 @@ from tui.widgets.lines import Detail, Phrase
 from tui.widgets.table import Table
 
 OPEN = Action("enter", "enter", "packets", "open", "Filter packets of the marked interfaces, or of this one", 0)
+SOON = 0.3  # seconds
 READING = "reading network interfaces …"
 UNITS = ("b/s p/s", "bits and packets a second; bits with the headers of the link")
 VIRTUAL = ("(veth)", "no device is behind it, and so no driver: what the kernel calls it")
@@ -46,6 +48,11 @@ class InterfacesScreen(TopScreen[InterfacesSample]):
         self.marked: set[int] = set()  # their numbers
         self._traffic = Traffic()
         self._limits: dict[str, int] = {}
+
+    def begin(self) -> None:
+        """Show them; what enter leads to is loaded meanwhile, so that it opens at once."""
+        super().begin()
+        self.set_timer(SOON, lambda: import_module("tui.screens.filter"))
 
     def content(self) -> Iterable[Widget]:
         """The table."""
