@@ -295,7 +295,7 @@ async def test_what_the_budget_took_off_is_marked(sources: FakeSources) -> None:
         await pilot.press("x")
         listed = await at(pilot, SkippedScreen)
         assert state(listed) == "2 functions are not probed · 1 of them taken off by the budget: u puts them back"
-        assert any(f"taken off after 00:01: {reason}" in line for line in painted(listed))
+        assert any(f"taken off after 1.5 s: {reason}" in line for line in painted(listed))
         await pilot.press("escape", "u")
         await until(pilot, lambda: probing.undone == 1)
 

@@ -30,4 +30,5 @@ def _left_alone(cost: Cost, *, short: bool) -> Phrase:
 
 def explained(one: Suspended) -> str:
     """Why a function isn't on."""
-    return f"taken off after {text.clock(one.after)}: {one.reason}" if one.after else f"not put on: {one.reason}"
+    when = f"{one.after:.1f} s" if one.after < 60 else text.clock(one.after)
+    return f"taken off after {when}: {one.reason}" if one.after else f"not put on: {one.reason}"
