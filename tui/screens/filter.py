@@ -5,6 +5,7 @@ expression, hook, grouping) attaches anew first and takes the old filters off th
 one that fails leaves the old filters where they are. Every way out takes everything off.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
@@ -153,7 +154,7 @@ class FilterScreen(FilterView):
         """Attach what is typed, and go to the figures."""
         typed = self.entry.text.strip()
         self.entry.past.add(typed)
-        past.write(self.entry.past.entries)
+        self.run_worker(asyncio.to_thread(past.write, list(self.entry.past.entries)), group="past")
         self.run.change(self.chosen, expression=typed)
         self._to_figures()
 

@@ -34,6 +34,7 @@ from tui.widgets.histogram import Histogram
 from tui.widgets.lines import Detail, KeyLine, Line, Phrase
 from tui.widgets.table import Table
 
+VAST: Final = 150  # cells, from which on both languages have room beside the figures
 SLIM: Final = 100  # cells, below which the listing and the figures take turns
 BESIDE: Final = 84  # cells of the listing, from which on both languages fit beside each other
 UNGROUPED: Final = "the hook socket counts with classic BPF, which can't group: h leads to the others"
@@ -46,7 +47,7 @@ class FilterView(LiveScreen):
 
     CSS_PATH = "filter.tcss"
     NAME = "Filter"
-    HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (SLIM, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (SLIM, "-wide"), (VAST, "-vast")]
     ACTIONS = ACTIONS
     SIGNS = SIGNS
 
@@ -60,6 +61,7 @@ class FilterView(LiveScreen):
         self.explains = False  # in words instead
         self._columns: object = None  # what the listing was made for, and the groups
         self._by = "flow"
+        self._due = False  # to be painted
         self._limits: dict[tuple[str, str, str], int] = {}  # cells that columns can use
 
     # Widgets
@@ -135,7 +137,13 @@ class FilterView(LiveScreen):
     # Painting
 
     def paint(self) -> None:
-        """Show what is known."""
+        """Show what is known, once what happens now has happened."""
+        if not self._due:
+            self._due = True
+            self.call_next(self._paint)
+
+    def _paint(self) -> None:
+        self._due = False
         if not self.is_mounted or not self.children:
             return
         counted = self.run.counted
