@@ -35,7 +35,7 @@ async def latency(pilot: Pilot[Any], sources: FakeSources) -> LatencyScreen:
 async def test_figures(sources: FakeSources) -> None:
     async with Bpfscope(sources, 2696).run_test(size=(160, 40)) as pilot:
         screen = await latency(pilot, sources)
-        assert screen.console._attached() == 3
+        assert screen.console._attached() == "3 functions"
         timing = sources.timings[-1]
         slow = timed(*[2 * MS] * 99, 40 * MS, unmatched=2, in_flight=3, untimed=5)
         timing.tick(1, timed(*[10 * US] * 50, inner=400 * US), slow)
@@ -55,7 +55,7 @@ async def test_figures(sources: FakeSources) -> None:
         timing.tick(3, timed(*[10 * US] * 60), slow, lost=7, ended="exited 0")
         await until(pilot, lambda: screen.ended)
         assert state(screen).startswith("fibonacci 2696 exited 0 after 00:03; the numbers stay · lost 7")
-        assert screen.console._attached() == 0
+        assert screen.console._attached() == ""
         await pilot.press("escape")
         below = await at(pilot, FunctionsScreen)
         assert "exited 0" in below.over
