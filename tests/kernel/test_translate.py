@@ -1,5 +1,6 @@
 """Translations give what the kernel's own classic engine gives: the wanted length of every packet, and every hit."""
 
+import struct
 from collections.abc import Iterator, Sequence
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from tests import packets
 from tests.classic_programs import Programs, compiled, made_up_packets
 from tests.kernel.engines import Classic, Translated
+from tui.bpf import kernel
 from tui.bpf.classic import instructions as ops
 from tui.bpf.classic.instructions import Instruction, Program
 from tui.bpf.classic.machine import Machine
@@ -45,6 +47,7 @@ EXPRESSIONS = (
     "ip proto 89 or ip6 proto 89",
 )
 UNOPTIMISED = ("-O",)
+MOST_VERIFIED = 300_000  # instructions that the verifier looks at; from 1,000,000 on it refuses
 
 
 def usable(frames: Sequence[bytes], kind: Kind) -> list[bytes]:
@@ -185,6 +188,8 @@ def test_large_programs(name: str, program: Program, kind: Kind) -> None:
     with Translated(program, kind, hits=True) as translated:
         assert results(translated, frames) == [machine.run(Packet.whole(frame)) for frame in frames]
         assert translated.hits() == runs(machine, len(program), frames)
+        (verified,) = struct.unpack_from("I", kernel.info(translated.fd, 220), 216)  # bpf_prog_info.verified_insns
+        assert verified < MOST_VERIFIED
 
 
 @pytest.mark.guest

@@ -51,18 +51,23 @@ class Direct(Writer):
         self._read(R0, R3, offset, size)
 
     def _indexed_far(self, index: int, offset: int, size: int) -> None:
-        """X may be anything; the sum has 32 bits, so that it may even be less than X.
+        """X may be anything; the sum has 32 bits, so that it may even be less than X."""
+        self.items += [asm.mov32(R2, self.x), asm.alu32("+=", R2, offset)]
+        self.limit(index, size)
+        self.items += [asm.mov(R5, R8), asm.alu("+=", R5, R2)]
+        self._check(R5, size, index)
+        self.items.append(asm.load(R0, R5, 0, SIZES[size]))
+        self.swapped(R0, size)
+
+    def limit(self, index: int, size: int) -> None:
+        """Goes away if R2 is too far to be looked at.
 
         The mask changes nothing, but makes the verifier forget what was added: more than 2²⁹ it refuses (6.18). Of a
         sum that can't be (a multiple of 4 between two others) it makes one beyond the limit, which is refused later;
         asked again it sees that nobody comes this way.
         """
-        limit = asm.jump(">", R2, FARTHEST - size, self.short(index))
-        self.items += [asm.mov32(R2, self.x), asm.alu32("+=", R2, offset), limit, asm.alu("&=", R2, FARTHEST), limit]
-        self.items += [asm.mov(R5, R8), asm.alu("+=", R5, R2)]
-        self._check(R5, size, index)
-        self.items.append(asm.load(R0, R5, 0, SIZES[size]))
-        self.swapped(R0, size)
+        too_far = asm.jump(">", R2, FARTHEST - size, self.short(index))
+        self.items += [too_far, asm.alu("&=", R2, FARTHEST), too_far]
 
     def ihl(self, index: int, instruction: Instruction) -> None:
         """See Writer."""
@@ -108,11 +113,19 @@ class Linear(Direct):
         self.left: set[int] = set()  # the instructions that the other copy may have to begin with
 
     def short(self, index: int) -> str:
-        """See Direct."""
+        """See Direct. Swapped twice, X is the same, but all that the verifier knew of it is forgotten.
+
+        So the other copy is looked through but once, not again for each place from which one comes.
+        """
         self.left.add(index)
         if not self.plan.has_x:
             return entry(index)
-        return self.aside(f"{index} leaves", lambda: [asm.mov(R9, self.x), asm.goto(entry(index))])
+        forgotten = [asm.mov(R9, self.x), asm.big_endian(R9, 32), asm.big_endian(R9, 32)]
+        return self.aside(f"{index} leaves", lambda: [*forgotten, asm.goto(entry(index))])
+
+    def limit(self, index: int, size: int) -> None:  # noqa: ARG002 - see Direct
+        """See Direct. Half as far is enough, and what can't be stays within what the verifier allows."""
+        self.items += [asm.jump(">", R2, _LARGEST_OFFSET, self.short(index)), asm.alu("&=", R2, _LARGEST_OFFSET)]
 
     def length(self, into: Register) -> None:
         """See Writer: of all of the packet."""
