@@ -17,7 +17,6 @@ from tui.screens.functions import FunctionsScreen
 from tui.screens.help import HelpScreen
 from tui.screens.palette import Palette
 from tui.screens.probe import ProbeScreen
-from tui.widgets import filter as filters
 
 NAMES = {
     "/": "slash",
@@ -73,7 +72,7 @@ async def test_keys_for_a_screen_that_is_still_being_made(sources: FakeSources) 
 
 
 async def test_an_expression_that_takes_too_long_is_said_so(sources: FakeSources, monkeypatch: Any) -> None:  # noqa: ANN401
-    monkeypatch.setattr(filters, "PATIENCE", 0.05)
+    monkeypatch.setattr("tui.elf.patterns.PATIENCE", 0.05)
     async with Bpfscope(sources, 2696).run_test() as pilot:
         screen = await functions(pilot)
         everything = len(screen.functions.rows)
