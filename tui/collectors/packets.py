@@ -4,8 +4,8 @@
     with PacketsProbe([wish], by=By.FLOW) as probe:
         probe.read().filters
 
-Everything is counted in the kernel. Where packets are grouped, `matched` is what the groups, the others and those
-without a group sum up to, so that a reading never disagrees with itself.
+Everything is counted in the kernel, by turns: a reading has exactly the packets of the turns that are over, so that
+its figures never disagree, and groups, others and those without a group sum up to what matched.
 """
 
 import time
@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from tui.bpf import classic, kernel
 from tui.bpf.extended.translate import Kind
 from tui.bpf.hooks import Attached, ClassicSocket, Direction, Hook, attach
-from tui.bpf.packets.counter import Amount, PacketCounter
+from tui.bpf.packets.counter import Amount, Fence, PacketCounter
 from tui.bpf.packets.groups import By, bin_name, name
 from tui.bpf.packets.headers import Link
 from tui.bpf.packets.program import Spec
@@ -82,6 +82,7 @@ class PacketsProbe(Owner):
     ) -> None:
         """Attaches all, or raises what `hooks.attach` raises. `snapshot`: bytes that are kept of samples."""
         self._filters: list[_Filter] = []
+        self._fence = Fence()
         try:
             for wish in wishes:
                 self._filters.append(
@@ -105,6 +106,9 @@ class PacketsProbe(Owner):
     def read(self, most: int = 1_000) -> PacketsSample:
         """The figures now, and at most so many samples of each filter."""
         now = time.monotonic()
+        for each in self._filters:
+            each.end_turn()
+        self._fence.wait()
         filters = tuple(each.figures() for each in self._filters)
         records = sorted(record for each in self._filters for record in each.records(most))
         return PacketsSample(now, now - self._started, filters, tuple(records), self._ended())
@@ -123,6 +127,7 @@ class PacketsProbe(Owner):
         """Takes them off, and forgets what was counted; a second time is harmless."""
         while self._filters:
             self._filters.pop().close()
+        self._fence.close()
 
     def _ended(self) -> str:
         """Why nothing more is to be expected; empty while something is."""
@@ -174,17 +179,19 @@ class _Filter(Owner):
         """Its place among the programs at its hook; "" where that means nothing."""
         return self._attached.position if self._attached else ""
 
-    def figures(self) -> FilterFigures:
-        """What it has counted."""
+    def end_turn(self) -> None:
+        """What comes from now on is for the next reading."""
         if self._classic:
             self._matched = self._classic.matched()
-        groups = self._rows()
-        found = self.counter.figures()
-        if found.none.packets:
-            groups.append(GroupRow(None, *found.none))
-        others = _sum(groups[TOP:], found.others)
-        groups = groups[:TOP]
-        matched = _sum(groups, others) if self._by.value else found.matched
+        self.counter.end_turn()
+
+    def figures(self) -> FilterFigures:
+        """What it has counted in the turns that are over."""
+        self.counter.take()
+        rows, found = self._rows(), self.counter.figures()
+        others = _sum(rows[TOP:], found.others)
+        groups = rows[:TOP] + ([GroupRow(None, *found.none)] if found.none.packets else [])
+        matched = found.matched
         if self.wish.hook is Hook.SOCKET:
             matched = matched._replace(packets=self._matched)
         self.gone = self.gone or bool(self._attached and self._attached.gone())

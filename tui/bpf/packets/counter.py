@@ -25,7 +25,9 @@ from tui.owner import Owner
 
 GROUPS: Final = 16_384  # that find room between two readings, and that the reader keeps
 _RING: Final = 1 << 20  # bytes
-_KEY: Final = bytes(4)  # of a map with one entry
+_FIRST: Final = bytes(4)  # the key of an array's first entry
+_PARITIES: Final = 2  # even and odd turns
+_FIRST_TURN: Final = 2  # slots are of turn 0 before they are filled
 _PAIR: Final = struct.Struct("=2Q")  # packets, bytes
 _RECORD: Final = struct.Struct("=Q6I")
 _OUTGOING: Final = 4  # PACKET_OUTGOING: include/uapi/linux/if_packet.h
@@ -66,8 +68,32 @@ class Sample(NamedTuple):
     data: bytes
 
 
+class Fence(Owner):
+    """Waits for programs that run: those that began before, whatever they are, have ended when `wait` returns."""
+
+    def __init__(self) -> None:
+        """Raises NotPermitted, NotSupported."""
+        self._owned = ExitStack()
+        try:
+            self._inner = kernel.map_create(kernel.MAP_TYPE_ARRAY, 4, 8, 1, 0, "fence")
+            self._owned.callback(os.close, self._inner)
+            self._outer = kernel.map_create(kernel.MAP_TYPE_ARRAY_OF_MAPS, 4, 4, 1, 0, "fences", self._inner)
+            self._owned.callback(os.close, self._outer)
+        except OSError as error:
+            self.close()
+            raise refusal(error, "create a BPF map") from None
+
+    def wait(self) -> None:
+        """By putting a map into a map of maps, which takes until then (4.20); some milliseconds."""
+        kernel.map_update(self._outer, _FIRST, self._inner.to_bytes(4, "little"))
+
+    def close(self) -> None:
+        """Gives everything back; a second time is harmless."""
+        self._owned.close()
+
+
 class PacketCounter(Owner):
-    """Owns one program and its maps. Read it from one thread."""
+    """Owns one program and its maps. Read it from one thread: `end_turn`, then wait at a fence, then `take`."""
 
     def __init__(self, hook: Hook, spec: Spec) -> None:
         """Raises NotPermitted, NotSupported."""
@@ -77,10 +103,12 @@ class PacketCounter(Owner):
         self._maps: dict[str, int] = {}
         self._amounts: dict[bytes, Amount] = {}
         self._dropped = Amount()  # groups that the reader keeps no more
-        cells = len(spec.filter) if spec.hits else 0
-        self._figures_size = HITS + 8 * cells
+        self._size = HITS + (8 * len(spec.filter) if spec.hits else 0)
+        self._cells, self._bins = [0] * (self._size // 8), [0] * (2 * BINS)
         try:
-            self._make("figures", kernel.MAP_TYPE_PERCPU_ARRAY, self._figures_size)
+            self._make("figures", kernel.MAP_TYPE_PERCPU_ARRAY, self._size, entries=_PARITIES)
+            self._turn = self._mapped("turn", 8)
+            self._turn[0] = _FIRST_TURN
             self._make_groups()
             self._ring = self._make_ring(_RING) if spec.snapshot else None
             assembled = program(spec)
@@ -93,9 +121,22 @@ class PacketCounter(Owner):
             self.close()
             raise
 
+    def end_turn(self) -> None:
+        """Packets that come from now on are counted in the next turn."""
+        self._turn[0] += 1
+
+    def take(self) -> None:
+        """Adds up what was counted in the turn that has ended; no program that began in it may still run."""
+        turn = self._turn[0] - 1
+        self._cells = list(map(add, self._cells, self._taken("figures", self._size, turn)))
+        if self.spec.by.binned:
+            self._bins = list(map(add, self._bins, self._taken("bins", 16 * BINS, turn)))
+        elif self.spec.by.value:
+            self._take_groups(turn)
+
     def figures(self) -> Figures:
-        """What was counted, now."""
-        cells = self._summed("figures", self._figures_size)
+        """All that was taken since the start."""
+        cells = self._cells
 
         def amount(offset: int) -> Amount:
             return Amount(*cells[offset // 8 : offset // 8 + 2])
@@ -106,14 +147,11 @@ class PacketCounter(Owner):
         return Figures(amount(SEEN), amount(MATCHED), *rest, tuple(hits))
 
     def groups(self) -> dict[bytes, Amount] | dict[int, Amount]:
-        """All groups since the start, by their keys or bins. Read figures after it: they have what isn't in one."""
-        if self.spec.by.binned:
-            cells = self._summed("bins", 16 * BINS)
-            pairs = zip(cells[::2], cells[1::2], strict=True)
-            return {number: Amount(*pair) for number, pair in enumerate(pairs) if pair[0]}
-        if self.spec.by.value:
-            self._take()
-        return self._amounts
+        """All groups since the start, by their keys or bins: of the same packets as the figures."""
+        if not self.spec.by.binned:
+            return self._amounts
+        pairs = zip(self._bins[::2], self._bins[1::2], strict=True)
+        return {number: Amount(*pair) for number, pair in enumerate(pairs) if pair[0]}
 
     def samples(self, most: int) -> Iterator[Sample]:
         """Packets that were kept since the last time, at most so many."""
@@ -144,29 +182,18 @@ class PacketCounter(Owner):
     def _make_groups(self) -> None:
         by = self.spec.by
         if by.binned:
-            self._make("bins", kernel.MAP_TYPE_PERCPU_ARRAY, 16 * BINS)
+            self._make("bins", kernel.MAP_TYPE_PERCPU_ARRAY, 16 * BINS, entries=_PARITIES)
             self._make("moment", kernel.MAP_TYPE_ARRAY, 8)
         elif by.value:
             for name, table in zip(HASHES, TABLES, strict=True):
                 self._make(name, kernel.MAP_TYPE_HASH, _PAIR.size, key=by.key_size, entries=self._groups)
                 slot = NAME + 8 * cells(by.key_size)
                 self._make(table, kernel.MAP_TYPE_PERCPU_ARRAY, slot, entries=SLOTS)
-            self._make("fence", kernel.MAP_TYPE_ARRAY_OF_MAPS, 4, inner=self._maps["even"])
-            self._turn = self._mapped("turn", 8)
-            self._turn[0] = 2  # slots are of turn 0 before they are filled
 
-    def _take(self) -> None:
-        """Adds up what was counted in a turn, while the next one goes on; what is too much becomes others.
-
-        Putting something into a map of maps takes until no program still runs that began before (4.20): this one is
-        used for nothing else.
-        """
-        turn = self._turn[0]
-        before = self._maps[HASHES[turn & 1]]
-        self._turn[0] = turn + 1
-        kernel.map_update(self._maps["fence"], _KEY, before.to_bytes(4, "little"))
+    def _take_groups(self, turn: int) -> None:
+        """What finds no room any more becomes others."""
         amounts = self._amounts
-        for key, value in kernel.map_items(before, self.spec.by.key_size, _PAIR.size, drain=True):
+        for key, value in kernel.map_items(self._maps[HASHES[turn & 1]], self.spec.by.key_size, _PAIR.size, drain=True):
             amounts[key] = amounts.get(key, Amount()).plus(*_PAIR.unpack(value))
         for key, packets, size in self._in_slots(turn):
             amounts[key] = amounts.get(key, Amount()).plus(packets, size)
@@ -202,13 +229,13 @@ class PacketCounter(Owner):
             self._owned.callback(view.release)
         return cells
 
-    def _summed(self, name: str, size: int) -> list[int]:
-        """The cells of an array of one entry per CPU, each added up over the CPUs."""
-        value = kernel.map_lookup(self._maps[name], _KEY, size * self._cpus) or bytes(size * self._cpus)
-        cells = memoryview(value).cast("Q")
-        number = size // 8
-        rows = (cells[at : at + number].tolist() for at in range(0, number * self._cpus, number))
-        return _added(rows)
+    def _taken(self, name: str, size: int, turn: int) -> list[int]:
+        """The cells of an array's entry for a turn that is over, added up over the CPUs; they are 0 afterwards."""
+        key, whole = (turn & 1).to_bytes(4, "little"), size * self._cpus
+        value = kernel.map_lookup(self._maps[name], key, whole) or bytes(whole)
+        kernel.map_update(self._maps[name], key, bytes(whole))
+        cells, number = memoryview(value).cast("Q"), size // 8
+        return _added(cells[at : at + number].tolist() for at in range(0, number * self._cpus, number))
 
 
 def _added(rows: Iterator[list[int]]) -> list[int]:

@@ -20,7 +20,6 @@ from tui.bpf.extended.assembler import (
     jump,
     label,
     load,
-    map_pointer,
     map_value,
     mov,
     store,
@@ -29,7 +28,7 @@ from tui.bpf.extended.instructions import DW, R0, R1, R2, R9, R10, B, H, W
 from tui.bpf.extended.items import Item
 from tui.bpf.packets import headers
 from tui.bpf.packets.headers import BUFFER, IPV4, IPV6, Code, Link
-from tui.bpf.packets.layout import INDEX, KEY, LENGTH, NONE, add_packet
+from tui.bpf.packets.layout import KEY, LENGTH, NONE, add_packet, of_turn
 from tui.bpf.packets.tally import add_to_group
 
 BINS: Final = 256
@@ -166,8 +165,7 @@ def _logarithm(code: Code) -> Iterator[Item]:
 
 
 def _add_to_bin(done: str, *, atomic: bool) -> Iterator[Item]:
-    yield from (store(R10, INDEX, 0, W), mov(R2, R10), alu("+=", R2, INDEX), map_pointer(R1, "bins"))
-    yield from (call("map_lookup_elem"), jump("==", R0, 0, done), alu("&=", R9, BINS - 1), alu("<<=", R9, 4))
+    yield from (*of_turn("bins"), jump("==", R0, 0, done), alu("&=", R9, BINS - 1), alu("<<=", R9, 4))
     yield from (alu("+=", R0, R9), *add_packet(0, base=R0, atomic=atomic))
 
 

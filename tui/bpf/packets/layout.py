@@ -1,15 +1,15 @@
 """What the programs count, and where: the cells of `figures`, and adding to them.
 
-`figures` is an array of one entry per CPU. What matched lies before what was seen, and is counted after it: who copies
-the cells in their order never has more that matched than was seen.
+`figures` has one entry for even and one for odd turns, each with a copy per CPU. A program looks once whose turn it is,
+and counts all of a packet in that turn: what the reader takes of a turn that is over agrees with itself.
 """
 
 from collections.abc import Iterator
 from typing import Final
 
-from tui.bpf.extended.assembler import alu, load, mov, store
+from tui.bpf.extended.assembler import alu, call, load, map_pointer, mov, store
 from tui.bpf.extended.assembler import atomic as atomically
-from tui.bpf.extended.instructions import DW, R1, R2, R7, R10, Register
+from tui.bpf.extended.instructions import DW, R1, R2, R7, R10, Register, W
 from tui.bpf.extended.items import Item
 
 # Bytes from the beginning of the figures; of a pair packets come first, bytes 8 behind.
@@ -25,6 +25,7 @@ HITS: Final = 88  # one cell per instruction of the classic program
 # On the stack, from R10 on.
 INDEX: Final = -4  # of an entry in an array
 LENGTH: Final = -16  # the packet's bytes
+TURN: Final = -24  # in which it is counted
 KEY: Final = -64  # of its group: at most 40 bytes, in whole cells
 
 
@@ -38,6 +39,12 @@ def add(base: Register, offset: int, number: Register | int, *, atomic: bool) ->
         yield from (mov(R1, number), atomically("+=", base, offset, R1))
     else:
         yield from (load(R1, base, offset, DW), alu("+=", R1, number), store(base, offset, R1))
+
+
+def of_turn(name: str) -> Iterator[Item]:
+    """R0 = what an array of two entries has for this packet's turn; uses R1 to R5."""
+    yield from (load(R1, R10, TURN), alu("&=", R1, 1), store(R10, INDEX, R1, W), mov(R2, R10), alu("+=", R2, INDEX))
+    yield from (map_pointer(R1, name), call("map_lookup_elem"))
 
 
 def add_packet(offset: int, base: Register = R7, *, atomic: bool) -> Iterator[Item]:

@@ -28,19 +28,22 @@ from tui.bpf.extended.items import Item
 from tui.bpf.extended.translate import Kind, translate
 from tui.bpf.packets.groups import By, grouping
 from tui.bpf.packets.headers import IN_SKB, IN_XDP, Code, Link
-from tui.bpf.packets.layout import HITS, INDEX, KEPT, LENGTH, MATCHED, SEEN, SEGMENTS, UNKEPT, add, add_packet
+from tui.bpf.packets.layout import (
+    HITS,
+    KEPT,
+    LENGTH,
+    MATCHED,
+    SEEN,
+    SEGMENTS,
+    TURN,
+    UNKEPT,
+    add,
+    add_packet,
+    of_turn,
+)  # fmt: skip
 
 # struct __sk_buff: include/uapi/linux/bpf.h
-_LEN, _PKT_TYPE, _VLAN_PRESENT, _VLAN_TCI, _VLAN_PROTO, _SKB_DATA, _SKB_DATA_END, _GSO_SEGS = (
-    0,
-    4,
-    20,
-    24,
-    28,
-    76,
-    80,
-    164,
-)
+_LEN, _PKT_TYPE, _VLAN_PRESENT, _VLAN_TCI, _VLAN_PROTO, _GSO_SEGS = 0, 4, 20, 24, 28, 164
 _LET_PASS: Final = {Kind.SOCKET: 0, Kind.TC: -1, Kind.XDP: 2, Kind.CGROUP: 1}  # TC: TCX_NEXT, TC_ACT_UNSPEC
 
 # A sample, before its bytes: when, the packet's length, how many bytes follow, tag, its EtherType, whether there is one
@@ -60,14 +63,14 @@ class Spec(NamedTuple):
 
 
 def program(spec: Spec) -> Assembled:
-    """The program; its maps are figures, and where they are needed bins, current, moment, quota, samples."""
+    """The program; its maps are turn and figures, where they are needed bins, hashes, slots, moment, quota, samples."""
     return assemble(list(_items(spec)))
 
 
 def _items(spec: Spec) -> Iterator[Item]:
     atomic = spec.kind is Kind.CGROUP
-    yield from (mov(R6, R1), store(R10, INDEX, 0, W), mov(R2, R10), alu("+=", R2, INDEX), map_pointer(R1, "figures"))
-    yield from (call("map_lookup_elem"), jump("==", R0, 0, "unmatched"), mov(R7, R0))
+    yield from (mov(R6, R1), map_value(R1, "turn"), load(R1, R1), store(R10, TURN, R1))
+    yield from (*of_turn("figures"), jump("==", R0, 0, "unmatched"), mov(R7, R0))
     yield from _begin(spec.kind)
     yield from add_packet(SEEN, atomic=atomic)
     yield from translate(spec.filter, spec.kind, HITS if spec.hits else None, dict(spec.constants))

@@ -1,6 +1,6 @@
 """Assembler that adds a packet to its group, where groups are many: the keys of a hash.
 
-There are two hashes, and `turn` says which one is filled: the reader empties the one before. In front of each lies a
+There are two hashes, for even and for odd turns: the reader empties the one whose turn is over. In front of each lies a
 small table per CPU (`slots`), because looking a key up in a hash takes as long as everything else that is done with a
 packet: a key has one place there, and is added to the hash only when another key takes that place. Slots of an earlier
 turn are free. On cgroups, whose programs are interrupted by others, there are none.
@@ -9,15 +9,15 @@ turn are free. On cgroups, whose programs are interrupted by others, there are n
 from collections.abc import Iterator
 from typing import Final
 
-from tui.bpf.extended.assembler import alu, call, goto, jump, label, load, map_pointer, map_value, mov, store
+from tui.bpf.extended.assembler import alu, call, goto, jump, label, load, map_pointer, mov, store
 from tui.bpf.extended.assembler import atomic as atomically
 from tui.bpf.extended.instructions import R0, R1, R2, R3, R4, R7, R8, R9, R10, W
 from tui.bpf.extended.items import Item
 from tui.bpf.packets.headers import Code
-from tui.bpf.packets.layout import INDEX, KEY, LENGTH, OTHERS, add
+from tui.bpf.packets.layout import INDEX, KEY, LENGTH, OTHERS, TURN, add
 
 SLOTS: Final = 256
-TURN, PACKETS, BYTES, NAME = 0, 8, 16, 24
+STAMP, PACKETS, BYTES, NAME = 0, 8, 16, 24
 """What is in a slot, by its offset: the turn in which it was filled, two figures, and the key in whole cells."""
 HASHES: Final = ("even", "odd")
 TABLES: Final = ("even_slots", "odd_slots")
@@ -39,7 +39,7 @@ def add_to_group(code: Code, key_size: int, *, shared: bool) -> Iterator[Item]:
     The code is there twice: where the kernel knows which map it is, it looks keys up in half the time.
     """
     odd, done = code.new("odd"), code.new("added")
-    yield from (map_value(R1, "turn"), load(R8, R1), jump("&", R8, 1, odd))
+    yield from (load(R8, R10, TURN), jump("&", R8, 1, odd))
     yield from _add(code, 0, cells(key_size), done, shared=shared)
     yield from (goto(done), label(odd))
     yield from _add(code, 1, cells(key_size), done, shared=shared)
@@ -63,12 +63,12 @@ def _into_slot(code: Code, table: str, size: int, done: str) -> Iterator[Item]:
         yield from (load(R1, R10, KEY + at), alu("^=", R9, R1), alu("*=", R9, _MIX))
     yield from (mov(R1, R9), alu(">>=", R1, 29), alu("^=", R9, R1), alu("&=", R9, SLOTS - 1), store(R10, INDEX, R9, W))
     yield from (map_pointer(R1, table), mov(R2, R10), alu("+=", R2, INDEX), call("map_lookup_elem"))
-    yield from (jump("==", R0, 0, done), load(R1, R0, TURN), jump("!=", R1, R8, free))
+    yield from (jump("==", R0, 0, done), load(R1, R0, STAMP), jump("!=", R1, R8, free))
     for at in range(0, 8 * size, 8):
         yield from (load(R1, R0, NAME + at), load(R2, R10, KEY + at), jump("!=", R1, R2, taken))
     yield from add(R0, PACKETS, 1, atomic=False)
     yield from (load(R2, R10, LENGTH), *add(R0, BYTES, R2, atomic=False), goto(done))
-    yield from (label(free), store(R0, TURN, R8), *_begin(size), goto(done), label(taken))
+    yield from (label(free), store(R0, STAMP, R8), *_begin(size), goto(done), label(taken))
     for at in range(0, 8 * size, 8):
         yield from (load(R1, R0, NAME + at), store(R10, _GONE + at, R1))
     yield from (load(R1, R0, PACKETS), store(R10, _VALUE, R1), load(R1, R0, BYTES), store(R10, _VALUE + 8, R1))
