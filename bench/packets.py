@@ -19,7 +19,7 @@ from tui.bpf.extended.assembler import assemble, exit_, mov
 from tui.bpf.extended.instructions import R0
 from tui.bpf.extended.translate import Kind
 from tui.bpf.hooks import Hook, load
-from tui.bpf.packets.counter import PacketCounter
+from tui.bpf.packets.counter import PacketCounter, Turns
 from tui.bpf.packets.groups import By
 from tui.bpf.packets.headers import Link
 from tui.bpf.packets.program import Spec
@@ -47,14 +47,15 @@ def _of_hook(bench: Bench, hook: Hook) -> Iterator[Row]:
         program = compiler.compile(_EXPRESSION, **for_hook(hook.value, "lo")).program
     plain = Spec(kind, program, link=Link.ETHERNET)
     rounds = bench.runs(15, 5)
-    with _empty(hook) as nothing, PacketCounter(hook, plain) as counting:
+    with _empty(hook) as nothing, Turns() as turns, PacketCounter(hook, plain, turns) as counting:
+        turns.begin()
         alone, counted = _pair(hook, nothing, counting.program, rounds)
         over = counted - alone
         yield _row(f"`{_EXPRESSION}`, {hook.value}: over an empty program's {alone} ns", over, limit, rounds)
         for by in By:
             spec = plain._replace(by=by, hits=by is By.NOTHING)
             what = "the same, and hits per instruction: more" if spec.hits else f"the same, by {by.value}: more"
-            with PacketCounter(hook, spec) as more:
+            with PacketCounter(hook, spec, turns) as more:
                 before, after = _pair(hook, counting.program, more.program, rounds)
             yield _row(what, after - before, _HITS if spec.hits else _GROUP, rounds)
 

@@ -1,6 +1,7 @@
 """Packets counted, grouped and sampled over a veth pair, where everything that passes is the test's own."""
 
 import socket
+import subprocess
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ import pytest
 from tests import packets
 from tests.kernel.grouped import group
 from tests.kernel.network import Pair
-from tui.bpf import classic
+from tui.bpf import classic, kernel
 from tui.bpf.hooks import Hook
 from tui.bpf.packets.groups import By
 from tui.collectors.packets import PacketsProbe, Wish
@@ -216,3 +217,38 @@ def test_the_interface_disappears() -> None:
 def test_grouping_with_classic_bpf_is_refused(pair: Pair) -> None:
     with pair.right.entered(), pytest.raises(UsageError, match="socket-ebpf"):
         PacketsProbe([wish(pair, Hook.SOCKET)], By.SRC)
+
+
+@pytest.mark.parametrize("hook", [Hook.SOCKET_EBPF, Hook.TCX_INGRESS])
+def test_filters_begin_and_end_at_one_instant(pair: Pair, targets: Path, hook: Hook) -> None:
+    with pair.right.entered(), ThreadPoolExecutor(1) as executor:
+        flood = executor.submit(pair.left.flood, targets, 300_007)
+        with PacketsProbe([wish(pair, hook) for _ in range(5)], hits=True) as probe:
+            for _ in range(3):
+                seen = [one.seen for one in probe.read().filters]
+                assert max(seen) - min(seen) <= 8  # one packet for each CPU may be on its way through them
+            probe.stop()
+            ended = probe.read().filters
+            assert max(one.seen for one in ended) - min(one.seen for one in ended) <= 8
+            assert all(one.hits == (one.seen,) for one in ended)
+        flood.result()
+
+
+def test_cgroups_count_only_the_interface() -> None:
+    with PacketsProbe([Wish(interface(99_999, "none"), Hook.CGROUP, "", EVERYTHING)]) as probe:
+        assert "all network namespaces" in probe.notes[0]
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:
+            receiver.bind(("127.0.0.1", 0))
+            receiver.sendto(b"", receiver.getsockname())
+            receiver.recv(1)
+        assert only(probe.read()).seen == 0
+
+
+def test_somebody_takes_a_filter_off(pair: Pair) -> None:
+    with pair.right.entered(), PacketsProbe([wish(pair, Hook.XDP), wish(pair, Hook.TCX_INGRESS)]) as probe:
+        number = kernel.info(probe._filters[0]._attached._links[0], 8)  # type: ignore[union-attr]
+        subprocess.run(["bpftool", "link", "detach", "id", str(int.from_bytes(number[4:8], "little"))], check=True)
+        pair.left.send(3)
+        sample = probe.read()
+    assert [(one.seen, one.gone) for one in sample.filters] == [(0, "somebody else took the filter off right"), (3, "")]
+    assert sample.ended == ""

@@ -106,6 +106,15 @@ def test_before_anything_is_attached_a_signal_ends_it(number: signal.Signals) ->
     assert signal.getsignal(number) is before
 
 
+def test_who_asks_twice_is_not_kept_waiting() -> None:
+    with live.stop_signals() as stop:
+        stop.arm()
+        os.kill(os.getpid(), signal.SIGINT)
+        assert os.read(stop.fileno(), 1) == bytes([signal.SIGINT])
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
+
+
 def test_a_slow_reader_skips_and_never_lags(stop: int) -> None:
     probe = FakeProbe()
     start = time.monotonic()

@@ -135,3 +135,11 @@ def test_links_in_a_circle(tmp_path: Path) -> None:
     link.symlink_to("link")
     with pytest.raises(BpfscopeError, match="cannot write"):
         whole.write(str(link), "x")
+
+
+def test_only_regular_files_are_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "fifo"
+    os.mkfifo(path)
+    with pytest.raises(BpfscopeError, match="not a regular file"):
+        pcap.write(str(path), [])
+    assert path.is_fifo()

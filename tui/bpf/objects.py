@@ -147,7 +147,7 @@ def refusal(error: OSError, doing: str, log: str = "") -> BpfscopeError:
             " CAP_SYS_PTRACE and CAP_SYS_ADMIN"
         )
     if error.errno in (errno.ENOMEM, errno.E2BIG, errno.EMFILE, errno.ENFILE):
-        return BpfscopeError(f"cannot {doing}: {os.strerror(error.errno)}; probe fewer functions at once")
+        return BpfscopeError(f"cannot {doing}: {os.strerror(error.errno)}; ask for less at once")
     detail = f"; the verifier says: {log}" if log else ""
     return NotSupported(
         f"this kernel ({os.uname().release}) cannot {doing}: {error.strerror}{detail}; bpfscope needs 5.15"

@@ -32,16 +32,14 @@ class Ring(Owner):
         self._lock.acquire()  # for the fences
         self._owned = ExitStack()
         try:
-            self._read = self._map(fd, mmap.PAGESIZE, 0, mmap.PROT_READ | mmap.PROT_WRITE).cast("Q")
+            self._read = self._part(self._map(fd, mmap.PAGESIZE, 0, mmap.PROT_READ | mmap.PROT_WRITE).cast("Q"))
             whole = self._map(fd, mmap.PAGESIZE + 2 * size, mmap.PAGESIZE, mmap.PROT_READ)
-            self._written = whole[: mmap.PAGESIZE].cast("Q")
-            self._data = whole[mmap.PAGESIZE :]
-            self._lengths = self._data.cast("I")
+            self._written = self._part(whole[: mmap.PAGESIZE].cast("Q"))
+            self._data = self._part(whole[mmap.PAGESIZE :])
+            self._lengths = self._part(self._data.cast("I"))
         except BaseException:
             self.close()
             raise
-        for view in (whole, self._read, self._written, self._data, self._lengths):
-            self._owned.callback(view.release)
 
     def records(self, most: int) -> Iterator[bytes]:
         """What has been written since the last time, at most so many; each makes room as it comes out."""
@@ -74,6 +72,11 @@ class Ring(Owner):
         if not _IN_ORDER:
             self._lock.release()
             self._lock.acquire()
+
+    def _part(self, view: "memoryview[int]") -> "memoryview[int]":
+        """Given back before what it is a part of."""
+        self._owned.callback(view.release)
+        return view
 
     def _map(self, fd: int, length: int, offset: int, protection: int) -> memoryview:
         mapping = mmap.mmap(fd, length, mmap.MAP_SHARED, protection, offset=offset)

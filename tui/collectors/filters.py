@@ -10,7 +10,8 @@ from typing import Final, NamedTuple
 
 from tui.bpf.classic.instructions import RET, Instruction, K, Program
 from tui.bpf.classic.listing import instruction_text, listing
-from tui.bpf.expressions import HOOKS, SNAPSHOT, Compiled, Compiler, ExpressionError, RejectsAll, completions, for_hook
+from tui.bpf.expressions import HOOKS, SNAPSHOT, Compiled, Compiler, ExpressionError, RejectsAll, completions
+from tui.collectors.packets import compiled_for
 from tui.collectors.samples import Interface
 from tui.collectors.wording import words
 from tui.errors import BpfscopeError
@@ -100,7 +101,7 @@ class FilterCompiler(Owner):
     ) -> Filter:
         """The filter. Raises ExpressionError (RejectsAll), TargetError, NotSupported."""
         if expression.strip():
-            where = for_hook(hook, interface.name)
+            where = compiled_for(hook, interface)
             compiled = self._compiler.compile(expression, optimise=optimise, seconds=seconds, **where)
         else:
             compiled = EVERYTHING  # at once: libpcap's process need not have started

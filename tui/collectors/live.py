@@ -21,7 +21,7 @@ class Stop:
     """Becomes readable on a signal once it is armed; before, a signal ends what is done, at once."""
 
     def __init__(self, fd: int) -> None:
-        self._fd, self._armed = fd, False
+        self._fd, self._armed, self._asked = fd, False, False
 
     def arm(self) -> None:
         """From now on somebody looks at it."""
@@ -33,7 +33,8 @@ class Stop:
 
     def handle(self, number: int, _: object) -> None:
         """What a signal does. Raises KeyboardInterrupt, SystemExit."""
-        if self._armed:
+        if self._armed and not self._asked:  # somebody looks; who asks again doesn't want to wait for that
+            self._asked = True
             return
         if number == signal.SIGINT:
             raise KeyboardInterrupt

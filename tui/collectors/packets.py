@@ -11,12 +11,14 @@ its figures never disagree, and groups, others and those without a group sum up 
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import nlargest
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from tui.bpf import classic, kernel
+from tui.bpf.expressions import for_hook
 from tui.bpf.extended.translate import Kind
 from tui.bpf.hooks import Attached, ClassicSocket, Direction, Hook, attach
-from tui.bpf.packets.counter import Amount, Fence, PacketCounter
+from tui.bpf.hooks.interfaces import exists
+from tui.bpf.packets.counter import Amount, PacketCounter, Turns
 from tui.bpf.packets.groups import By, bin_name, name
 from tui.bpf.packets.headers import Link
 from tui.bpf.packets.program import Spec
@@ -39,6 +41,8 @@ _RAW: Final = frozenset((512, 519, 768, 769, 776, 778, 823, 65534))  # PPP, raw 
 _LINK_TYPES: Final = {Link.ETHERNET: 1, Link.RAW: 101}  # LINKTYPE_… of pcap
 LOOPBACK: Final = 772
 _OUTGOING: Final = 4  # PACKET_OUTGOING
+_UNSEGMENTED: Final = "generic XDP doesn't tell how many packets of the wire are in one: segments are too few"
+_EVERYWHERE: Final = "cgroups see the sockets of all network namespaces: interfaces of the same number count together"
 
 
 class Wish(NamedTuple):
@@ -67,6 +71,17 @@ def link_of(interface: Interface) -> Link:
     )
 
 
+def compiled_for(hook: str, interface: Interface) -> dict[str, Any]:
+    """How an expression is compiled for a hook of an interface, as arguments of `Compiler.compile`.
+
+    Without Ethernet headers libpcap captures live in a mode of its own, with headers that no hook sees. One that is
+    named `any` stands for all of them with libpcap.
+    """
+    if hook != Hook.CGROUP.value and link_of(interface) is Link.RAW:
+        return {"link_type": "RAW"}
+    return {"link_type": "EN10MB"} if interface.name == "any" else for_hook(hook, interface.name)
+
+
 class PacketsProbe(Owner):
     """Owns the filters; leaving it takes them off."""
 
@@ -82,16 +97,19 @@ class PacketsProbe(Owner):
     ) -> None:
         """Attaches all, or raises what `hooks.attach` raises. `snapshot`: bytes that are kept of samples."""
         self._filters: list[_Filter] = []
-        self._fence = Fence()
+        self._turns = Turns()
         try:
             for wish in wishes:
                 self._filters.append(
-                    _Filter(wish, by, hits=hits, snapshot=snapshot, promiscuous=promiscuous, native=native)
+                    _Filter(wish, by, self._turns, hits=hits, snapshot=snapshot, promiscuous=promiscuous, native=native)
                 )
         except BaseException:
             self.close()
             raise
         self._started = time.monotonic()
+        self._turns.begin()
+        for each in self._filters:
+            each.begin()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -106,9 +124,7 @@ class PacketsProbe(Owner):
     def read(self, most: int = 1_000) -> PacketsSample:
         """The figures now, and at most so many samples of each filter."""
         now = time.monotonic()
-        for each in self._filters:
-            each.end_turn()
-        self._fence.wait()
+        self._end_turn(last=False)
         filters = tuple(each.figures() for each in self._filters)
         records = sorted(record for each in self._filters for record in each.records(most))
         return PacketsSample(now, now - self._started, filters, tuple(records), self._ended())
@@ -119,29 +135,37 @@ class PacketsProbe(Owner):
             each.counter.allow(samples)
 
     def stop(self) -> None:
-        """Takes the filters off; what was counted stays to be read."""
+        """Ends counting, of all filters at one instant, and takes them off; what was counted stays to be read."""
+        self._end_turn(last=True)
         for each in self._filters:
             each.stop()
+
+    def _end_turn(self, *, last: bool) -> None:
+        """Lets the filters count in another turn, or not at all, and adds up what they have counted."""
+        for each in self._filters:
+            each.end_turn()
+        self._turns.end(last=last)
+        for each in self._filters:
+            each.counter.take()
 
     def close(self) -> None:
         """Takes them off, and forgets what was counted; a second time is harmless."""
         while self._filters:
             self._filters.pop().close()
-        self._fence.close()
+        self._turns.close()
 
     def _ended(self) -> str:
         """Why nothing more is to be expected; empty while something is."""
         if not all(each.gone for each in self._filters):
             return ""
-        names = ", ".join(dict.fromkeys(each.wish.interface.name for each in self._filters))
-        return f"{names} disappeared"
+        return ", ".join(dict.fromkeys(each.gone for each in self._filters))
 
 
 class _Filter(Owner):
     """One filter: what counts, and what holds it at its hook."""
 
     def __init__(
-        self, wish: Wish, by: By, *, hits: bool, snapshot: int, promiscuous: bool, native: bool | None
+        self, wish: Wish, by: By, turns: Turns, *, hits: bool, snapshot: int, promiscuous: bool, native: bool | None
     ) -> None:
         self.wish, self._by = wish, by
         if wish.hook is Hook.SOCKET and by.value:
@@ -149,10 +173,11 @@ class _Filter(Owner):
         self._link, self._kind = wish.link, KINDS[wish.hook]
         self._attached: Attached | None = None
         self._classic: ClassicSocket | None = None
-        self._matched = 0  # by the classic socket
-        self.gone, self.note = False, ""
-        spec = Spec(self._kind, wish.program, by, hits, snapshot, self._link, _constants(wish))
-        self.counter = PacketCounter(wish.hook, spec)
+        self._matched = self._before = 0  # by the classic socket, and of that before the beginning
+        self.gone = self.note = ""
+        only = wish.interface.ifindex if self._kind is Kind.CGROUP else 0
+        spec = Spec(self._kind, wish.program, by, hits, snapshot, self._link, _constants(wish), only)
+        self.counter = PacketCounter(wish.hook, spec, turns)
         try:
             self._attach(promiscuous=promiscuous, native=native)
         except BaseException:
@@ -162,14 +187,17 @@ class _Filter(Owner):
     def _attach(self, *, promiscuous: bool, native: bool | None) -> None:
         """The eBPF program first: what the classic one matches, it has seen."""
         wish, direction = self.wish, self.wish.direction
-        if direction is None and self._kind is Kind.SOCKET and wish.interface.hardware == LOOPBACK:
+        both = self._kind in (Kind.SOCKET, Kind.CGROUP)
+        if direction is None and both and wish.interface.hardware == LOOPBACK:
             direction = Direction.IN
         hook = Hook.SOCKET_EBPF if wish.hook is Hook.SOCKET else wish.hook
         index = wish.interface.ifindex
         self._attached = attach(
             hook, index, self.counter.program, direction=direction, promiscuous=promiscuous, native=native
         )
-        self._direction, self.note = self._attached.direction, self._attached.note
+        self._direction = self._attached.direction
+        generic = _UNSEGMENTED if self._attached.native is False else ""
+        self.note = "; ".join(filter(None, (self._attached.note, generic, _EVERYWHERE if hook is Hook.CGROUP else "")))
         if wish.hook is Hook.SOCKET:
             code = classic.pack(wish.program)
             self._classic = ClassicSocket(index, code, direction=self._direction, promiscuous=promiscuous)
@@ -179,22 +207,28 @@ class _Filter(Owner):
         """Its place among the programs at its hook; "" where that means nothing."""
         return self._attached.position if self._attached else ""
 
-    def end_turn(self) -> None:
-        """What comes from now on is for the next reading."""
+    def begin(self) -> None:
+        """What the classic socket has matched before doesn't count."""
         if self._classic:
-            self._matched = self._classic.matched()
-        self.counter.end_turn()
+            self._before = self._classic.matched()
+
+    def end_turn(self) -> None:
+        """What the classic socket matches from now on is for the next reading."""
+        if self._classic:
+            self._matched = self._classic.matched() - self._before
 
     def figures(self) -> FilterFigures:
         """What it has counted in the turns that are over."""
-        self.counter.take()
         rows, found = self._rows(), self.counter.figures()
         others = _sum(rows[TOP:], found.others)
         groups = rows[:TOP] + ([GroupRow(None, *found.none)] if found.none.packets else [])
         matched = found.matched
         if self.wish.hook is Hook.SOCKET:
             matched = matched._replace(packets=self._matched)
-        self.gone = self.gone or bool(self._attached and self._attached.gone())
+        if not self.gone and self._attached and self._attached.gone():
+            name = self.wish.interface.name
+            taken = f"somebody else took the filter off {name}"
+            self.gone = taken if exists(self.wish.interface.ifindex) else f"{name} disappeared"
         return FilterFigures(
             interface=self.wish.interface.name,
             hook=self.wish.hook.value,
@@ -210,6 +244,7 @@ class _Filter(Owner):
             groups=tuple(groups),
             others=GroupRow(None, *others),
             hits=found.hits,
+            gone=self.gone,
         )
 
     def _rows(self) -> list[GroupRow]:
@@ -257,7 +292,6 @@ class _Filter(Owner):
     def stop(self) -> None:
         """Takes it off; what was counted stays to be read."""
         if self._classic:
-            self._matched = self._classic.matched()
             self._classic.close()
             self._classic = None
         if self._attached:

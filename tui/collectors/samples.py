@@ -273,6 +273,7 @@ class FilterFigures(NamedTuple):
     groups: tuple[GroupRow, ...]  # with the others they sum to matched
     others: GroupRow  # of groups for which there was no room
     hits: tuple[int, ...]  # per instruction of the classic program; () where they aren't counted
+    gone: str = ""  # why this one counts no more: its interface disappeared, or somebody took it off
 
 
 class PacketRecord(NamedTuple):

@@ -6,21 +6,21 @@ on the same traffic. Nothing is done to the packets: they go on to whoever else 
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final
 
 from tui import text
 from tui.bpf.classic import listing
-from tui.bpf.expressions import HOOKS, Compiler, for_hook
+from tui.bpf.expressions import HOOKS, Compiler
 from tui.bpf.hooks import Hook
 from tui.bpf.packets.groups import By
 from tui.collectors import live
 from tui.collectors.interfaces import Interfaces
-from tui.collectors.packets import PacketsProbe, Wish
+from tui.collectors.packets import PacketsProbe, Wish, compiled_for
 from tui.collectors.samples import FilterFigures, Interface, PacketRecord, PacketsSample
 from tui.commands.running import add_duration, add_interval, narrate
 from tui.errors import TargetError
-from tui.export import pcap, rows
+from tui.export import pcap, rows, whole
 from tui.text import sanitise
 
 _TALKERS: Final = 10  # groups that are printed
@@ -44,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="where to look, repeatable: socket-ebpf (the default: both directions, as tcpdump), tcx-ingress, …",
     )
     parser.add_argument(
-        "--by", type=By, choices=list(By)[1:], default=By.NOTHING, metavar="G",
+        "--by", choices=[by.value for by in list(By)[1:]], default="", metavar="G",
         help=f"group what matched: {', '.join(by.value for by in list(By)[1:])}",
     )  # fmt: skip
     parser.add_argument("--hits", action="store_true", help="count how often each instruction of the filter runs")
@@ -64,41 +64,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Counts until the time is up, the interfaces disappear or somebody stops it; the summary is always printed."""
+    if arguments.pcap:
+        whole.check(arguments.pcap)
     wishes = list(_wishes(arguments))
     snapshot = _SNAPSHOT if arguments.pcap else 0
     records: list[PacketRecord] = []
     with (
         live.stop_signals() as stop,
         PacketsProbe(
-            wishes, arguments.by, hits=arguments.hits, snapshot=snapshot, promiscuous=arguments.promisc,
+            wishes, By(arguments.by), hits=arguments.hits, snapshot=snapshot, promiscuous=arguments.promisc,
             native=arguments.native,
         ) as probe,
     ):  # fmt: skip
         stop.arm()
         probe.allow(_SAMPLES)
+        sample = probe.read()
 
         def read() -> PacketsSample:
+            nonlocal sample
             sample = probe.read(_SAMPLES)
             records.extend(sample.records)
             probe.allow(min(round(_SAMPLES * arguments.interval), _MOST_KEPT - len(records)))
             return sample
 
         samples = live.ticks(read, stop, arguments.interval, arguments.duration)
-        for line in (_json if arguments.json else _text)(probe, wishes, _ended(probe, samples)):
+        for line in (_json if arguments.json else _text)(probe, wishes, _ended(probe, read, samples)):
             sys.stdout.write(line)
             sys.stdout.flush()
     if arguments.pcap:
         pcap.write(arguments.pcap, records[:_MOST_KEPT])
-        narrate(f"{text.plural(min(len(records), _MOST_KEPT), 'packet')} written to {sanitise(arguments.pcap)}")
+        matched = sum(figures.matched for figures in sample.filters)
+        kept = text.plural(min(len(records), _MOST_KEPT), "packet")
+        narrate(f"{kept} of {matched:,} that matched written to {sanitise(arguments.pcap)}")
     return 0
 
 
-def _ended(probe: PacketsProbe, samples: Iterator[tuple[PacketsSample, bool]]) -> Iterator[tuple[PacketsSample, bool]]:
+def _ended(probe: PacketsProbe, read: Callable[[], PacketsSample], samples: "Samples") -> "Samples":
     """The last sample is read once nothing is counted any more."""
     for sample, last in samples:
         if last:
             probe.stop()
-            sample = probe.read()._replace(ended=sample.ended)
+            sample = read()._replace(ended=sample.ended)
         yield sample, last
 
 
@@ -119,8 +125,7 @@ def _wishes(arguments: argparse.Namespace) -> Iterator[Wish]:
 
 
 def _wish(compiler: Compiler, interface: Interface, hook: Hook, expression: str, *, optimise: bool) -> Wish:
-    where = for_hook(hook.value, interface.name)
-    compiled = compiler.compile(expression, optimise=optimise, **where)
+    compiled = compiler.compile(expression, optimise=optimise, **compiled_for(hook.value, interface))
     if compiled.note:
         narrate(f"{interface.name}, {hook.value}: {compiled.note}")
     return Wish(interface, hook, sanitise(expression), compiled.program)
@@ -138,6 +143,7 @@ def _json(probe: PacketsProbe, wishes: Sequence[Wish], samples: Samples) -> Iter
 
 
 def _text(probe: PacketsProbe, wishes: Sequence[Wish], samples: Samples) -> Iterator[str]:
+    narrate(f"counting at {text.plural(len(wishes), 'place')}")
     for note in probe.notes:
         narrate(note)
     for wish, position in zip(wishes, probe.positions, strict=True):
@@ -146,6 +152,9 @@ def _text(probe: PacketsProbe, wishes: Sequence[Wish], samples: Samples) -> Iter
     before: PacketsSample | None = None
     for sample, last in samples:
         yield from _table(sample, before)
+        for figures, then in zip(sample.filters, before.filters if before else sample.filters, strict=True):
+            if figures.gone != then.gone:
+                narrate(figures.gone)
         if last:
             yield from _listings(wishes, sample)
             if sample.ended:

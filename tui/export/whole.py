@@ -30,6 +30,8 @@ def write(path: str, content: str | bytes, mode: int = PUBLIC) -> None:
     data = content.encode("utf-8", "replace") if isinstance(content, str) else content
     with _failures(path):
         target = _target(path)
+        if os.path.lexists(target) and not os.path.isfile(target):
+            raise BpfscopeError(f"cannot write {sanitise(path)}: it is not a regular file; name another")
         with open(_aside(target, mode), "wb") as file:
             try:
                 file.write(data)

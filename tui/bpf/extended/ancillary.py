@@ -42,6 +42,7 @@ _OF_SKB: Final[dict[str, Source]] = {  # struct __sk_buff
     "vlan_avail": Field(20),
     "vlan_tpid": Field(28, is_big_endian=True),
 }
+_OF_CGROUP: Final = {name: source for name, source in _OF_SKB.items() if name != "type"}
 _OF_XDP: Final[dict[str, Source]] = {  # struct xdp_md; nobody has looked at the packet yet, and its tags are in it
     **_EVERYWHERE,
     "ifidx": Field(12),
@@ -51,8 +52,10 @@ _OF_XDP: Final[dict[str, Source]] = {  # struct xdp_md; nobody has looked at the
     "vlan_avail": 0,
     "vlan_tpid": 0,
 }
+_THERE: Final = {Kind.XDP: _OF_XDP, Kind.CGROUP: _OF_CGROUP}
 _XOR_X: Final = ANCILLARY["xor_x"]
 _WORDS: Final = {
+    "type": "whom a packet is for isn't known yet where it goes out; use tcx-ingress or tcx-egress",
     "proto": "the protocol is found out after XDP",
     "queue": "the queue is written down after XDP",
     "rxhash": "the hash is computed after XDP",
@@ -69,7 +72,7 @@ def sources(program: Program, kind: Kind, constants: Mapping[str, int]) -> dict[
     `constants` go before: what is known of the hook, by bpf_asm's names. Raises NotSupported, with the reason.
     """
     names = {offset: name for name, offset in ANCILLARY.items()}
-    there = (_OF_XDP if kind is Kind.XDP else _OF_SKB) | dict(constants)
+    there = _THERE.get(kind, _OF_SKB) | dict(constants)
     result: dict[int, Source] = {}
     for instruction, before in zip(program, known.facts(program), strict=True):
         if before is None:

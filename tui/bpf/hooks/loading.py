@@ -18,7 +18,7 @@ def load(hook: Hook, code: bytes, name: str) -> int:
     try:
         return kernel.program_load(hook.program_type, attach_type, code, name)
     except OSError as error:
-        if error.errno == errno.E2BIG:
+        if error.errno in (errno.E2BIG, errno.EFAULT):  # of so many jumps Linux 6.18 says EFAULT
             raise NotSupported(f"{name} is too much for the kernel's verifier: use a shorter filter") from None
         log = verifier_log(hook.program_type, attach_type, code, name, error)
         if error.errno == errno.EPERM and not log:

@@ -12,6 +12,7 @@ from operator import add
 from typing import Final, NamedTuple
 
 from tui.bpf import kernel
+from tui.bpf.classic.checker import check
 from tui.bpf.counting import possible_cpus
 from tui.bpf.extended.translate import expand
 from tui.bpf.hooks import Hook, load
@@ -68,24 +69,38 @@ class Sample(NamedTuple):
     data: bytes
 
 
-class Fence(Owner):
-    """Waits for programs that run: those that began before, whatever they are, have ended when `wait` returns."""
+class Turns(Owner):
+    """Owns what tells programs, of several counters at one instant, in which turn they count."""
 
     def __init__(self) -> None:
-        """Raises NotPermitted, NotSupported."""
+        """Nothing is counted until `begin`. Raises NotPermitted, NotSupported."""
         self._owned = ExitStack()
+        self._next = self.ended = 0  # in turn 0 nothing is counted
         try:
-            self._inner = kernel.map_create(kernel.MAP_TYPE_ARRAY, 4, 8, 1, 0, "fence")
-            self._owned.callback(os.close, self._inner)
-            self._outer = kernel.map_create(kernel.MAP_TYPE_ARRAY_OF_MAPS, 4, 4, 1, 0, "fences", self._inner)
-            self._owned.callback(os.close, self._outer)
+            self.fd = kernel.map_create(kernel.MAP_TYPE_ARRAY, 4, 8, 1, kernel.F_MMAPABLE, "turn")
+            self._owned.callback(os.close, self.fd)
+            self._fences = kernel.map_create(kernel.MAP_TYPE_ARRAY_OF_MAPS, 4, 4, 1, 0, "fences", self.fd)
+            self._owned.callback(os.close, self._fences)
+            self._turn = _mapped(self.fd, self._owned)
         except OSError as error:
             self.close()
             raise refusal(error, "create a BPF map") from None
 
-    def wait(self) -> None:
-        """By putting a map into a map of maps, which takes until then (4.20); some milliseconds."""
-        kernel.map_update(self._outer, _FIRST, self._inner.to_bytes(4, "little"))
+    def begin(self) -> None:
+        """Packets are counted from now on."""
+        self._turn[0] = self._next = _FIRST_TURN
+
+    def end(self, *, last: bool = False) -> None:
+        """Packets are counted in the next turn from now on, or after the last one not at all; then the turn is over.
+
+        No program that began in it runs any more when this returns: putting a map into a map of maps takes until then
+        (4.20), some milliseconds.
+        """
+        self.ended = self._next
+        if self._turn[0]:
+            self._next += 1
+            self._turn[0] = 0 if last else self._next
+        kernel.map_update(self._fences, _FIRST, self.fd.to_bytes(4, "little"))
 
     def close(self) -> None:
         """Gives everything back; a second time is harmless."""
@@ -93,22 +108,21 @@ class Fence(Owner):
 
 
 class PacketCounter(Owner):
-    """Owns one program and its maps. Read it from one thread: `end_turn`, then wait at a fence, then `take`."""
+    """Owns one program and its maps. Read it from one thread: whenever a turn has ended, `take` what was counted."""
 
-    def __init__(self, hook: Hook, spec: Spec) -> None:
-        """Raises NotPermitted, NotSupported."""
+    def __init__(self, hook: Hook, spec: Spec, turns: Turns) -> None:
+        """The turns stay the caller's. Raises NotPermitted, NotSupported; CheckError for what is no classic program."""
+        check(spec.filter)
         self.spec = spec
         self._groups, self._cpus = GROUPS, possible_cpus()
         self._owned = ExitStack()
-        self._maps: dict[str, int] = {}
+        self._turns, self._maps = turns, {"turn": turns.fd}
         self._amounts: dict[bytes, Amount] = {}
         self._dropped = Amount()  # groups that the reader keeps no more
         self._size = HITS + (8 * len(spec.filter) if spec.hits else 0)
         self._cells, self._bins = [0] * (self._size // 8), [0] * (2 * BINS)
         try:
             self._make("figures", kernel.MAP_TYPE_PERCPU_ARRAY, self._size, entries=_PARITIES)
-            self._turn = self._mapped("turn", 8)
-            self._turn[0] = _FIRST_TURN
             self._make_groups()
             self._ring = self._make_ring(_RING) if spec.snapshot else None
             assembled = program(spec)
@@ -121,13 +135,9 @@ class PacketCounter(Owner):
             self.close()
             raise
 
-    def end_turn(self) -> None:
-        """Packets that come from now on are counted in the next turn."""
-        self._turn[0] += 1
-
     def take(self) -> None:
         """Adds up what was counted in the turn that has ended; no program that began in it may still run."""
-        turn = self._turn[0] - 1
+        turn = self._turns.ended
         self._cells = list(map(add, self._cells, self._taken("figures", self._size, turn)))
         if self.spec.by.binned:
             self._bins = list(map(add, self._bins, self._taken("bins", 16 * BINS, turn)))
@@ -165,7 +175,7 @@ class PacketCounter(Owner):
     def allow(self, samples: int) -> None:
         """Lets the program keep so many more packets from now on, and no others."""
         if self._ring is not None:
-            self._quota[0] = self._quota[1] + samples
+            self._quota[0] = self._quota[1] + max(0, samples)
 
     def close(self) -> None:
         """Gives everything back; a second time is harmless."""
@@ -215,19 +225,8 @@ class PacketCounter(Owner):
 
     def _make_ring(self, size: int) -> Ring:
         fd = self._make("samples", kernel.MAP_TYPE_RINGBUF, 0, key=0, entries=size)
-        self._quota = self._mapped("quota", 16)
+        self._quota = _mapped(self._make("quota", kernel.MAP_TYPE_ARRAY, 16, flags=kernel.F_MMAPABLE), self._owned)
         return self._owned.enter_context(Ring(fd, size))
-
-    def _mapped(self, name: str, size: int) -> "memoryview[int]":
-        """An array of one entry, as the kernel sees it."""
-        fd = self._make(name, kernel.MAP_TYPE_ARRAY, size, flags=kernel.F_MMAPABLE)
-        mapping = mmap.mmap(fd, mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-        self._owned.callback(mapping.close)
-        whole = memoryview(mapping)
-        cells = whole.cast("Q")
-        for view in (whole, cells):
-            self._owned.callback(view.release)
-        return cells
 
     def _taken(self, name: str, size: int, turn: int) -> list[int]:
         """The cells of an array's entry for a turn that is over, added up over the CPUs; they are 0 afterwards."""
@@ -236,6 +235,17 @@ class PacketCounter(Owner):
         kernel.map_update(self._maps[name], key, bytes(whole))
         cells, number = memoryview(value).cast("Q"), size // 8
         return _added(cells[at : at + number].tolist() for at in range(0, number * self._cpus, number))
+
+
+def _mapped(fd: int, owned: ExitStack) -> "memoryview[int]":
+    """The cells of an array of one entry, as the kernel sees them."""
+    mapping = mmap.mmap(fd, mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+    owned.callback(mapping.close)
+    whole = memoryview(mapping)
+    cells = whole.cast("Q")
+    for view in (whole, cells):
+        owned.callback(view.release)
+    return cells
 
 
 def _added(rows: Iterator[list[int]]) -> list[int]:

@@ -15,6 +15,7 @@ from tui.bpf.extended.assembler import (
     exit_,
     goto,
     jump,
+    jump32,
     label,
     load,
     map_pointer,
@@ -43,7 +44,7 @@ from tui.bpf.packets.layout import (
 )  # fmt: skip
 
 # struct __sk_buff: include/uapi/linux/bpf.h
-_LEN, _PKT_TYPE, _VLAN_PRESENT, _VLAN_TCI, _VLAN_PROTO, _GSO_SEGS = 0, 4, 20, 24, 28, 164
+_LEN, _PKT_TYPE, _VLAN_PRESENT, _VLAN_TCI, _VLAN_PROTO, _IFINDEX, _GSO_SEGS = 0, 4, 20, 24, 28, 40, 164
 _LET_PASS: Final = {Kind.SOCKET: 0, Kind.TC: -1, Kind.XDP: 2, Kind.CGROUP: 1}  # TC: TCX_NEXT, TC_ACT_UNSPEC
 
 # A sample, before its bytes: when, the packet's length, how many bytes follow, tag, its EtherType, whether there is one
@@ -60,6 +61,7 @@ class Spec(NamedTuple):
     snapshot: int = 0  # bytes that are kept of a sample; 0: there are none
     link: Link = Link.ETHERNET
     constants: tuple[tuple[str, int], ...] = ()  # ancillary data that is known of the hook, by bpf_asm's names
+    ifindex: int = 0  # of cgroups: only packets of this interface
 
 
 def program(spec: Spec) -> Assembled:
@@ -69,7 +71,9 @@ def program(spec: Spec) -> Assembled:
 
 def _items(spec: Spec) -> Iterator[Item]:
     atomic = spec.kind is Kind.CGROUP
-    yield from (mov(R6, R1), map_value(R1, "turn"), load(R1, R1), store(R10, TURN, R1))
+    yield from (mov(R6, R1), map_value(R1, "turn"), load(R1, R1), jump("==", R1, 0, "unmatched"), store(R10, TURN, R1))
+    if spec.ifindex:
+        yield from (load(R1, R6, _IFINDEX, W), jump32("!=", R1, spec.ifindex, "unmatched"))
     yield from (*of_turn("figures"), jump("==", R0, 0, "unmatched"), mov(R7, R0))
     yield from _begin(spec.kind)
     yield from add_packet(SEEN, atomic=atomic)
