@@ -134,12 +134,36 @@ async def test_an_expression_that_is_wrong_has_a_caret_and_attaches_nothing(sour
         await until(pilot, lambda: "contradicts" in screen.complaint[0])
         assert state(screen) == "no packet can match: the expression contradicts itself"
         await pilot.press("enter")
-        await until(pilot, lambda: screen.run.failure)
+        await until(pilot, lambda: screen.ready)
         assert "contradicts itself" in state(screen)
+        assert screen.entry.typing
         assert first.closed == 0  # what runs goes on
+        await pilot.press("escape")
         await tick(pilot, screen, first, 1.0, figures(first.filters[0], 5, 5))
         assert "matched 5 of 5" in state(screen)
         assert len(sources.filterings) == 1
+
+
+async def test_what_is_wrong_is_corrected_in_the_line(sources: FakeSources) -> None:
+    async with Bpfscope(sources).run_test(size=WIDE) as pilot:
+        screen, first = await filtering(pilot, sources)
+        await pilot.press(*"udq", "enter")
+        await until(pilot, lambda: screen.complaint[0] and screen.ready)
+        assert state(screen) == "  " + "   ▲ syntax error"
+        assert screen.entry.field.cursor_position == 3
+        await pilot.press("backspace", "p", "enter")
+        await until(pilot, lambda: asked(sources.filterings) == [("eth0", "socket-ebpf", "udp")])
+        await until(pilot, lambda: first.closed and not screen.run.busy)
+        assert not screen.paused
+        assert not screen.entry.typing
+        assert screen.entry.past.entries == ["udp"]
+        await pilot.press("slash", "x", "enter")
+        await until(pilot, lambda: screen.complaint[0] and screen.ready)
+        await pilot.press("escape")
+        assert pilot.app.screen is screen
+        assert screen.entry.text == "udp"
+        assert screen.focused is screen.groups
+        assert len(sources.filterings) == 2
 
 
 async def test_escape_keeps_what_runs_and_leads_to_the_figures(sources: FakeSources) -> None:

@@ -42,6 +42,7 @@ class FilterScreen(FilterView):
         self._timer: Timer | None = None
         self._typed = 0  # numbers what is typed: an answer to what isn't there any more is passed over
         self._view: PacketsScreen | None = None
+        self._checking = False  # whether what was entered can be attached
 
     # Beginning and ending
 
@@ -127,20 +128,23 @@ class FilterScreen(FilterView):
         self.run_worker(self._preview(self._typed, self.entry.text), group="preview", exclusive=True)
 
     async def _preview(self, number: int, typed: str) -> None:
-        spec, interface = self.run.spec_of(self.chosen)
-        preview: Filter | None = None
-        complaint: tuple[str, int | None] = ("", None)
-        try:
-            preview = await self.sources.filter(typed, spec.hook, interface, optimise=self.run.optimise, preview=True)
-        except RejectsAll as error:
-            complaint = (error.reason, None)
-        except ExpressionError as error:
-            complaint = (error.reason, error.column)
-        except BpfscopeError as error:
-            complaint = (str(error), None)
+        preview, complaint = await self._made(typed, preview=True)
         if number == self._typed:
             self.preview, self.complaint = preview or self.preview, complaint
             self.paint()
+
+    async def _made(self, typed: str, *, preview: bool) -> tuple[Filter | None, tuple[str, int | None]]:
+        """The filter, or what is wrong with it and where."""
+        spec, interface = self.run.spec_of(self.chosen)
+        try:
+            made = self.sources.filter(typed, spec.hook, interface, optimise=self.run.optimise, preview=preview)
+            return await made, ("", None)
+        except RejectsAll as error:
+            return None, (error.reason, None)
+        except ExpressionError as error:
+            return None, (error.reason, error.column)
+        except BpfscopeError as error:
+            return None, (str(error).partition("\n")[0], None)
 
     def action_edit(self) -> None:
         """Type the expression of the filter under the cursor."""
@@ -152,7 +156,32 @@ class FilterScreen(FilterView):
 
     def action_apply(self) -> None:
         """Attach what is typed, and go to the figures."""
-        typed = self.entry.text.strip()
+        if not self._checking:
+            self._checking = True  # keys wait, since they go to the line or to the figures
+            self.run_worker(self._check(self.entry.text.strip()), group="check")
+
+    @property
+    def ready(self) -> bool:
+        """Whether keys can act; until then they wait."""
+        return super().ready and not self._checking
+
+    async def _check(self, typed: str) -> None:
+        """Attach it if it is right; else stay in the line, and say what is wrong."""
+        self._typed += 1  # what is still made of what was typed before says nothing new
+        if self._timer is not None:
+            self._timer.stop()
+        try:
+            made, complaint = await self._made(typed, preview=False)
+            if made is None:
+                self.complaint = complaint
+                self.paint()
+            else:
+                self._use(typed)
+        finally:
+            self._checking = False
+            self.take_keys()
+
+    def _use(self, typed: str) -> None:
         self.entry.past.add(typed)
         self.run_worker(asyncio.to_thread(past.write, list(self.entry.past.entries)), group="past")
         self.run.change(self.chosen, expression=typed)
