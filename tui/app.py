@@ -125,8 +125,10 @@ class Bpfscope(App[None]):
     # Modes
 
     def open_mode(self, name: str) -> None:
-        """Go to a mode's first screen, which is as it was left."""
-        self.switch_screen(self._top(name))
+        """Go to a mode's first screen, which is as it was left; what holds something on the way there asks first."""
+        leaves = any(isinstance(one, ConsoleScreen) and one.leave_for(name) for one in reversed(self.screen_stack))
+        if not leaves and self.screen is not self.get_screen(self._top(name)):
+            self.switch_screen(name)
 
     def _top(self, name: str) -> str:
         """The name of a mode's first screen, which is made when it is first seen."""

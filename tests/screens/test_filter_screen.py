@@ -21,6 +21,7 @@ from tui.screens.filter import FilterScreen
 from tui.screens.help import HelpScreen
 from tui.screens.hook_choice import HookScreen
 from tui.screens.interfaces import InterfacesScreen
+from tui.screens.processes import ProcessesScreen
 from tui.widgets.histogram import Histogram
 from tui.widgets.lines import Line
 
@@ -431,6 +432,27 @@ async def test_leaving_takes_everything_off(sources: FakeSources) -> None:
         running.hold.set()
         await at(pilot, InterfacesScreen)
         assert running.closed == 1
+
+
+async def test_leaving_asks_where_figures_would_be_lost(sources: FakeSources) -> None:
+    async with Bpfscope(sources).run_test(size=WIDE) as pilot:
+        screen, running = await filtering(pilot, sources)
+        await tick(pilot, screen, running, 1.0, figures(running.filters[0], 5, 0))
+        await pilot.press("escape", "escape")
+        question = await at(pilot, ConfirmScreen)
+        assert question.question == "Detach 1 filter and go back?"
+        assert question.note.startswith("All that was counted is lost then")
+        await pilot.press("escape")
+        assert pilot.app.screen is screen
+        assert running.closed == 0
+        await pilot.press("1")
+        await at(pilot, ConfirmScreen)
+        await pilot.press("y")
+        await at(pilot, ProcessesScreen)
+        assert running.closed == 1
+        assert not [one for one in pilot.app.screen_stack if isinstance(one, FilterScreen)]
+        await pilot.press("2")
+        await at(pilot, InterfacesScreen)
 
 
 async def test_leaving_while_it_is_attached(sources: FakeSources) -> None:

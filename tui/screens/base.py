@@ -105,6 +105,14 @@ class ConsoleScreen(Screen[Any]):
         """The filter line."""
         return self.query_one(Prompt)
 
+    def leave_for(self, mode: str) -> bool:  # noqa: ARG002 - for screens that hold something
+        """Whether the screen goes to that mode itself, since it takes something off first."""
+        return False
+
+    def action_mode(self, name: str) -> None:
+        """Go to another mode."""
+        self.console.open_mode(name)
+
     def can(self, name: str) -> bool:  # noqa: ARG002 - for screens that know better
         """Whether an action does something now."""
         return True

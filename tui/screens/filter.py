@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from textual.events import Key
 from textual.widgets import Input
 
+from tui import text
 from tui.collectors.filters import BY, ExpressionError, Filter, RejectsAll
 from tui.collectors.samples import Interface
 from tui.errors import BpfscopeError
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 PAUSE: Final = 0.06  # seconds after the last letter until its program is made
 FILTERS_SHOWN: Final = 5
+LOSING: Final = "All that was counted is lost then; e exports it."
 
 
 class FilterScreen(FilterView):
@@ -62,17 +64,35 @@ class FilterScreen(FilterView):
         self.run.read()
 
     def action_back(self) -> None:
-        """Take all off and go back; what is typed is left first."""
+        """Take all off and go back, after a question where numbers would be lost."""
+        self.leave_for("network")
+
+    def action_mode(self, name: str) -> None:
+        """Take all off and go to another mode."""
+        self.leave_for(name)
+
+    def leave_for(self, mode: str) -> bool:
+        """Take all off and go to that mode, after a question where numbers would be lost."""
+        number, noun = self.holding
+        if number and self.run.counted.seen:
+            question = ConfirmScreen(f"Detach {text.plural(number, noun)} and go back?", LOSING)
+            self.app.push_screen(question, lambda yes: self._go(mode) if yes else None)
+        else:
+            self._go(mode)
+        return True
+
+    def _go(self, mode: str) -> None:
         if not self.run.leaving:
             self.run.leaving = True
-            self.run_worker(self._leave(), group="leave")
+            self.run_worker(self._leave(mode), group="leave")
             self.show_state()
 
-    async def _leave(self) -> None:
+    async def _leave(self, mode: str) -> None:
         if why := await self.run.leave():
             self.say(why, bad=True)
         while self in self.app.screen_stack:  # a help or packets may have been opened above
             self.app.pop_screen()
+        self.console.open_mode(mode)
 
     async def on_unmount(self) -> None:
         """Whatever took the screen away, nothing stays attached."""

@@ -112,6 +112,11 @@ class Counted:
             self._rated, self._earlier = sample.time, now
 
     @property
+    def seen(self) -> int:
+        """Packets that any filter has seen since the start."""
+        return sum(one.seen for one in self.sample.filters) if self.sample else 0
+
+    @property
     def resettable(self) -> bool:
         """Whether a baseline can be subtracted; not where some groups' figures are only known together."""
         return self.sample is not None and not any(one.others.packets for one in self.sample.filters)

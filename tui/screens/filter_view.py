@@ -27,6 +27,7 @@ from tui.screens.filter_columns import (
 from tui.screens.filter_rows import PLURALS, FilterRow, TalkerRow, bars, filter_key, label, summed, talker_key, without
 from tui.screens.filter_run import CLASSIC, Run
 from tui.screens.live import LiveScreen
+from tui.screens.modes import SWITCHING
 from tui.widgets.actions import Action
 from tui.widgets.columns import Sort
 from tui.widgets.entry import Entry, Past
@@ -49,6 +50,7 @@ class FilterView(LiveScreen):
     NAME = "Filter"
     HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (SLIM, "-wide"), (VAST, "-vast")]
     ACTIONS = ACTIONS
+    ALWAYS = (*SWITCHING, *LiveScreen.ALWAYS)
     SIGNS = SIGNS
 
     def __init__(self, interfaces: Sequence[Interface]) -> None:
