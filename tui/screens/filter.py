@@ -7,6 +7,7 @@ one that fails leaves the old filters where they are. Every way out takes everyt
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
 PAUSE: Final = 0.06  # seconds after the last letter until its program is made
+LOOKING: Final = 2.0  # seconds between looks whether the interfaces are up
 FILTERS_SHOWN: Final = 5
 LOSING: Final = "All that was counted is lost then; e exports it."
 
@@ -52,7 +54,18 @@ class FilterScreen(FilterView):
         """Watch everything, until something is typed."""
         self.set_focus(self.entry.field)
         self.run.apply()
+        self.run_worker(self._watch_links(), group="links")
         self.paint()
+
+    async def _watch_links(self) -> None:
+        """Know which of the interfaces are set down. Where that can't be read, the figures say enough."""
+        chosen = {one.ifindex for one in self.interfaces}
+        with suppress(BpfscopeError):
+            async for sample in self.sources.interfaces(LOOKING):
+                down = tuple(one.name for one in sample.interfaces if one.ifindex in chosen and one.state == "down")
+                if down != self.down:
+                    self.down = down
+                    self.show_state()
 
     @property
     def holding(self) -> tuple[int, str]:
@@ -106,6 +119,10 @@ class FilterScreen(FilterView):
             return
         self.filters.styles.height = 1 + min(FILTERS_SHOWN, max(1, len(self.run.slots)))
         self.paint()
+
+    def on_run_anew(self, what: str) -> None:
+        """Say that what had been counted is gone."""
+        self.say(f"{what}: counting from here" if what != "counted" else "counting from here")
 
     def on_run_arrived(self) -> None:
         """There is a new reading."""

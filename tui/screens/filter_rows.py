@@ -55,6 +55,7 @@ class FilterRow(NamedTuple):
     per_second: float  # matched packets
     bits: float  # matched, a second
     history: History
+    differs: int = 0  # from which letter on its expression differs from all others
 
     @property
     def share(self) -> float:
