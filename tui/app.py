@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import traceback
+from collections import deque
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
     from tui.collectors.samples import Interface
 
+EARLY = 4_096  # keys
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 SCREENS = (ProbeScreen, LatencyScreen, StacksScreen, ArgumentsScreen, EventsScreen)
 TOPS: dict[str, type[TopScreen[Any]]] = {screen.MODE: screen for screen in (ProcessesScreen, InterfacesScreen)}
@@ -77,6 +79,7 @@ class Bpfscope(App[None]):
         self._pid = pid
         self._sessions: set[Session[Any]] = set()
         self._leaving = False
+        self._early: deque[events.Key] = deque(maxlen=EARLY)  # keys that came before their screen
 
     async def on_event(self, event: events.Event) -> None:
         """Act on each key before the next is looked at.
@@ -85,14 +88,21 @@ class Bpfscope(App[None]):
         that come at once (typed fast, pasted, sent by a program), `/` would not have opened the filter when the first
         letter after it came, and the letter would be a command.
         """
-        screen = self.screen if self._screen_stacks.get(self._current_mode) else None
-        ours = isinstance(screen, ConsoleScreen) and screen.is_mounted
-        if ours and isinstance(event, events.Key) and not event.is_forwarded:
-            if await self._check_bindings(event.key, priority=True) or self._types(event):
-                return
-            if await self._check_bindings(event.key):
-                return
-        await super().on_event(event)
+        stack = self._screen_stacks.get(self._current_mode)
+        if stack and isinstance(event, events.Key) and not event.is_forwarded:
+            if not await self._check_bindings(event.key, priority=True):
+                self._early.append(event)
+                await self.catch_up()
+        else:
+            await super().on_event(event)
+
+    async def catch_up(self) -> None:
+        """Act on the keys that wait for the screen that an earlier one asked for."""
+        while self._early and not (isinstance(self.screen, ConsoleScreen) and not self.screen.ready):
+            key = self._early.popleft()
+            ours = isinstance(self.screen, ConsoleScreen)
+            if not (ours and (self._types(key) or await self._check_bindings(key.key))):
+                await super().on_event(key)
 
     def _types(self, key: events.Key) -> bool:
         """Whether the key is a character of the filter that is being typed."""
@@ -115,8 +125,10 @@ class Bpfscope(App[None]):
     # Modes
 
     def open_mode(self, name: str) -> None:
-        """Go to a mode's first screen, which is as it was left."""
-        self.switch_screen(self._top(name))
+        """Go to a mode's first screen, which is as it was left; what holds something on the way there asks first."""
+        leaves = any(isinstance(one, ConsoleScreen) and one.leave_for(name) for one in reversed(self.screen_stack))
+        if not leaves and self.screen is not self.get_screen(self._top(name)):
+            self.switch_screen(name)
 
     def _top(self, name: str) -> str:
         """The name of a mode's first screen, which is made when it is first seen."""

@@ -90,6 +90,7 @@ class FakeFiltering:
     notes: tuple[str, ...] = ()
     positions: tuple[str, ...] = ()
     closed: int = 0
+    began: float = 1_000.0  # its clock when it was attached
     intervals: list[float] = field(default_factory=list)
     hold: asyncio.Event | None = None  # closing waits for it
     _queue: "asyncio.Queue[PacketsSample]" = field(default_factory=asyncio.Queue)
@@ -97,8 +98,8 @@ class FakeFiltering:
     def tick(
         self, time: float, *counted: FilterFigures, records: tuple[PacketRecord, ...] = (), ended: str = ""
     ) -> None:
-        """Yield a sample; the clock starts at 1,000."""
-        self._queue.put_nowait(PacketsSample(1000 + time, time, counted, records, ended))
+        """Yield a sample; the clock starts at 1,000, unless `began` says otherwise."""
+        self._queue.put_nowait(PacketsSample(self.began + time, time, counted, records, ended))
 
     async def readings(self, interval: float) -> AsyncIterator[PacketsSample]:
         """What `tick` was given."""

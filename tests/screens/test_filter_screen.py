@@ -12,15 +12,18 @@ from textual.widgets import Static
 
 from tests.screens.fakes import FakeSources
 from tests.screens.filtering import FakeFiltering, asked, figures, grouped
+from tests.screens.network import INTERFACES
 from tests.screens.steps import at, context, detail, interfaces, keys, painted, state, under, until
 from tui.app import Bpfscope
 from tui.collectors.samples import FilterFigures
 from tui.errors import BpfscopeError
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.filter import FilterScreen
+from tui.screens.filter_columns import differing
 from tui.screens.help import HelpScreen
 from tui.screens.hook_choice import HookScreen
 from tui.screens.interfaces import InterfacesScreen
+from tui.screens.processes import ProcessesScreen
 from tui.widgets.histogram import Histogram
 from tui.widgets.lines import Line
 
@@ -134,12 +137,36 @@ async def test_an_expression_that_is_wrong_has_a_caret_and_attaches_nothing(sour
         await until(pilot, lambda: "contradicts" in screen.complaint[0])
         assert state(screen) == "no packet can match: the expression contradicts itself"
         await pilot.press("enter")
-        await until(pilot, lambda: screen.run.failure)
+        await until(pilot, lambda: screen.ready)
         assert "contradicts itself" in state(screen)
+        assert screen.entry.typing
         assert first.closed == 0  # what runs goes on
+        await pilot.press("escape")
         await tick(pilot, screen, first, 1.0, figures(first.filters[0], 5, 5))
         assert "matched 5 of 5" in state(screen)
         assert len(sources.filterings) == 1
+
+
+async def test_what_is_wrong_is_corrected_in_the_line(sources: FakeSources) -> None:
+    async with Bpfscope(sources).run_test(size=WIDE) as pilot:
+        screen, first = await filtering(pilot, sources)
+        await pilot.press(*"udq", "enter")
+        await until(pilot, lambda: screen.complaint[0] and screen.ready)
+        assert state(screen) == "  " + "   ▲ syntax error"
+        assert screen.entry.field.cursor_position == 3
+        await pilot.press("backspace", "p", "enter")
+        await until(pilot, lambda: asked(sources.filterings) == [("eth0", "socket-ebpf", "udp")])
+        await until(pilot, lambda: first.closed and not screen.run.busy)
+        assert not screen.paused
+        assert not screen.entry.typing
+        assert screen.entry.past.entries == ["udp"]
+        await pilot.press("slash", "x", "enter")
+        await until(pilot, lambda: screen.complaint[0] and screen.ready)
+        await pilot.press("escape")
+        assert pilot.app.screen is screen
+        assert screen.entry.text == "udp"
+        assert screen.focused is screen.groups
+        assert len(sources.filterings) == 2
 
 
 async def test_escape_keeps_what_runs_and_leads_to_the_figures(sources: FakeSources) -> None:
@@ -340,6 +367,31 @@ async def test_reset_begins_anew_where_groups_are_only_known_together(sources: F
         await until(pilot, lambda: len(sources.filterings) == 2 and running.closed)
 
 
+async def test_what_is_counted_anew_is_said_so(sources: FakeSources) -> None:
+    async with Bpfscope(sources).run_test(size=WIDE) as pilot:
+        screen, running = await filtering(pilot, sources)
+        await pilot.press("escape")
+        await tick(pilot, screen, running, 12.0, figures(running.filters[0], 100, 90))
+        for key, what in (("b", "by proto"), ("o", "not optimised"), ("o", "optimised")):
+            before = len(sources.filterings)
+            await pilot.press(key)
+            await until(pilot, lambda before=before: len(sources.filterings) > before and not screen.run.busy)
+            assert f"{what}: counting from here" in [one.message for one in pilot.app._notifications]
+            running = sources.filterings[-1]
+            running.began = 1_012.0
+            await tick(pilot, screen, running, 3.0, figures(running.filters[0], 1, 1))
+            assert f"{what} since 00:12" in state(screen)
+            assert context(screen).endswith("00:15")
+        await pilot.press("r")
+        await until(pilot, lambda: "since 00:12" not in state(screen))
+        await pilot.press("slash")
+        running = await apply(pilot, sources, screen, "udp")
+        running.began = 1_020.0
+        await tick(pilot, screen, running, 1.0, figures(running.filters[0], 1, 1, **grouped("proto", ("udp", 1))))
+        assert "counted since 00:20" in state(screen)
+        await until(pilot, lambda: "1 packet ·" in detail(screen))
+
+
 async def test_classic_bpf_cannot_group_and_says_so(sources: FakeSources) -> None:
     async with Bpfscope(sources).run_test(size=WIDE) as pilot:
         screen, _ = await filtering(pilot, sources)
@@ -363,6 +415,34 @@ async def test_an_interface_that_disappears_leaves_the_numbers(sources: FakeSour
         await pilot.press("q")
         await pilot.pause()
         assert not pilot.app.is_running or not isinstance(pilot.app.screen, ConfirmScreen)
+
+
+async def test_an_interface_that_is_set_down_is_said_so(sources: FakeSources) -> None:
+    async with Bpfscope(sources).run_test(size=(80, 24)) as pilot:
+        screen, running = await filtering(pilot, sources)
+        await pilot.press("escape")
+        await tick(pilot, screen, running, 1.0, figures(running.filters[0], 997, 499))
+        assert " down" not in state(screen)
+        down = tuple(one._replace(state="down") if one.name == "eth0" else one for one in INTERFACES)
+        sources.pass_time(2, down)
+        await until(pilot, lambda: "eth0 is down" in state(screen))
+        sources.pass_time(3, INTERFACES)
+        await until(pilot, lambda: "is down" not in state(screen))
+
+
+@pytest.mark.parametrize(
+    ("expression", "differs", "shown"),
+    [
+        ("udp dst port 47032", 17, "…st port 47032"),
+        ("udp", 0, "udp"),
+        ("host 192.0.2.1 and port 22", 13, "…192.0.2.1 an…"),
+        ("tcp port 22 and not host a", 0, "tcp por…host a"),
+        ("ether host 02:fc:00:00:00:01", 27, "…c:00:00:00:01"),
+        ("udp and port 53", 0, "udp and…ort 53"),
+    ],
+)
+def test_a_filter_that_is_cut_shows_what_tells_it_from_others(expression: str, differs: int, shown: str) -> None:
+    assert differing(expression, differs, 14) == shown
 
 
 async def test_refused_at_first_says_why_and_can_be_tried_again(sources: FakeSources) -> None:
@@ -407,6 +487,27 @@ async def test_leaving_takes_everything_off(sources: FakeSources) -> None:
         running.hold.set()
         await at(pilot, InterfacesScreen)
         assert running.closed == 1
+
+
+async def test_leaving_asks_where_figures_would_be_lost(sources: FakeSources) -> None:
+    async with Bpfscope(sources).run_test(size=WIDE) as pilot:
+        screen, running = await filtering(pilot, sources)
+        await tick(pilot, screen, running, 1.0, figures(running.filters[0], 5, 0))
+        await pilot.press("escape", "escape")
+        question = await at(pilot, ConfirmScreen)
+        assert question.question == "Detach 1 filter and go back?"
+        assert question.note.startswith("All that was counted is lost then")
+        await pilot.press("escape")
+        assert pilot.app.screen is screen
+        assert running.closed == 0
+        await pilot.press("1")
+        await at(pilot, ConfirmScreen)
+        await pilot.press("y")
+        await at(pilot, ProcessesScreen)
+        assert running.closed == 1
+        assert not [one for one in pilot.app.screen_stack if isinstance(one, FilterScreen)]
+        await pilot.press("2")
+        await at(pilot, InterfacesScreen)
 
 
 async def test_leaving_while_it_is_attached(sources: FakeSources) -> None:

@@ -25,6 +25,7 @@ from tests.screens.steps import (
 from tui.app import Bpfscope
 from tui.collectors.samples import Interface
 from tui.screens.base import ConsoleScreen
+from tui.screens.filter import FilterScreen
 from tui.screens.functions import FunctionsScreen
 from tui.screens.interfaces import InterfacesScreen
 from tui.screens.processes import ProcessesScreen
@@ -239,3 +240,15 @@ async def test_hundreds_of_interfaces(sources: FakeSources) -> None:
         await later(pilot, sources, screen, 1, passed(sources.network, 1))
         await pilot.press("end")
         assert under(screen).interface.name == "veth300"
+
+
+async def test_who_comes_back_sees_what_is_there_now(sources: FakeSources) -> None:
+    async with Bpfscope(sources).run_test(size=(120, 36)) as pilot:
+        screen = await interfaces(pilot)
+        await pilot.press("p", "down", "enter")
+        await at(pilot, FilterScreen)
+        sources.network = tuple(one for one in INTERFACES if one.name != "wg0")
+        await pilot.press("escape", "escape")
+        await at(pilot, InterfacesScreen)
+        await until(pilot, lambda: "wg0" not in named(screen))
+        assert "paused" not in state(screen)

@@ -10,11 +10,14 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from tests.screens.fakes import FakeSources
-from tests.screens.steps import at, functions, names, probe, processes, state, until
+from tests.screens.filtering import asked
+from tests.screens.steps import at, functions, interfaces, names, probe, processes, state, until
 from tui.app import Bpfscope
 from tui.screens.confirm import ConfirmScreen
+from tui.screens.filter import FilterScreen
 from tui.screens.functions import FunctionsScreen
 from tui.screens.help import HelpScreen
+from tui.screens.interfaces import InterfacesScreen
 from tui.screens.palette import Palette
 from tui.screens.probe import ProbeScreen
 
@@ -136,3 +139,28 @@ async def test_what_is_being_detached_is_not_asked_about(sources: FakeSources) -
         probing.hold.set()
         await until(pilot, lambda: not pilot.app.is_running)
         assert probing.closed == 1
+
+
+async def test_an_expression_typed_before_its_screen_is_there(sources: FakeSources) -> None:
+    async with Bpfscope(sources).run_test() as pilot:
+        await processes(pilot)
+        type_at_once(pilot, "2\rudp\rb")
+        screen = await at(pilot, FilterScreen)
+        await until(pilot, lambda: sources.filterings and sources.filterings[-1].by == "proto")
+        await until(pilot, lambda: not screen.run.busy)
+        assert asked(sources.filterings) == [("lo", "socket-ebpf", "udp")]
+        assert not screen.paused
+        below = pilot.app.screen_stack[-2]
+        assert isinstance(below, InterfacesScreen)
+        assert not below.paused
+
+
+async def test_the_correction_of_an_expression_typed_at_once(sources: FakeSources) -> None:
+    async with Bpfscope(sources).run_test() as pilot:
+        await interfaces(pilot)
+        type_at_once(pilot, "\rup\rd\r")
+        screen = await at(pilot, FilterScreen)
+        await until(pilot, lambda: screen.complaint[0] and screen.ready)
+        assert screen.entry.text == "upd"
+        assert screen.languages == ("classic", "extended")
+        assert not screen.paused

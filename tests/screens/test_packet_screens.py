@@ -11,10 +11,12 @@ from tests.screens.filtering import FakeFiltering, figures, packet_records
 from tests.screens.steps import at, context, detail, keys, painted, state, type_filter, under, until
 from tests.screens.test_filter_screen import WIDE, apply, filtering
 from tui.app import Bpfscope
+from tui.screens.confirm import ConfirmScreen
 from tui.screens.filter import FilterScreen
 from tui.screens.machine import MachineScreen
 from tui.screens.packet import PacketScreen
 from tui.screens.packets import PacketsScreen
+from tui.screens.processes import ProcessesScreen
 from tui.widgets.bytes import Bytes
 from tui.widgets.lines import Line
 
@@ -149,3 +151,16 @@ async def test_an_interface_that_disappears_leaves_the_packets(sources: FakeSour
         await until(pilot, lambda: "eth0 disappeared; the packets stay" in state(screen))
         await pilot.press("m")
         await at(pilot, MachineScreen)
+
+
+@pytest.mark.parametrize("way", ["", "enter", "m"])
+async def test_the_digits_lead_to_the_modes_from_everywhere(sources: FakeSources, way: str) -> None:
+    async with Bpfscope(sources).run_test(size=WIDE) as pilot:
+        _, running = await packets(pilot, sources)
+        await pilot.press(*([way] if way else []))
+        await at(pilot, {"": PacketsScreen, "enter": PacketScreen, "m": MachineScreen}[way])
+        await pilot.press("1")
+        await at(pilot, ConfirmScreen)
+        await pilot.press("y")
+        await at(pilot, ProcessesScreen)
+        assert running.closed == 1

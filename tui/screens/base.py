@@ -72,6 +72,16 @@ class ConsoleScreen(Screen[Any]):
         """Begin, unless the console has ended while the screen was made: nothing is in it then."""
         if self.children:
             self.begin()
+            self.call_next(self.take_keys)
+
+    @property
+    def ready(self) -> bool:
+        """Whether keys can act; until then they wait."""
+        return self.is_mounted and bool(self.children)
+
+    def take_keys(self) -> None:
+        """Let the keys act that have waited for this screen."""
+        self.app.call_next(self.console.catch_up)
 
     def begin(self) -> None:
         """The screen is there: fill it."""
@@ -94,6 +104,14 @@ class ConsoleScreen(Screen[Any]):
     def prompt(self) -> Prompt:
         """The filter line."""
         return self.query_one(Prompt)
+
+    def leave_for(self, mode: str) -> bool:  # noqa: ARG002 - for screens that hold something
+        """Whether the screen goes to that mode itself, since it takes something off first."""
+        return False
+
+    def action_mode(self, name: str) -> None:
+        """Go to another mode."""
+        self.console.open_mode(name)
 
     def can(self, name: str) -> bool:  # noqa: ARG002 - for screens that know better
         """Whether an action does something now."""

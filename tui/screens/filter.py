@@ -7,12 +7,14 @@ one that fails leaves the old filters where they are. Every way out takes everyt
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from textual.events import Key
 from textual.widgets import Input
 
+from tui import text
 from tui.collectors.filters import BY, ExpressionError, Filter, RejectsAll
 from tui.collectors.samples import Interface
 from tui.errors import BpfscopeError
@@ -31,7 +33,9 @@ if TYPE_CHECKING:
     from textual.timer import Timer
 
 PAUSE: Final = 0.06  # seconds after the last letter until its program is made
+LOOKING: Final = 2.0  # seconds between looks whether the interfaces are up
 FILTERS_SHOWN: Final = 5
+LOSING: Final = "All that was counted is lost then; e exports it."
 
 
 class FilterScreen(FilterView):
@@ -42,6 +46,7 @@ class FilterScreen(FilterView):
         self._timer: Timer | None = None
         self._typed = 0  # numbers what is typed: an answer to what isn't there any more is passed over
         self._view: PacketsScreen | None = None
+        self._checking = False  # whether what was entered can be attached
 
     # Beginning and ending
 
@@ -49,7 +54,18 @@ class FilterScreen(FilterView):
         """Watch everything, until something is typed."""
         self.set_focus(self.entry.field)
         self.run.apply()
+        self.run_worker(self._watch_links(), group="links")
         self.paint()
+
+    async def _watch_links(self) -> None:
+        """Know which of the interfaces are set down. Where that can't be read, the figures say enough."""
+        chosen = {one.ifindex for one in self.interfaces}
+        with suppress(BpfscopeError):
+            async for sample in self.sources.interfaces(LOOKING):
+                down = tuple(one.name for one in sample.interfaces if one.ifindex in chosen and one.state == "down")
+                if down != self.down:
+                    self.down = down
+                    self.show_state()
 
     @property
     def holding(self) -> tuple[int, str]:
@@ -61,17 +77,35 @@ class FilterScreen(FilterView):
         self.run.read()
 
     def action_back(self) -> None:
-        """Take all off and go back; what is typed is left first."""
+        """Take all off and go back, after a question where numbers would be lost."""
+        self.leave_for("network")
+
+    def action_mode(self, name: str) -> None:
+        """Take all off and go to another mode."""
+        self.leave_for(name)
+
+    def leave_for(self, mode: str) -> bool:
+        """Take all off and go to that mode, after a question where numbers would be lost."""
+        number, noun = self.holding
+        if number and self.run.counted.seen:
+            question = ConfirmScreen(f"Detach {text.plural(number, noun)} and go back?", LOSING)
+            self.app.push_screen(question, lambda yes: self._go(mode) if yes else None)
+        else:
+            self._go(mode)
+        return True
+
+    def _go(self, mode: str) -> None:
         if not self.run.leaving:
             self.run.leaving = True
-            self.run_worker(self._leave(), group="leave")
+            self.run_worker(self._leave(mode), group="leave")
             self.show_state()
 
-    async def _leave(self) -> None:
+    async def _leave(self, mode: str) -> None:
         if why := await self.run.leave():
             self.say(why, bad=True)
         while self in self.app.screen_stack:  # a help or packets may have been opened above
             self.app.pop_screen()
+        self.console.open_mode(mode)
 
     async def on_unmount(self) -> None:
         """Whatever took the screen away, nothing stays attached."""
@@ -85,6 +119,10 @@ class FilterScreen(FilterView):
             return
         self.filters.styles.height = 1 + min(FILTERS_SHOWN, max(1, len(self.run.slots)))
         self.paint()
+
+    def on_run_anew(self, what: str) -> None:
+        """Say that what had been counted is gone."""
+        self.say(f"{what}: counting from here" if what != "counted" else "counting from here")
 
     def on_run_arrived(self) -> None:
         """There is a new reading."""
@@ -127,20 +165,23 @@ class FilterScreen(FilterView):
         self.run_worker(self._preview(self._typed, self.entry.text), group="preview", exclusive=True)
 
     async def _preview(self, number: int, typed: str) -> None:
-        spec, interface = self.run.spec_of(self.chosen)
-        preview: Filter | None = None
-        complaint: tuple[str, int | None] = ("", None)
-        try:
-            preview = await self.sources.filter(typed, spec.hook, interface, optimise=self.run.optimise, preview=True)
-        except RejectsAll as error:
-            complaint = (error.reason, None)
-        except ExpressionError as error:
-            complaint = (error.reason, error.column)
-        except BpfscopeError as error:
-            complaint = (str(error), None)
+        preview, complaint = await self._made(typed, preview=True)
         if number == self._typed:
             self.preview, self.complaint = preview or self.preview, complaint
             self.paint()
+
+    async def _made(self, typed: str, *, preview: bool) -> tuple[Filter | None, tuple[str, int | None]]:
+        """The filter, or what is wrong with it and where."""
+        spec, interface = self.run.spec_of(self.chosen)
+        try:
+            made = self.sources.filter(typed, spec.hook, interface, optimise=self.run.optimise, preview=preview)
+            return await made, ("", None)
+        except RejectsAll as error:
+            return None, (error.reason, None)
+        except ExpressionError as error:
+            return None, (error.reason, error.column)
+        except BpfscopeError as error:
+            return None, (str(error).partition("\n")[0], None)
 
     def action_edit(self) -> None:
         """Type the expression of the filter under the cursor."""
@@ -152,7 +193,32 @@ class FilterScreen(FilterView):
 
     def action_apply(self) -> None:
         """Attach what is typed, and go to the figures."""
-        typed = self.entry.text.strip()
+        if not self._checking:
+            self._checking = True  # keys wait, since they go to the line or to the figures
+            self.run_worker(self._check(self.entry.text.strip()), group="check")
+
+    @property
+    def ready(self) -> bool:
+        """Whether keys can act; until then they wait."""
+        return super().ready and not self._checking
+
+    async def _check(self, typed: str) -> None:
+        """Attach it if it is right; else stay in the line, and say what is wrong."""
+        self._typed += 1  # what is still made of what was typed before says nothing new
+        if self._timer is not None:
+            self._timer.stop()
+        try:
+            made, complaint = await self._made(typed, preview=False)
+            if made is None:
+                self.complaint = complaint
+                self.paint()
+            else:
+                self._use(typed)
+        finally:
+            self._checking = False
+            self.take_keys()
+
+    def _use(self, typed: str) -> None:
         self.entry.past.add(typed)
         self.run_worker(asyncio.to_thread(past.write, list(self.entry.past.entries)), group="past")
         self.run.change(self.chosen, expression=typed)

@@ -1,8 +1,11 @@
 """The columns of the filter screen's tables: filters, groups, instructions. Pure: knows no widget."""
 
 from collections.abc import Sequence
+from itertools import takewhile
 from operator import attrgetter
 from typing import Final, NamedTuple
+
+from rich.cells import cell_len
 
 from tui import text
 from tui.collectors.filters import ClassicLine, Filter, TranslatedLine
@@ -10,7 +13,7 @@ from tui.screens.filter_rows import TITLES, FilterRow, TalkerRow
 from tui.widgets import order
 from tui.widgets.columns import Column, Sort
 from tui.widgets.history import STEPS
-from tui.widgets.pieces import Cell
+from tui.widgets.pieces import Cell, cut_end, cut_middle
 
 WAYS: Final = {"in": "in", "out": "out", "both": "in and out"}
 
@@ -36,6 +39,38 @@ def _whole(number: int, room: int) -> str:
     return shown if len(shown) <= room else text.rate(number)
 
 
+def with_differences(rows: Sequence[FilterRow]) -> list[FilterRow]:
+    """The rows, with where the expression of each differs from all others."""
+    expressions = {row.figures.filter for row in rows}
+    return [
+        row._replace(
+            differs=max((_same(row.figures.filter, other) for other in expressions - {row.figures.filter}), default=0)
+        )
+        for row in rows
+    ]
+
+
+def _same(one: str, other: str) -> int:
+    """With how many letters both begin."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def differing(expression: str, differs: int, width: int) -> str:
+    """The expression in at most `width` cells, with the word that tells it from others; both ends where none does."""
+    if cell_len(expression) <= width or width < 9:
+        return cut_end(expression, width)
+    if not differs:
+        return cut_middle(expression, width)
+    word = expression.rfind(" ", 0, differs) + 1
+    end = expression.find(" ", differs)
+    end = len(expression) if end < 0 else end
+    if end < width:
+        return cut_end(expression, width)
+    begin = word if end - word < width - 1 else differs - 2  # a word that is too long for that: from the letter on
+    begin = max(0, min(begin, len(expression) - (width - 1)))
+    return cut_end(f"…{expression[begin:]}", width)
+
+
 def _lost(row: FilterRow, _: int) -> Cell:
     lost = row.figures.lost
     return ((text.count(lost), "bad" if lost else "dim"),)
@@ -49,9 +84,8 @@ FILTERS: Final[tuple[Column[FilterRow], ...]] = (
         "filter",
         "FILTER",
         12,
-        lambda row, _: row.figures.filter or (("everything", "dim"),),
+        lambda row, width: differing(row.figures.filter, row.differs, width) or (("everything", "dim"),),
         flexible=True,
-        middle=True,
     ),
     _number("seen", "SEEN", 13, narrow=11),
     _number("matched", "MATCHED", 13, narrow=11),

@@ -55,6 +55,7 @@ class FilterRow(NamedTuple):
     per_second: float  # matched packets
     bits: float  # matched, a second
     history: History
+    differs: int = 0  # from which letter on its expression differs from all others
 
     @property
     def share(self) -> float:
@@ -110,6 +111,11 @@ class Counted:
             self._bits = {key: 8 * max(0, both[1] - then[1]) / seconds for key, (both, then) in pairs.items()}
             self._history.add(sample.time, self._rates)
             self._rated, self._earlier = sample.time, now
+
+    @property
+    def seen(self) -> int:
+        """Packets that any filter has seen since the start."""
+        return sum(one.seen for one in self.sample.filters) if self.sample else 0
 
     @property
     def resettable(self) -> bool:

@@ -57,6 +57,9 @@ class Screen(Protocol):
     def on_run_changed(self) -> None:
         """Other filters run, or it was refused."""
 
+    def on_run_anew(self, what: str) -> None:
+        """What had been counted is gone; what is different now."""
+
     def on_run_arrived(self) -> None:
         """There is a new reading."""
 
@@ -73,10 +76,13 @@ class Run:
         self.filters: tuple[Filter, ...] = ()  # that run
         self.counted = Counted()
         self.tail = PacketTail()
+        self.began: float | None = None  # the first sample's clock less what had elapsed then: the screen's own start
+        self.anew = ""  # what is counted anew by, after something was counted in another way
         self.busy, self.failure = "", ""
         self.leaving = False
         self.running: Filtering | None = None
         self._works: tuple[tuple[Spec, ...], str, bool] = ((), BY[0], True)  # what runs
+        self._counts = (BY[0], True)  # by what it counts, and whether optimised
         self._session: Session[Any] | None = None
         self._opening: Session[Any] | None = None
         self._turn = asyncio.Lock()
@@ -102,6 +108,12 @@ class Run:
         """Why nothing more can be counted."""
         sample = self.counted.sample
         return sample.ended if sample else ""
+
+    @property
+    def elapsed(self) -> float:
+        """Seconds since the first filter was attached."""
+        sample = self.counted.sample
+        return 0.0 if sample is None or self.began is None else sample.time - self.began
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -196,12 +208,28 @@ class Run:
         finally:
             opened, self._opening = self._opening, None
         before, self._session = self._session, opened
+        if self.counted.seen or self.anew:
+            self.anew = self._changed(filters, by)
+            self._screen.on_run_anew(self.anew)
         self.running, self.filters, self.counted = running, filters, Counted()
+        self._counts = (by, self.optimise)
         self.tail.clear()
         self.read()
         if before is not None:
             with suppress(BpfscopeError):
                 await console.close_session(before)
+
+    def _changed(self, filters: tuple[Filter, ...], by: str) -> str:
+        """What is different of these filters, in a word or two."""
+        by_before, optimise = self._counts
+        if by != by_before:
+            return f"by {by}" if by else "not grouped"
+        if len(filters) != len(self.filters):
+            return text.plural(len(filters), "filter")
+        if optimise != self.optimise:
+            return "optimised" if self.optimise else "not optimised"
+        hooks = [new.hook for new, old in zip(filters, self.filters, strict=True) if new.hook != old.hook]
+        return hooks[0] if hooks else "counted"
 
     async def _take_off(self) -> None:
         if self._session is not None:
@@ -219,6 +247,8 @@ class Run:
             async for sample in running.readings(self._screen.interval):
                 if number != self._reading:
                     return
+                if self.began is None:
+                    self.began = sample.time - sample.elapsed
                 self.counted.take(sample)
                 self.tail.take(sample)
                 self._screen.on_run_arrived()

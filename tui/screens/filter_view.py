@@ -23,10 +23,12 @@ from tui.screens.filter_columns import (
     listing_key,
     listing_rows,
     talker_columns,
+    with_differences,
 )
 from tui.screens.filter_rows import PLURALS, FilterRow, TalkerRow, bars, filter_key, label, summed, talker_key, without
 from tui.screens.filter_run import CLASSIC, Run
 from tui.screens.live import LiveScreen
+from tui.screens.modes import SWITCHING
 from tui.widgets.actions import Action
 from tui.widgets.columns import Sort
 from tui.widgets.entry import Entry, Past
@@ -49,6 +51,7 @@ class FilterView(LiveScreen):
     NAME = "Filter"
     HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (SLIM, "-wide"), (VAST, "-vast")]
     ACTIONS = ACTIONS
+    ALWAYS = (*SWITCHING, *LiveScreen.ALWAYS)
     SIGNS = SIGNS
 
     def __init__(self, interfaces: Sequence[Interface]) -> None:
@@ -62,6 +65,7 @@ class FilterView(LiveScreen):
         self._columns: object = None  # what the listing was made for, and the groups
         self._by = "flow"
         self._due = False  # to be painted
+        self.down: tuple[str, ...] = ()  # names of the interfaces that are set down
         self._limits: dict[tuple[str, str, str], int] = {}  # cells that columns can use
 
     # Widgets
@@ -151,7 +155,7 @@ class FilterView(LiveScreen):
         rows = counted.rows()
         self._limit(self.filters, "interface", max((cell_len(row.figures.interface) for row in rows), default=0))
         self._limit(self.filters, "filter", max((cell_len(row.figures.filter) for row in rows), default=0))
-        self.filters.show(rows)
+        self.filters.show(with_differences(rows))
         self._paint_listing()
         self._paint_figures()
         failed = bool(self.run.failure) and counted.sample is None and self.run.running is None
@@ -269,7 +273,7 @@ class FilterView(LiveScreen):
         counted = self.run.counted
         if counted.sample is None:
             return []
-        clock: list[Phrase] = [(text.clock(counted.sample.elapsed), "strong")]
+        clock: list[Phrase] = [(text.clock(self.run.elapsed), "strong")]
         if counted.was_reset:
             clock.insert(0, (f"since reset {text.clock(counted.sample.elapsed - counted.since)}", "dim"))
         return clock
@@ -285,7 +289,7 @@ class FilterView(LiveScreen):
         if self.run.failure:
             phrases.append((self.run.failure if sample or self.run.running else "nothing is attached", "bad"))
         if self.run.ended and sample:
-            phrases.append((f"{self.run.ended} after {text.clock(sample.elapsed)}; the numbers stay", "warn"))
+            phrases.append((f"{self.run.ended} after {text.clock(self.run.elapsed)}; the numbers stay", "warn"))
         if self.entry.typing and (words := self.entry.words):
             phrases.append((("tab ", "key"), (" ".join(words[:8]), "dim")))
         if self.run.busy:
@@ -303,12 +307,17 @@ class FilterView(LiveScreen):
             (("matched ", ""), (f"{one.matched:,}", "strong"), (f" of {one.seen:,}", "")),
             (f"lost {one.lost:,}", "bad" if one.lost else "dim"),
         ]
+        if self.down:
+            said.append((f"{', '.join(self.down)} {'is' if len(self.down) == 1 else 'are'} down", "warn"))
+        if self.run.anew and not self.run.counted.was_reset and self.run.counted.sample:
+            begun = self.run.elapsed - self.run.counted.sample.elapsed
+            said.append((f"{self.run.anew} since {text.clock(begun)}", "accent"))
         if not self.run.ended:
             said.append((f"{text.rate(row.per_second)}/s · {text.rate(row.bits)} bit/s", ""))
         said.append((text.size(one.bytes_matched), ""))
         if one.segments != one.matched:
             said.append((f"{text.plural(one.segments, 'segment')}", "dim"))
-        said += [(note, "warn") for note in notes if not (one.seen and " is down" in note)]
+        said += [(note, "warn") for note in notes if not (" is down" in note and (one.seen or self.down))]
         position = self.run.position(self.chosen)
         if position and not position.startswith("the only"):
             said.append((position, "dim"))
@@ -379,7 +388,8 @@ class FilterView(LiveScreen):
             extended = f"{row.extended.slot}: {row.extended.text}" if row.extended else ""
             detail.show(f"{line.text} — {line.words}" if line else "", extended)
         elif isinstance(row, TalkerRow):
-            detail.show(row.name, f"{row.packets:,} packets · {row.bytes:,} bytes · {100 * row.share:.2f} %")
+            size = f"{text.plural(row.packets, 'packet')} · {text.plural(row.bytes, 'byte')}"
+            detail.show(row.name, f"{size} · {100 * row.share:.2f} %")
         elif isinstance(row, FilterRow):
             one = row.figures
             note = f"{one.interface}, {one.hook} · {one.bytes_seen:,} bytes seen, {one.bytes_matched:,} matched"
@@ -402,6 +412,10 @@ class FilterView(LiveScreen):
 
     def on_run_changed(self) -> None:
         """Other filters run, or it was refused."""
+        raise NotImplementedError
+
+    def on_run_anew(self, what: str) -> None:
+        """What had been counted is gone; what is different now."""
         raise NotImplementedError
 
     def on_run_arrived(self) -> None:

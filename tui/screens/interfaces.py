@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable
 from importlib import import_module
 
+from textual.events import Key
 from textual.widget import Widget
 
 from tui import text
@@ -48,11 +49,24 @@ class InterfacesScreen(TopScreen[InterfacesSample]):
         self.marked: set[int] = set()  # their numbers
         self._traffic = Traffic()
         self._limits: dict[str, int] = {}
+        self._early = False  # enter came before the first reading
 
     def begin(self) -> None:
         """Show them; what enter leads to is loaded meanwhile, so that it opens at once."""
         super().begin()
         self.set_timer(SOON, lambda: import_module("tui.screens.filter"))
+
+    @property
+    def ready(self) -> bool:
+        """Whether keys can act; until then they wait."""
+        return super().ready and not self._early
+
+    def types(self, key: Key) -> bool:
+        """Type a character of the filter; an enter that comes before the first reading waits for it, too."""
+        if key.key == "enter" and not (self._latest or self.failure or self.prompt.typing):
+            self._early = True
+            return True
+        return super().types(key)
 
     def content(self) -> Iterable[Widget]:
         """The table."""
@@ -70,6 +84,20 @@ class InterfacesScreen(TopScreen[InterfacesSample]):
         """Note the totals; marks of what is gone go, too."""
         self._traffic.add(sample)
         self.marked &= {one.ifindex for one in sample.interfaces}
+
+    def show_latest(self) -> None:
+        """Paint the last reading, or that it is paused."""
+        super().show_latest()
+        if self._early:
+            self._early = False
+            self.action_open()
+            self.take_keys()
+
+    def on_top_screen_failed(self, event: TopScreen.Failed) -> None:
+        """Say it; keys that waited for a reading act."""
+        super().on_top_screen_failed(event)
+        self._early = False
+        self.take_keys()
 
     def filtered(self) -> None:
         """Show what the filter leaves."""
@@ -121,7 +149,17 @@ class InterfacesScreen(TopScreen[InterfacesSample]):
     def action_open(self) -> None:
         """Filter packets."""
         if self.chosen:
+            self._go_on()
             self.console.open_packets(self.chosen)
+
+    def action_mode(self, name: str) -> None:
+        """Go to another mode."""
+        self._go_on()
+        super().action_mode(name)
+
+    def _go_on(self) -> None:
+        """Whoever leaves finds what is there when coming back, not what was there when it was paused."""
+        self.paused = False
 
     def action_mark(self) -> None:
         """Mark or unmark, and go on to the next."""

@@ -11,6 +11,7 @@ from tui.collectors.filters import ClassicLine, Filter
 from tui.collectors.samples import PacketRecord
 from tui.collectors.stepping import Step, Stepped, stepped
 from tui.screens.base import CUT, ConsoleScreen
+from tui.screens.modes import SWITCHING
 from tui.widgets.actions import Action
 from tui.widgets.bytes import Bytes
 from tui.widgets.columns import Column, Sort
@@ -51,7 +52,7 @@ class MachineScreen(ConsoleScreen):
     CSS_PATH = "machine.tcss"
     NAME = "Machine"
     HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (SLIM, "-wide")]
-    ALWAYS = tuple(action for action in ConsoleScreen.ALWAYS if action.keys or action.name)
+    ALWAYS = (*SWITCHING, *(action for action in ConsoleScreen.ALWAYS if action.keys or action.name))
     ACTIONS = (
         Action(
             "down,j,right,space,enter", "↓", "step", "step(1)", "One instruction forwards; space, enter, → and j too", 0

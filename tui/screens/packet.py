@@ -12,6 +12,7 @@ from tui.export import pcap
 from tui.screens.base import CURSOR, CUT, ConsoleScreen
 from tui.screens.exporting import written
 from tui.screens.machine import MachineScreen
+from tui.screens.modes import SWITCHING
 from tui.screens.packet_tail import PacketRow, summary
 from tui.widgets.actions import Action
 from tui.widgets.bytes import Bytes
@@ -64,6 +65,7 @@ class PacketScreen(ConsoleScreen):
     CSS_PATH = "packet.tcss"
     NAME = "Packet"
     HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (SLIM, "-wide")]
+    ALWAYS = (*SWITCHING, *ConsoleScreen.ALWAYS)
     ACTIONS = (
         Action("enter,m", "enter", "machine", "machine", "Run the packet through the filter, step by step; m too", 0),
         Action("right,n", "← →", "next", "other(1)", "The next packet, or the one before; n and N too", 1),

@@ -14,6 +14,7 @@ from tui.export import pcap
 from tui.screens.base import CURSOR, CUT, REVERSE, SORT, SORTED, ConsoleScreen, counted, filter_by
 from tui.screens.exporting import written
 from tui.screens.machine import MachineScreen
+from tui.screens.modes import SWITCHING
 from tui.screens.packet import PacketScreen
 from tui.screens.packet_tail import PacketRow, summary, words
 from tui.widgets.actions import Action
@@ -49,6 +50,7 @@ class PacketsScreen(ConsoleScreen):
 
     CSS_PATH = "packets.tcss"
     NAME = "Packets"
+    ALWAYS = (*SWITCHING, *ConsoleScreen.ALWAYS)
     ACTIONS = (
         Action("enter", "enter", "fields", "open", "See the packet's fields and its bytes", 0),
         Action("m", "m", "machine", "machine", "Run the packet through the filter, step by step", 1),

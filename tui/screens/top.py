@@ -123,10 +123,6 @@ class TopScreen(LiveScreen, Generic[Sample]):
         """Say by what."""
         self.show_state()
 
-    def action_mode(self, name: str) -> None:
-        """Go to another mode."""
-        self.console.open_mode(name)
-
     def action_back(self) -> None:
         """Clear the filter; never quit."""
         self.clear_filter()
