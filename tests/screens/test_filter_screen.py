@@ -69,6 +69,10 @@ def _grouped(screen: FilterScreen, sources: FakeSources, by: str) -> bool:
     return sources.filterings[-1].by == by and not screen.run.busy
 
 
+def _attached(screen: FilterScreen, sources: FakeSources, before: int) -> bool:
+    return len(sources.filterings) > before and not screen.run.busy
+
+
 def listing(screen: FilterScreen) -> list[str]:
     table = screen.listing
     return ["".join(segment.text for segment in table.render_line(y)).rstrip() for y in range(table.size.height)]
@@ -375,7 +379,7 @@ async def test_what_is_counted_anew_is_said_so(sources: FakeSources) -> None:
         for key, what in (("b", "by proto"), ("o", "not optimised"), ("o", "optimised")):
             before = len(sources.filterings)
             await pilot.press(key)
-            await until(pilot, lambda before=before: len(sources.filterings) > before and not screen.run.busy)
+            await until(pilot, partial(_attached, screen, sources, before))
             assert f"{what}: counting from here" in [one.message for one in pilot.app._notifications]
             running = sources.filterings[-1]
             running.began = 1_012.0

@@ -1,7 +1,7 @@
 """Packets, their fields and bytes, and the machine: what they show, by keys."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from textual.pilot import Pilot
@@ -19,6 +19,9 @@ from tui.screens.packets import PacketsScreen
 from tui.screens.processes import ProcessesScreen
 from tui.widgets.bytes import Bytes
 from tui.widgets.lines import Line
+
+if TYPE_CHECKING:
+    from textual.screen import Screen
 
 
 async def packets(pilot: Pilot[Any], sources: FakeSources) -> tuple[PacketsScreen, FakeFiltering]:
@@ -158,7 +161,8 @@ async def test_the_digits_lead_to_the_modes_from_everywhere(sources: FakeSources
     async with Bpfscope(sources).run_test(size=WIDE) as pilot:
         _, running = await packets(pilot, sources)
         await pilot.press(*([way] if way else []))
-        await at(pilot, {"": PacketsScreen, "enter": PacketScreen, "m": MachineScreen}[way])
+        kinds: dict[str, type[Screen[Any]]] = {"": PacketsScreen, "enter": PacketScreen, "m": MachineScreen}
+        await at(pilot, kinds[way])
         await pilot.press("1")
         await at(pilot, ConfirmScreen)
         await pilot.press("y")
