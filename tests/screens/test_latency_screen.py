@@ -216,16 +216,16 @@ async def test_what_the_budget_took_off(sources: FakeSources) -> None:
         screen = await latency(pilot, sources)
         timing = sources.timings[-1]
         reason = "the probes took 31 % of the target's time, and the budget is 10 %"
-        cost = Cost(4.0, 10.0, (Suspended(timing.functions[0], reason, 3.0),))
+        cost = Cost(4.0, 10.0, (Suspended(timing.functions[0], reason, 3.0),), 1.5)
         timing.give(LatencySample(1001, 1, timing.functions, (timed(5 * US),) * 3, 0, cost=cost))
         await until(pilot, lambda: screen.sample is not None and screen.suspended)
-        assert "costs 4.0 % of its time (budget 10 %) · 1 taken off (u)" in state(screen)
+        assert "costs 1.5 % of a CPU · 4.0 % of its time (budget 10 %) · 1 taken off (u)" in state(screen)
         assert "u put back" in keys(screen)
         assert f"taken off after 3.0 s: {reason}" in detail(screen)
         assert painted(screen)[1].startswith("▌×")
         await pilot.press("x")
         listed = await at(pilot, SkippedScreen)
-        assert state(listed) == "1 function is not probed"
+        assert state(listed) == "1 function is not probed · taken off by the budget: u puts it back"
         assert f"taken off after 3.0 s: {reason}" in detail(listed)
         await pilot.press("escape")
         await at(pilot, LatencyScreen)

@@ -79,7 +79,7 @@ async def test_a_line_per_depth(sources: FakeSources) -> None:
         assert "main.fibonacciRecursive" in lines[3]
         assert lines[4].strip() == "▏main…sive"
         assert state(screen).startswith(
-            "1,000 calls/s · costs 7.1 % of its time (budget 10 %) · 1,000 calls · 5 stacks"
+            "1,000 calls/s · costs 2.7 % of a CPU · 7.1 % of its time (budget 10 %) · 1,000 calls · 5 stacks"
         )
         assert "f Flame" in context(screen)
         sources.stackings[-1].give(sample(3, stack(700, *MAIN, leaf(RECURSIVE)), *SOME[1:]))

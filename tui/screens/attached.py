@@ -8,7 +8,6 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from itertools import starmap
 from typing import Any, ClassVar, Generic
 
 from textual.message import Message
@@ -28,9 +27,9 @@ from tui.screens.exporting import written
 from tui.screens.live import LiveScreen
 from tui.screens.session import Attaching, Session
 from tui.screens.skipped import SkippedScreen
-from tui.screens.spending import explained, spending
+from tui.screens.spending import explained, spending, taken_off
 from tui.screens.target import Key, function_key, sentence
-from tui.screens.views import BPFTRACE, SWITCHING, UNDO, Views
+from tui.screens.views import BPFTRACE, SWITCHING, UNDO, Views, title_of
 from tui.widgets.actions import Action
 from tui.widgets.lines import Phrase
 
@@ -314,14 +313,21 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
             phrases.append((f"{short} after {text.clock(sample.elapsed)}{tail}", "warn"))
         if sample.lost:
             phrases.append((f"lost {sample.lost:,}", "bad"))
-        figures, first = self.figures(), 2 if self.narrow and not sample.cost.suspended else 1
-        phrases += [*figures[:first], *self._spending(sample.cost), *figures[first:]]
+        figures = self.figures()
+        phrases += [*figures[:1], *self._spending(sample.cost), *figures[1:]]
         if self.skipped:
             phrases.append((f"{len(self.skipped):,} skipped (x)", "warn"))
-        return phrases
+        return [*phrases, *self._elsewhere()]
 
     def _spending(self, cost: Cost) -> list[Phrase]:
-        return [] if self.ended else spending(cost, short=self.narrow)
+        taken = taken_off(len(cost.suspended), ended=bool(self.ended))
+        return taken if self.ended else [*spending(cost, short=self.narrow), *taken]
+
+    def _elsewhere(self) -> list[Phrase]:
+        """What the budget took off in other views."""
+        off = [one for one in self.views.taken_off() if title_of(self.VIEW) not in one.views]
+        views = ", ".join(dict.fromkeys(view for one in off for view in one.views))
+        return [(f"{len(off):,} taken off in {views} (x)", "warn")] if off else []
 
     def _state_right(self) -> list[Phrase]:
         if self.failure or self.busy or self.sample is None:
@@ -342,8 +348,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         if name in ("pause", "faster", "slower", "reset"):
             return not self.ended
         if name == "undo":
-            every = [view.sample for view in self.views.screens.values() if view.sample]
-            return not self.ended and any(sample.cost.suspended for sample in every)
+            return not self.ended and bool(self.views.taken_off())
         return True
 
     def actions(self) -> list[Action]:
@@ -352,7 +357,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
             "back": "clear" if self.prompt.is_open else "back" if self.failure or self.ended else "detach",
             "pause": "go on" if self.paused else "pause",
         }
-        listed = self.skipped or self.suspended
+        listed = self.views.off()
         some = [action for action in super().actions() if listed or action.name != "skipped"]
         return [action._replace(label=labels.get(action.name, action.label)) for action in some]
 
@@ -396,11 +401,10 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         self.app.push_screen(BpftraceScreen(f"{self.target.title} ▸ {self.NAME.lower()}", found))
 
     def action_skipped(self) -> None:
-        """List what could not be probed, and what the budget took off."""
-        if self.skipped or self.suspended:
-            self.app.push_screen(
-                SkippedScreen(self.target, self.skipped, tuple(starmap(Skipped, self.suspended.items())))
-            )
+        """List what could not be probed, and what the budget took off, in any view."""
+        if off := self.views.off():
+            several = len(self.views.screens) > 1
+            self.app.push_screen(SkippedScreen(self.target, off, several=several, ended=bool(self.ended)))
         else:
             self.say("nothing was skipped: all of these functions are probed")
 
