@@ -199,7 +199,9 @@ async def test_no_call_yet_and_the_end(sources: FakeSources) -> None:
         assert "no call yet" in "".join(painted(screen))
         await pilot.press("p", "up", "end", "s", "s")
         await seen(pilot, sources, 4, *some(9, 3), ended="was killed by SIGKILL")
-        assert state(screen).startswith("fibonacci 2696 was killed by SIGKILL after 00:04; the numbers stay · 9 events")
+        assert state(screen).startswith(
+            "fibonacci 2696 was killed by SIGKILL; measured for 00:04; the numbers stay · 9 events"
+        )
         assert under(screen).number == 8
         await pilot.press("up", "p")
         assert under(screen).number == 8

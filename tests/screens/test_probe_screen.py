@@ -25,7 +25,8 @@ from tests.screens.steps import (
 from tui.app import Bpfscope
 from tui.collectors.samples import Cost, CountsSample, LatencySample, Suspended
 from tui.elf.names import Skipped
-from tui.screens.attached import STOPPING
+from tui.screens.arguments import ArgumentsScreen
+from tui.screens.attached import NEVER, STOPPING
 from tui.screens.bpftrace import BpftraceScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.functions import FunctionsScreen
@@ -185,7 +186,7 @@ async def test_functions_are_added_to_the_running_probe(sources: FakeSources) ->
         await ticks(pilot, screen, probing, {"main.main": 5})
         assert "main.main" in names(screen.table().rows)
         assert probing.closed == 0
-        await pilot.press("escape")
+        await pilot.press("escape", "enter")
         assert await at(pilot, FunctionsScreen) is chooser
         assert probing.closed == 1
         assert not screen.is_attached
@@ -266,7 +267,7 @@ async def test_esc_detaches_and_returns_to_the_same_row(sources: FakeSources) ->
 async def test_esc_asks_once_there_is_something_to_lose(sources: FakeSources) -> None:
     async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
         screen, probing = await probe(pilot, sources)
-        await ticks(pilot, screen, probing, FIRST, THEN, step=4)
+        await ticks(pilot, screen, probing, FIRST, THEN)
         for no in ("escape", "n", "ctrl+c"):
             await pilot.press("escape")
             question = await at(pilot, ConfirmScreen)
@@ -322,7 +323,7 @@ async def test_the_end_of_the_target(sources: FakeSources) -> None:
         screen, probing = await probe(pilot, sources)
         await ticks(pilot, screen, probing, FIRST)
         probing.tick(83, THEN, ended="exited 0")
-        await until(pilot, lambda: "fibonacci 2696 exited 0 after 01:23; the numbers stay" in state(screen))
+        await until(pilot, lambda: "fibonacci 2696 exited 0; measured for 01:23; the numbers stay" in state(screen))
         assert "300 calls" in state(screen)
         await pilot.press("p", "plus", "d", "a", "r", "space")
         assert pilot.app.screen is screen
@@ -555,3 +556,32 @@ async def test_what_is_off_in_another_view_is_listed_in_every_view(sources: Fake
         await pilot.press("l")
         await until(pilot, lambda: "1 taken off (x)" in state(timing_screen))
         assert not timing_screen.can("undo")
+
+
+async def test_a_view_that_is_opened_when_the_target_has_ended_says_so(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
+        screen, probing = await probe(pilot, sources)
+        probing.tick(1, FIRST, ended="exited 0")
+        await until(pilot, lambda: screen.ended)
+        await pilot.press("g")
+        never = await at(pilot, ArgumentsScreen)
+        assert state(never) == "fibonacci 2696 exited 0"
+        assert NEVER in str(never.query_one("#failure", Static).content)
+        assert not sources.valuations
+        assert not never.can("next_function")
+        await pilot.press("t", "right_square_bracket", "c")
+        assert await at(pilot, ProbeScreen) is screen
+        await pilot.press("g")
+        assert await at(pilot, ArgumentsScreen) is never
+        await pilot.press("escape")
+        await at(pilot, FunctionsScreen)
+        assert probing.closed == 1
+
+
+async def test_nothing_is_asked_where_no_call_was_seen(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
+        screen, probing = await probe(pilot, sources)
+        await ticks(pilot, screen, probing, {}, step=9)
+        await pilot.press("escape")
+        await at(pilot, FunctionsScreen)
+        assert probing.closed == 1

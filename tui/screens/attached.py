@@ -35,8 +35,8 @@ from tui.widgets.lines import Phrase
 
 NARROW = 100  # cells
 STOPPING = "stopping: what is attached already is detached again …"
-ASKING = 3.0  # seconds that were measured, from which on leaving asks
 LOSING = "All that was measured is lost then; e exports what a view shows."
+NEVER = "Nothing was attached here before the target ended, and there is nothing left to attach to"
 LEAVE = "esc leads back to the functions, and once more to the processes"
 
 
@@ -139,8 +139,17 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
     @property
     def holds(self) -> bool:
         """Whether something is attached, or about to be, that nobody detaches yet."""
-        closing = self.session is not None and self.session.closing
-        return not (self.ended or self.failure or closing)
+        return not (self.ended or self.failure or self.closing)
+
+    @property
+    def closing(self) -> bool:
+        """Whether it is being detached."""
+        return self.session is not None and self.session.closing
+
+    @property
+    def calls_seen(self) -> int:
+        """How many calls were seen, which leaving loses."""
+        raise NotImplementedError
 
     @property
     def holding(self) -> tuple[int, str]:
@@ -164,14 +173,17 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
 
     @property
     def outdated(self) -> bool:
-        """Whether it was opened before other functions were added to the probe."""
-        return not set(map(function_key, self.views.functions)) <= set(map(function_key, self.asked))
+        """Whether it was opened before other functions were added to the probe; what has ended stays as it is."""
+        return not self.ended and not set(map(function_key, self.views.functions)) <= set(map(function_key, self.asked))
 
     def begin(self) -> None:
-        """Attach."""
+        """Attach; of a target that has ended, say that instead."""
+        self.focus_content()
+        if over := self.views.over():
+            self._give_up(f"{over}: there is nothing left to attach to", over)
+            return
         self.work(self.attaching_now())
         self.session = self.console.open_session(self.attach())
-        self.focus_content()
         self.show_state()
         self.run_worker(self._open(self.session))
 
@@ -195,11 +207,18 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
     def on_attached_screen_refused(self, event: Refused) -> None:
         """Say why."""
         if event.fatal:
-            self.failure, self.gone = event.reason, event.gone
-            self.query_one("#failure", Static).update(LEAVE if event.gone else event.reason)
-            self.add_class("-failed")
-        else:
-            self.say(event.gone or event.reason, bad=True)
+            self._give_up(event.reason, event.gone)
+            return
+        self.say(event.gone or event.reason, bad=True)
+        self.done()
+
+    def _give_up(self, reason: str, gone: str) -> None:
+        """Say why nothing is attached."""
+        self.failure, self.gone = reason, gone
+        self.query_one("#failure", Static).update(
+            f"{NEVER}. {LEAVE}" if self.views.over() else LEAVE if gone else reason
+        )
+        self.add_class("-failed")
         self.done()
 
     def attaching_now(self) -> str:
@@ -232,7 +251,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
     def done(self) -> None:
         """Take orders again, unless the probe is on its way out."""
         self.attaching = 0
-        if self.session is None or not self.session.closing:
+        if not self.closing:
             self.work("")
 
     def start(self) -> None:
@@ -310,7 +329,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         if self.ended:
             short = self.ended if self.prompt.is_open else f"{self.target.title} {self.ended}"
             tail = "" if self.prompt.is_open else "; the numbers stay"
-            phrases.append((f"{short} after {text.clock(sample.elapsed)}{tail}", "warn"))
+            phrases.append((f"{short}; measured for {text.clock(sample.elapsed)}{tail}", "warn"))
         if sample.lost:
             phrases.append((f"lost {sample.lost:,}", "bad"))
         figures = self.figures()
@@ -365,9 +384,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
 
     def action_view(self, name: str) -> None:
         """Look at these functions in another way; what is measured goes on."""
-        if self.ended and name not in self.views.screens:
-            self.say(f"{self.target.title} {self.ended}: there is nothing left to attach to", bad=True)
-        elif name != self.VIEW:
+        if name != self.VIEW:
             self.views.chosen = self.under() or self.views.chosen
             self.console.open_view(name, self.views)
 
@@ -410,11 +427,10 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
 
     def action_back(self) -> None:
         """Clear the filter; then detach and go back, after a question where numbers would be lost."""
-        if self.clear_filter() or not self.session or self.session.closing:
+        if self.clear_filter() or self.closing:
             return
         views = self.views.screens.values()
-        measured = max((view.sample.elapsed for view in views if view.sample), default=0.0)
-        if self.holds and not self.attaching and measured > ASKING:
+        if self.holds and not self.attaching and any(view.calls_seen for view in views):
             most = max(view.count for view in views if view.holds)
             question = ConfirmScreen(f"Detach {text.plural(most, 'function')} and go back?", LOSING)
             self.app.push_screen(question, lambda yes: self._go_back() if yes else None)
@@ -422,7 +438,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
             self._go_back()
 
     def _go_back(self) -> None:
-        if self.session is None or self.session.closing:
+        if self.closing:
             return
         if self.holds:
             detaching = f"detaching {text.plural(self.count, 'function')} …"

@@ -77,6 +77,10 @@ class Views:
         gone = set(map(function_key, functions))
         self.functions = tuple(function for function in self.functions if function_key(function) not in gone)
 
+    def over(self) -> str:
+        """That the target has ended, in a sentence, once a view has seen it."""
+        return next((screen.over for screen in self.screens.values() if screen.ended), "")
+
     def off(self) -> tuple[Off, ...]:
         """What the budget took off in any view, and then what could not be probed in any, each with these views."""
         opened = [(view.title, self.screens[view.name]) for view in VIEWS if view.name in self.screens]
