@@ -17,6 +17,7 @@ from tui.collectors.samples import Attached, Event, EventsSample, Read, ValuesRo
 from tui.collectors.target import Target
 from tui.commands import args, trace
 from tui.commands.reading import Words
+from tui.elf import languages
 from tui.elf.names import Function, Skipped
 from tui.elf.values import Fetch, Kind, Signature, Value
 
@@ -256,7 +257,7 @@ def test_trace_as_text(
 def test_trace_in_go_has_the_goroutine(
     program: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(trace.languages, "of_file", lambda _: "go")
+    monkeypatch.setattr(languages, "of_file", lambda _: "go")
     assert cli.main(["trace", program, "run"]) == 0
     head, first, _ = capsys.readouterr().out.splitlines()
     assert head.split() == ["BEGAN", "THREAD", "GOROUTINE", "TOOK", "CALL"]

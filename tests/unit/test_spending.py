@@ -23,5 +23,5 @@ SAID = [
 
 @pytest.mark.parametrize(("cost", "long", "short"), SAID)
 def test_the_share_of_a_cpu_is_always_said(cost: Cost, long: str, short: str) -> None:
-    assert [said for said, _ in spending(cost, short=False)] == [long]
+    assert " · ".join(str(said) for said, _ in spending(cost, short=False)) == long
     assert [said for said, _ in spending(cost, short=True)] == [short]

@@ -16,7 +16,7 @@ def spending(cost: Cost, *, short: bool) -> list[Phrase]:
     of_cpu = f"costs {_digits(cost.cpu_percent)} % of a CPU"
     if short:
         return [(f"{of_cpu} ({_acting(cost)})" if _acts(cost) else of_cpu, role)]
-    return [(f"{of_cpu} · {_digits(cost.percent)} % of its time ({_budget(cost)})", role)]
+    return [(of_cpu, role), (f"{_digits(cost.percent)} % of its time ({_budget(cost)})", role)]
 
 
 def _digits(percent: float) -> str:
