@@ -30,7 +30,7 @@ from tui.elf.names import Function, Module, Skipped
 from tui.errors import BpfscopeError
 
 MIB = 1024 * 1024
-COST = Cost(7.1, 10.0)
+COST = Cost(7.1, 10.0, (), 2.7)
 HOSTILE = ("[/]", "[@click=app.quit]x", "[bold]loud[/bold]", "␛[31mred", "日本語の関数", "e\u0301galite\u0301")
 
 

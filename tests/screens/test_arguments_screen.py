@@ -110,7 +110,9 @@ async def test_figures(sources: FakeSources) -> None:
         assert "4 values · 153 calls · 2 unmatched" in state(screen)
         assert context(screen).startswith("fibonacci 2696 ▸ main.fibonacciCache (1 of 3) · c Calls")
         await given(pilot, sources, sample(9, NAMES, *SOME, ended="exited 1"))
-        assert state(screen).startswith("fibonacci 2696 exited 1 after 00:09; the numbers stay · 3 values · 100 calls")
+        assert state(screen).startswith(
+            "fibonacci 2696 exited 1; measured for 00:09; the numbers stay · 3 values · 100 calls"
+        )
         assert "results" not in keys(screen)
         assert "[ ]" not in keys(screen)
 
@@ -152,7 +154,7 @@ async def test_results_are_another_session(sources: FakeSources) -> None:
         assert strip(screen) == "n  ◂ path ▸  force  return  together"
         assert "7 calls · with results" in state(screen)
         assert "t arguments alone" in keys(screen)
-        await pilot.press("escape")
+        await pilot.press("escape", "enter")
         await at(pilot, FunctionsScreen)
         assert [one.closed for one in sources.valuations] == [1, 1]
 

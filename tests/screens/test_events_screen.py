@@ -56,11 +56,16 @@ async def test_the_tail_follows(sources: FakeSources) -> None:
             "µs",
         ]
         assert lines[2].split()[1:] == ["00:00.500", "2697", "fibonacci", "main.fibonacciLoop()", "–"]
-        assert state(screen) == "2.0 events/s · costs 7.1 % of its time (budget 10 %) · 2 events · live ● · every 1 s"
+        assert (
+            state(screen)
+            == "2.0 events/s · costs 2.7 % of a CPU · 7.1 % of its time (budget 10 %) · 2 events · live ● · every 1 s"
+        )
         await seen(pilot, sources, 2, *some(50, 1), seen=52)
         assert under(screen).event == some(50, 1)[-1]
         assert "(n=49) = 2401" in painted(screen)[-1]
-        assert state(screen).startswith("50 events/s · costs 7.1 % of its time (budget 10 %) · 52 events")
+        assert state(screen).startswith(
+            "50 events/s · costs 2.7 % of a CPU · 7.1 % of its time (budget 10 %) · 52 events"
+        )
         assert detail(screen) == (
             "main.fibonacciRecursive(n=49) = 2401  began 00:01.048997 · took 3,100 ns · "
             "fibonacci, thread 2697 of process 2696 · fibonacci"
@@ -75,7 +80,7 @@ async def test_the_tail_follows_from_the_first_painting_on(sources: FakeSources)
         assert "(n=445) = 198025" in painted(screen)[-1]
         assert "g …" in painted(screen)[-1]
         assert "101bd" in painted(screen)[-1]
-        assert state(screen).startswith("884 events/s · 446 events")
+        assert state(screen).startswith("884 events/s · costs 2.7 % of a CPU · 446 events")
 
 
 async def test_going_up_freezes(sources: FakeSources) -> None:
@@ -194,7 +199,9 @@ async def test_no_call_yet_and_the_end(sources: FakeSources) -> None:
         assert "no call yet" in "".join(painted(screen))
         await pilot.press("p", "up", "end", "s", "s")
         await seen(pilot, sources, 4, *some(9, 3), ended="was killed by SIGKILL")
-        assert state(screen).startswith("fibonacci 2696 was killed by SIGKILL after 00:04; the numbers stay · 9 events")
+        assert state(screen).startswith(
+            "fibonacci 2696 was killed by SIGKILL; measured for 00:04; the numbers stay · 9 events"
+        )
         assert under(screen).number == 8
         await pilot.press("up", "p")
         assert under(screen).number == 8

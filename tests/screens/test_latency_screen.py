@@ -54,7 +54,7 @@ async def test_figures(sources: FakeSources) -> None:
         assert "10 calls/s" in state(screen)
         timing.tick(3, timed(*[10 * US] * 60), slow, lost=7, ended="exited 0")
         await until(pilot, lambda: screen.ended)
-        assert state(screen).startswith("fibonacci 2696 exited 0 after 00:03; the numbers stay · lost 7")
+        assert state(screen).startswith("fibonacci 2696 exited 0; measured for 00:03; the numbers stay · lost 7")
         assert screen.console._attached() == ""
         await pilot.press("escape")
         below = await at(pilot, FunctionsScreen)
@@ -103,7 +103,7 @@ async def test_beside_a_running_count(sources: FakeSources) -> None:
         await until(pilot, lambda: screen.calls.total == 5)
         await pilot.press("l")
         assert await at(pilot, LatencyScreen) is above
-        await pilot.press("escape")
+        await pilot.press("escape", "enter")
         await at(pilot, FunctionsScreen)
         assert sources.timings[-1].closed == probing.closed == 1
         await pilot.press("l")
@@ -206,7 +206,7 @@ async def test_groups_in_turn(sources: FakeSources) -> None:
         assert context(screen).startswith("fibonacci 2696 ▸ 3 functions")  # of which one was called, in two groups
         await pilot.resize_terminal(80, 24)
         assert [line for line in painted(screen)[1:3] if f"{function.name}  811" in line]
-        await pilot.press("escape")
+        await pilot.press("escape", "enter")
         await at(pilot, FunctionsScreen)
         assert second.closed == 1
 
@@ -216,16 +216,16 @@ async def test_what_the_budget_took_off(sources: FakeSources) -> None:
         screen = await latency(pilot, sources)
         timing = sources.timings[-1]
         reason = "the probes took 31 % of the target's time, and the budget is 10 %"
-        cost = Cost(4.0, 10.0, (Suspended(timing.functions[0], reason, 3.0),))
+        cost = Cost(4.0, 10.0, (Suspended(timing.functions[0], reason, 3.0),), 1.5)
         timing.give(LatencySample(1001, 1, timing.functions, (timed(5 * US),) * 3, 0, cost=cost))
         await until(pilot, lambda: screen.sample is not None and screen.suspended)
-        assert "costs 4.0 % of its time (budget 10 %) · 1 taken off (u)" in state(screen)
+        assert "costs 1.5 % of a CPU · 4.0 % of its time (budget 10 %) · 1 taken off (u)" in state(screen)
         assert "u put back" in keys(screen)
         assert f"taken off after 3.0 s: {reason}" in detail(screen)
         assert painted(screen)[1].startswith("▌×")
         await pilot.press("x")
         listed = await at(pilot, SkippedScreen)
-        assert state(listed) == "1 function is not probed"
+        assert state(listed) == "1 function is not probed · taken off by the budget: u puts it back"
         assert f"taken off after 3.0 s: {reason}" in detail(listed)
         await pilot.press("escape")
         await at(pilot, LatencyScreen)

@@ -242,7 +242,10 @@ def test_skipped(picture: Compare, sources: FakeSources, size: tuple[int, int]) 
 
     async def steps(pilot: Pilot[Any]) -> None:
         screen, probing = await probe(pilot, sources)
-        screen.skipped = tuple(Skipped(spin._replace(name=name), reasons[len(name) % 2]) for name in HOSTILE)
+        screen.skipped = tuple(
+            Skipped(spin._replace(name=name, address=spin.address + at), reasons[len(name) % 2])
+            for at, name in enumerate(HOSTILE)
+        )
         await ticks(pilot, screen, probing, {})
         await pilot.press("x")
         await at(pilot, SkippedScreen)
@@ -322,7 +325,7 @@ def test_latency_by_thread(picture: Compare, sources: FakeSources, size: tuple[i
         ]
         functions, groups = zip(*rows, strict=True)
         times = tuple(timed(*[(turn + 1) * 9_000] * 50, turn * 2_000_000) for turn in range(len(rows)))
-        sources.timings[-1].give(LatencySample(1002, 1, functions, times, 0, "", Cost(7.1, 10.0), groups))
+        sources.timings[-1].give(LatencySample(1002, 1, functions, times, 0, "", Cost(7.1, 10.0, (), 2.7), groups))
         await until(pilot, lambda: len(screen.table().rows) == len(rows))
 
     check(picture, sources, size, steps)

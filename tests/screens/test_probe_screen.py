@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from textual.widgets import Static
 
-from tests.screens.fakes import CACHE, HOSTILE, LOOP, MODULES, RECURSIVE, FakeSources, function
+from tests.screens.fakes import CACHE, HOSTILE, LOOP, MODULES, RECURSIVE, FakeSources, function, timed
 from tests.screens.steps import (
     at,
     context,
@@ -23,9 +23,10 @@ from tests.screens.steps import (
     until,
 )
 from tui.app import Bpfscope
-from tui.collectors.samples import Cost, CountsSample, Suspended
+from tui.collectors.samples import Cost, CountsSample, LatencySample, Suspended
 from tui.elf.names import Skipped
-from tui.screens.attached import STOPPING
+from tui.screens.arguments import ArgumentsScreen
+from tui.screens.attached import NEVER, STOPPING
 from tui.screens.bpftrace import BpftraceScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.functions import FunctionsScreen
@@ -46,7 +47,10 @@ async def test_counts_rates_and_shares(sources: FakeSources) -> None:
         assert cells[0][1:4] == ["main.fibonacciLoop", "240", "150"]
         assert cells[1][:3] == ["main.fibonacciCache", "60", "50"]
         assert "80.0 %" in painted(screen)[1]
-        assert state(screen) == "200 calls/s · costs 7.1 % of its time (budget 10 %) · 300 calls · live ● · every 1 s"
+        assert (
+            state(screen)
+            == "200 calls/s · costs 2.7 % of a CPU · 7.1 % of its time (budget 10 %) · 300 calls · live ● · every 1 s"
+        )
         assert context(screen) == (
             "fibonacci 2696 ▸ 3 functions · c Calls  l Latency  f Flame  g Arguments  v Events · 00:01"
         )
@@ -182,7 +186,7 @@ async def test_functions_are_added_to_the_running_probe(sources: FakeSources) ->
         await ticks(pilot, screen, probing, {"main.main": 5})
         assert "main.main" in names(screen.table().rows)
         assert probing.closed == 0
-        await pilot.press("escape")
+        await pilot.press("escape", "enter")
         assert await at(pilot, FunctionsScreen) is chooser
         assert probing.closed == 1
         assert not screen.is_attached
@@ -263,7 +267,7 @@ async def test_esc_detaches_and_returns_to_the_same_row(sources: FakeSources) ->
 async def test_esc_asks_once_there_is_something_to_lose(sources: FakeSources) -> None:
     async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
         screen, probing = await probe(pilot, sources)
-        await ticks(pilot, screen, probing, FIRST, THEN, step=4)
+        await ticks(pilot, screen, probing, FIRST, THEN)
         for no in ("escape", "n", "ctrl+c"):
             await pilot.press("escape")
             question = await at(pilot, ConfirmScreen)
@@ -319,7 +323,7 @@ async def test_the_end_of_the_target(sources: FakeSources) -> None:
         screen, probing = await probe(pilot, sources)
         await ticks(pilot, screen, probing, FIRST)
         probing.tick(83, THEN, ended="exited 0")
-        await until(pilot, lambda: "fibonacci 2696 exited 0 after 01:23; the numbers stay" in state(screen))
+        await until(pilot, lambda: "fibonacci 2696 exited 0; measured for 01:23; the numbers stay" in state(screen))
         assert "300 calls" in state(screen)
         await pilot.press("p", "plus", "d", "a", "r", "space")
         assert pilot.app.screen is screen
@@ -520,3 +524,64 @@ async def test_a_reading_that_contradicts_itself_is_survived(sources: FakeSource
         probing._queue.put_nowait(CountsSample(1005, 5, probing.functions, (), 0, "exited 0"))
         await until(pilot, lambda: "exited 0" in state(screen))
         assert "100 calls" in state(screen)
+
+
+async def test_what_is_off_in_another_view_is_listed_in_every_view(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
+        screen, probing = await probe(pilot, sources)
+        await ticks(pilot, screen, probing, FIRST)
+        assert "x skipped" not in keys(screen)
+        await pilot.press("l")
+        timing_screen = await at(pilot, LatencyScreen)
+        await until(pilot, lambda: sources.timings and not timing_screen.busy)
+        timing = sources.timings[-1]
+        reason = "the probes took 61 % of the target's time, and the budget is 10 %"
+        cost = Cost(4.0, 10.0, (Suspended(LOOP, reason, 11.0),), 3.0)
+        timing.give(LatencySample(1002, 2, timing.functions, (timed(),) * 3, 0, cost=cost))
+        await until(pilot, lambda: "1 taken off (u)" in state(timing_screen))
+        await pilot.press("c")
+        await at(pilot, ProbeScreen)
+        await ticks(pilot, screen, probing, THEN)
+        assert "1 taken off in Latency (x)" in state(screen)
+        assert "x skipped" in keys(screen)
+        await pilot.press("x")
+        listed = await at(pilot, SkippedScreen)
+        assert state(listed) == "1 function is not probed · taken off by the budget: u puts it back"
+        assert "main.fibonacciLoop Latency taken off after 11.0 s" in " ".join(painted(listed)[1].split())
+        await pilot.press("escape")
+        probing.tick(9, {}, ended="exited 0")
+        await until(pilot, lambda: screen.ended)
+        assert "1 taken off in Latency (x)" in state(screen)
+        timing.give(LatencySample(1009, 9, timing.functions, (timed(),) * 3, 0, "exited 0", cost))
+        await pilot.press("l")
+        await until(pilot, lambda: "1 taken off (x)" in state(timing_screen))
+        assert not timing_screen.can("undo")
+
+
+async def test_a_view_that_is_opened_when_the_target_has_ended_says_so(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
+        screen, probing = await probe(pilot, sources)
+        probing.tick(1, FIRST, ended="exited 0")
+        await until(pilot, lambda: screen.ended)
+        await pilot.press("g")
+        never = await at(pilot, ArgumentsScreen)
+        assert state(never) == "fibonacci 2696 exited 0"
+        assert NEVER in str(never.query_one("#failure", Static).content)
+        assert not sources.valuations
+        assert not never.can("next_function")
+        await pilot.press("t", "right_square_bracket", "c")
+        assert await at(pilot, ProbeScreen) is screen
+        await pilot.press("g")
+        assert await at(pilot, ArgumentsScreen) is never
+        await pilot.press("escape")
+        await at(pilot, FunctionsScreen)
+        assert probing.closed == 1
+
+
+async def test_nothing_is_asked_where_no_call_was_seen(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
+        screen, probing = await probe(pilot, sources)
+        await ticks(pilot, screen, probing, {}, step=9)
+        await pilot.press("escape")
+        await at(pilot, FunctionsScreen)
+        assert probing.closed == 1

@@ -79,7 +79,7 @@ async def test_a_line_per_depth(sources: FakeSources) -> None:
         assert "main.fibonacciRecursive" in lines[3]
         assert lines[4].strip() == "▏main…sive"
         assert state(screen).startswith(
-            "1,000 calls/s · costs 7.1 % of its time (budget 10 %) · 1,000 calls · 5 stacks"
+            "1,000 calls/s · costs 2.7 % of a CPU · 7.1 % of its time (budget 10 %) · 1,000 calls · 5 stacks"
         )
         assert "f Flame" in context(screen)
         sources.stackings[-1].give(sample(3, stack(700, *MAIN, leaf(RECURSIVE)), *SOME[1:]))
@@ -137,7 +137,7 @@ async def test_zooming_in_and_out(sources: FakeSources) -> None:
         await pilot.press("escape")
         assert screen.flame.zoom == ()
         assert "esc detach" in keys(screen)
-        await pilot.press("escape")
+        await pilot.press("escape", "enter")
         await at(pilot, FunctionsScreen)
         assert sources.stackings[-1].closed == 1
 
@@ -204,7 +204,9 @@ async def test_no_call_yet_and_the_end(sources: FakeSources) -> None:
         assert not screen.prompt.is_open
         sources.stackings[-1].give(sample(9, *SOME, lost=3, ended="exited 0"))
         await until(pilot, lambda: screen.ended and len(screen.flame.plain[0].split()) > 1)
-        assert state(screen).startswith("fibonacci 2696 exited 0 after 00:09; the numbers stay · lost 3 · 1,003 calls")
+        assert state(screen).startswith(
+            "fibonacci 2696 exited 0; measured for 00:09; the numbers stay · lost 3 · 1,003 calls"
+        )
         await pilot.press("down", "enter", "escape", "escape")
         below = await at(pilot, FunctionsScreen)
         assert "exited 0" in below.over

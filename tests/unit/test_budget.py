@@ -101,6 +101,26 @@ def test_what_hardly_costs_anything_stays(world: World) -> None:
     assert guard.cost.percent == pytest.approx(60, abs=1)
 
 
+@pytest.mark.parametrize("functions", [4, 40])
+def test_a_target_that_hardly_runs_loses_none_where_more_is_predicted_than_it_ran(world: World, functions: int) -> None:
+    world.shares, world.speed = {function(number): 1.8 / functions for number in range(functions)}, 0.0098
+    guard = Guard(world, 1, 10.0)
+    world.run(guard, 60)
+    assert not world.off
+    assert guard.cost.percent == 100.0
+    assert guard.cost.tolerated
+    assert guard.cost.acts_in is None
+
+
+def test_it_is_known_when_something_will_be_done(world: World) -> None:
+    world.shares = {function(1): 0.6}
+    guard = Guard(world, 1, 10.0)
+    world.run(guard, 3)
+    assert guard.cost.acts_in == pytest.approx(7, abs=0.6)
+    guard.undo()
+    assert guard.cost.acts_in is None
+
+
 def test_of_many_what_hardly_costs_anything_stays_too(world: World) -> None:
     world.shares, world.speed = {function(number): 0.0188 for number in range(40)}, 0.012  # 75 % of a hundredth
     guard = Guard(world, 1, 10.0)

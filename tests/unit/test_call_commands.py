@@ -17,6 +17,7 @@ from tui.collectors.samples import Attached, Event, EventsSample, Read, ValuesRo
 from tui.collectors.target import Target
 from tui.commands import args, trace
 from tui.commands.reading import Words
+from tui.elf import languages
 from tui.elf.names import Function, Skipped
 from tui.elf.values import Fetch, Kind, Signature, Value
 
@@ -179,6 +180,8 @@ def test_args_of_one_number_has_a_histogram_and_not_too_many_rows(
         (["args", "run", "--where", ""], 2, "expected a comparison"),
         (["trace", "run", "--where", " "], 2, "expected a comparison"),
         (["args", "run", "--where", "m > 1"], 2, "no value is called m; there are n, name, return"),
+        (["trace", "run", "--where", "m > 1"], 2, "no value is called m; there are n, name, return"),
+        (["args", "run", "--arg", "m"], 2, "there is no m"),
         (["args", "run", "--slower-than", "5"], 2, "is not a duration such as 5ms"),
         (["args"], 2, "usage:"),
         (["trace"], 2, "usage:"),
@@ -196,6 +199,7 @@ def test_what_is_refused(
     out, err = capsys.readouterr()
     assert out == ""
     assert said in err
+    assert "in the kernel" not in err or "--chrome" in words
 
 
 def test_many_values_are_cut_and_their_bars_are_shares() -> None:
@@ -233,7 +237,9 @@ def test_trace_as_text(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: terminal)
     assert cli.main(["trace", program, "run"]) == 0
     out, narration = capsys.readouterr()
-    first, second = out.splitlines()
+    head, first, second = out.splitlines()
+    assert head.split() == ["BEGAN", "THREAD", "TOOK", "CALL"]
+    assert head.index("CALL") == first.index("run(")
     assert first.split(None, 1)[1] == '    812   12 µs  run(n=3, name="GET") = 0xff'.strip()
     cut = "a text that is …" if terminal else LONG
     assert second.endswith(f'    812       –  run(n=?, name="{cut}")')
@@ -246,3 +252,14 @@ def test_trace_as_text(
         "the target exited 0",
         "2 of 9 calls in 2.0 s, 3 dropped: the buffer was full, 2 unmatched, 1 lost",
     ]
+
+
+def test_trace_in_go_has_the_goroutine(
+    program: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(languages, "of_file", lambda _: "go")
+    assert cli.main(["trace", program, "run"]) == 0
+    head, first, _ = capsys.readouterr().out.splitlines()
+    assert head.split() == ["BEGAN", "THREAD", "GOROUTINE", "TOOK", "CALL"]
+    assert head.index("CALL") == first.index("run(")
+    assert first.split()[2] == "–"

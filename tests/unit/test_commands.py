@@ -13,6 +13,7 @@ from tui.collectors.samples import Attached, Cost, CountsSample, Suspended
 from tui.collectors.target import Target
 from tui.commands import count, selection
 from tui.elf.names import Function, Module, Skipped
+from tui.errors import BpfscopeError
 
 SYMBOLS = [
     Symbol("_ZN4test3runEv"), Symbol("main", CODE_AT + 16), Symbol("memcpy", CODE_AT + 32, kind=IFUNC),
@@ -208,3 +209,23 @@ def test_an_unknown_module_and_a_stripped_one(program: str, tmp_path: Path, caps
     (tmp_path / "stripped").write_bytes(Elf().build())
     assert cli.main(["symbols", str(tmp_path / "stripped")]) == 1
     assert "stripped has no function symbols: it was stripped" in capsys.readouterr().err
+
+
+def test_a_stripped_file_says_that_only_its_exported_functions_are_known(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "stripped").write_bytes(Elf(dynamic=[Symbol("api"), Symbol("abi", CODE_AT + 16)]).build())
+    assert cli.main(["count", str(tmp_path / "stripped"), "zzz"]) == 1
+    said = "no function of stripped matches zzz; it is stripped: only its 2 exported functions are known\n"
+    assert capsys.readouterr().err == f"bpfscope: {said}"
+
+
+def test_another_module_that_has_the_function_is_named(program: str, tmp_path: Path) -> None:
+    (tmp_path / "lib b.so").write_bytes(Elf(dynamic=[Symbol("api")]).build())
+    (tmp_path / "font").write_bytes(b"no ELF")
+    paths = [program, str(tmp_path / "font"), str(tmp_path / "lib b.so")]
+    modules = tuple(Module(Path(path).name, path, path, 1, at) for at, path in enumerate(paths))
+    with pytest.raises(BpfscopeError, match=r"; lib b\.so has it: give --module 'lib b\.so'$"):
+        selection.pick_functions(Target(1, "program", modules), None, ["api"])
+    with pytest.raises(BpfscopeError, match=r"matches api$"):
+        selection.pick_functions(Target(1, "program", modules), "program", ["api"])

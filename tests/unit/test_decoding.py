@@ -94,3 +94,12 @@ def test_rows_in_order() -> None:
     assert [row.values for row in decoding.by_frequency(rows)] == [
         (0, 5), (-2, 0), (-2, 1), (2, 1), ("a", 1), (None, 1),
     ]  # fmt: skip
+
+
+def test_what_a_register_holds_is_taken_for_a_pointer_where_it_is_large() -> None:
+    register = Value("arg0", "uint64", Kind.UINT, 8, Fetch("di"), raw=True)
+    read = [decoded((register,), struct.pack("=Q", number))[0] for number in (3, (1 << 32) - 1, 1 << 32)]
+    assert [isinstance(each, Address) for each in read] == [False, False, True]
+    assert [decoding.shown(register, each) for each in read] == ["3", "4294967295", "0x100000000"]
+    (typed,) = decoded((register._replace(raw=False),), struct.pack("=Q", 1 << 32))
+    assert not isinstance(typed, Address)

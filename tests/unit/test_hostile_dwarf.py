@@ -66,7 +66,7 @@ CIRCLES = {
 @pytest.mark.parametrize("types", CIRCLES.values(), ids=CIRCLES)
 def test_types_that_lead_to_themselves(tmp_path: Path, types: list[Entry]) -> None:
     found = of(tmp_path, function("run", parameter("n", "int"), parameter("t", "t")), INT, *types)
-    assert found.note.endswith("raw registers") or taken(found)[0] == ("n", "int", Kind.INT)
+    assert found.note.endswith("registers, of which some are no arguments") or taken(found)[0] == ("n", "int", Kind.INT)
 
 
 def test_a_list_whose_links_lead_back(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_a_list_whose_links_lead_back(tmp_path: Path) -> None:
 @pytest.mark.parametrize("attribute", ["abstract_origin", "specification"])
 def test_functions_that_are_instances_of_themselves(tmp_path: Path, attribute: str) -> None:
     found = of(tmp_path, function("run", parameter("n", "int"), attributes=[(attribute, "ref4", "run")]), INT)
-    assert found.note.endswith("raw registers") or taken(found) == [("n", "int", Kind.INT)]
+    assert found.note.endswith("registers, of which some are no arguments") or taken(found) == [("n", "int", Kind.INT)]
 
 
 def large(name: str, count: int) -> list[Entry]:
@@ -187,14 +187,14 @@ def test_compressed_sections(tmp_path: Path, info: bytes, reason: str) -> None:
     with bounded(seconds=5, megabytes=50):
         (found,) = signatures.read(made.file, functions.read(made), go=False).values()
     assert reason in found.note
-    assert found.note.endswith("raw registers")
+    assert found.note.endswith("registers, of which some are no arguments")
 
 
 @pytest.mark.parametrize("missing", [".debug_abbrev", ".debug_info"])
 def test_a_section_is_missing(tmp_path: Path, missing: str) -> None:
     extra = [each for each in sections(unit(function("run", parameter("n", "int")), INT)) if each[0] != missing]
     (found,) = read(tmp_path, extra)
-    assert found.note.endswith("raw registers")
+    assert found.note.endswith("registers, of which some are no arguments")
 
 
 def test_one_damaged_function_costs_only_itself(tmp_path: Path) -> None:
@@ -210,10 +210,10 @@ def test_truncated_anywhere(tmp_path: Path) -> None:
     info, abbreviations = sections(unit(function("run", parameter("n", "int")), INT))
     for end in range(0, len(info[1]), 5):
         (found,) = read(tmp_path, [(".debug_info", info[1][:end]), abbreviations])
-        assert found.note.endswith("raw registers")
+        assert found.note.endswith("registers, of which some are no arguments")
     for end in range(0, len(abbreviations[1]), 9):
         (found,) = read(tmp_path, [info, (".debug_abbrev", abbreviations[1][:end])])
-        assert found.note.endswith("raw registers")
+        assert found.note.endswith("registers, of which some are no arguments")
 
 
 @pytest.mark.parametrize("program", ["arguments", "arguments-optimised", "arguments-cc"])

@@ -185,7 +185,7 @@ def test_without_debug_information_there_are_registers(targets: Path) -> None:
     found = read(targets / "arguments-plain", "integers")["integers"]
     assert [each.at for each in found.parameters] == [Fetch(name) for name in ("di", "si", "dx", "cx", "r8", "r9")]
     assert shown(found.results) == [("return", "uint64", "uint")]
-    assert found.note == "no debug information: raw registers"
+    assert found.note == "no debug information: registers, of which some are no arguments"
 
 
 def test_assembly_of_go(targets: Path) -> None:
@@ -197,7 +197,7 @@ def test_assembly_of_go(targets: Path) -> None:
     assert stacked.note.endswith("written in assembly: the first words of the stack")
     assert stacked.results == ()
     assert [each.at for each in raw.parameters[:3]] == [Fetch("ax"), Fetch("bx"), Fetch("cx")]
-    assert raw.note.endswith("written in assembly: raw registers")
+    assert raw.note.endswith("written in assembly: registers, of which some are no arguments")
     assert [(each.name, each.at) for each in wrapper.parameters] == [("fn", Fetch("sp", (8,)))]
     assert described == Signature((), ())
 
@@ -250,7 +250,7 @@ def test_a_child_that_dies_or_hangs_costs_only_time(targets: Path, monkeypatch: 
     for program in ("raise SystemExit(1)", "import os; os.write(1, b'[[]')", "import time; time.sleep(999)"):
         monkeypatch.setattr(signatures, "_CHILD", ["-c", program])
         found = read(targets / "arguments", "integers")["integers"]
-        assert found.note.endswith("raw registers")
+        assert found.note.endswith("registers, of which some are no arguments")
         assert len(found.parameters) == 6
     monkeypatch.undo()
 
@@ -284,7 +284,7 @@ def test_a_file_that_is_gone(tmp_path: Path) -> None:
         ("n:str", Value("n", "str", Kind.CSTRING, 8, Fetch("di"))),
         ("s:cstring", Value("s", "cstring", Kind.CSTRING, 8, Fetch("si"))),
         ("p->x", Value("p->x", "bool", Kind.BOOL, 1, Fetch("dx", (8,)))),
-        ("r10", Value("r10", "uint64", Kind.UINT, 8, Fetch("r10"))),
+        ("r10", Value("r10", "uint64", Kind.UINT, 8, Fetch("r10"), raw=True)),
         ("ax:bool", Value("ax", "bool", Kind.BOOL, 1, Fetch("ax"))),
     ],
 )
@@ -320,4 +320,4 @@ def test_registers_without_debug_information() -> None:
     assert [each.name for each in found.parameters] == [f"arg{number}" for number in range(9)]
     assert [each.at for each in found.parameters[:4]] == [Fetch(name) for name in ("ax", "bx", "cx", "di")]
     assert len(signatures.untyped(go=False).parameters) == 6
-    assert signatures.untyped(go=False).results == (Value("return", "uint64", Kind.UINT, 8, Fetch("ax")),)
+    assert signatures.untyped(go=False).results == (Value("return", "uint64", Kind.UINT, 8, Fetch("ax"), raw=True),)

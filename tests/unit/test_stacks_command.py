@@ -94,7 +94,9 @@ def test_as_text(program: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["stacks", program, "leaf", "-i", "0.01"]) == 0
     out, narration = capsys.readouterr()
     first, second, *_ = out.split("\n\n")
-    assert first.startswith("1.0 s  1,117 calls/s, costs 0.0 % of the target's time\n     1,110  100.0%  leaf\n")
+    assert first.startswith(
+        "1.0 s  1,117 calls/s, costs 0.0 % of a CPU, 0.0 % of the target's time\n     1,110  100.0%  leaf\n"
+    )
     assert second.splitlines()[1:] == first.splitlines()[1:]  # as many calls as in the interval before
     assert (
         out.split("FUNCTION, AND BELOW IT WHO CALLS IT\n")[1]

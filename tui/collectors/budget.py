@@ -126,12 +126,19 @@ class Guard:
     def cost(self) -> Cost:
         """What is to be said of all probes now."""
         suspended = tuple(one for each in self._joined for one in _still(each))
-        return Cost(self._percent, self.limit, suspended, self._cpu_percent)
+        return Cost(self._percent, self.limit, suspended, self._cpu_percent, self._acts_in)
 
     def cost_of(self, probe: Probe) -> Cost:
         """The same, but only with what this probe's functions were taken off."""
         suspended = tuple(one for each in self._joined if each.probe is probe for one in _still(each))
-        return Cost(self._percent, self.limit, suspended, self._cpu_percent)
+        return Cost(self._percent, self.limit, suspended, self._cpu_percent, self._acts_in)
+
+    @property
+    def _acts_in(self) -> float | None:
+        """Seconds until the patience with what exceeds the budget ends."""
+        if self.limit is None or self._over == math.inf:
+            return None
+        return max(0.0, self._over + _PATIENCE - time.monotonic())
 
     def look(self) -> list[Dear]:
         """What is to be taken off now, the dearest first; mostly nothing."""
@@ -150,7 +157,8 @@ class Guard:
             return []
         self._owe(before, now, self.limit / 100)
         took = list(map(sub, now.spent, first.spent))
-        exceeded = self._percent > self.limit and sum(took) > _NEGLIGIBLE * (now.time - first.time)
+        there = min(sum(took), now.cpu - first.cpu)  # a prediction can be more than there was
+        exceeded = self._percent > self.limit and there > _NEGLIGIBLE * (now.time - first.time)
         self._over = min(self._over, now.time) if exceeded else math.inf
         if now.time - self._over > _PATIENCE:
             self._over, self._exceeding = now.time, self._percent
@@ -168,8 +176,9 @@ class Guard:
         """What exceeds the budget, and a hundredth of a CPU, is a debt."""
         if self._debt == 0 or self._paid is None:
             self._paid = before
-        spent = sum(now.spent) - sum(before.spent)
-        may = max(share * max(now.cpu - before.cpu, spent), _NEGLIGIBLE * (now.time - before.time))
+        cpu = now.cpu - before.cpu
+        spent = min(sum(now.spent) - sum(before.spent), cpu)  # a prediction can be more than there was
+        may = max(share * cpu, _NEGLIGIBLE * (now.time - before.time))
         self._debt = max(0.0, self._debt + (spent - may) / 1e9)
 
     def _too_many(self, first: _Look, now: _Look, took: Sequence[int]) -> list[Dear]:

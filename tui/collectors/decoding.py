@@ -15,7 +15,7 @@ _FORMATS: Final = {
     Kind.SLICE: "q", Kind.ERROR: "Q", Kind.FLOAT: "d",
 }  # fmt: skip
 
-
+_LARGE: Final = 1 << 32  # what a register holds is taken for a pointer from here on
 _NIL, _NOT_NIL = Word("nil"), Word("not nil")
 
 
@@ -27,8 +27,8 @@ class Decoder:
         values = (*reads.parameters, *reads.results)
         formats = ["f4x" if each.kind is Kind.FLOAT and each.size == 4 else _FORMATS[each.kind] for each in values]
         self._cells = struct.Struct("=" + "".join(formats))
-        self._plain = all(each.kind not in _DECODERS and not each.names for each in values)
-        self._decoders = [_named(each) if each.names else _DECODERS.get(each.kind, next) for each in values]
+        self._plain = all(each.kind not in _DECODERS and not each.names and not each.raw for each in values)
+        self._decoders = [_decoder(each) for each in values]
         self._bits = (*range(len(reads.parameters)), *range(VALUES, VALUES + len(reads.results)))
 
     def __call__(self, record: bytes, at: int, unreadable: int) -> tuple[Read, ...]:
@@ -41,6 +41,13 @@ class Decoder:
             pairs = zip(values, self._bits, strict=True)
             return tuple(None if unreadable >> bit & 1 else value for value, bit in pairs)
         return values
+
+
+def _decoder(value: Value) -> Callable[[Iterator[Any]], Read]:
+    """What makes something to read of a value's cells."""
+    if value.names:
+        return _named(value)
+    return _register if value.raw else _DECODERS.get(value.kind, next)
 
 
 def _named(value: Value) -> Callable[[Iterator[Any]], Read]:
@@ -77,6 +84,12 @@ def _error(fields: Iterator[Any]) -> Read:
     return _NOT_NIL if next(fields) else _NIL
 
 
+def _register(fields: Iterator[Any]) -> Read:
+    """What may be a number or a pointer: a large one is hardly a number."""
+    number: int = next(fields)
+    return Address(number) if number >= _LARGE else number
+
+
 def _address(fields: Iterator[Any]) -> Read:
     return Address(next(fields))
 
@@ -99,7 +112,7 @@ def shown(value: Value, read: Read) -> str:
     """What was read of a value, for people: 3, 0x7f01, "GET", NULL, nil; or that it could not be read."""
     if read is None:
         return "(not in memory)" if value.kind in TEXTS else "?"
-    if value.kind is Kind.POINTER and isinstance(read, int):
+    if isinstance(read, Address) or (value.kind is Kind.POINTER and isinstance(read, int)):
         return f"{read:#x}"
     if value.kind is Kind.CSTRING and read == 0:
         return "NULL"

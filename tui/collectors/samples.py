@@ -57,6 +57,7 @@ class Cost(NamedTuple):
     limit: float | None = None  # the budget, in percent; None: there is none
     suspended: tuple[Suspended, ...] = ()  # functions that were taken off because of it
     cpu_percent: float = 0.0  # the same time, of one CPU
+    acts_in: float | None = None  # seconds until the dearest function is taken off, if it goes on so
 
     @property
     def tolerated(self) -> bool:

@@ -16,7 +16,7 @@ from tui.collectors import histogram, live, returns, signatures
 from tui.collectors import target as targets
 from tui.collectors.budget import Guard
 from tui.collectors.decoding import by_frequency
-from tui.collectors.samples import Attached, ValuesRow, ValuesSample
+from tui.collectors.samples import Address, Attached, ValuesRow, ValuesSample
 from tui.collectors.values import ROWS, ValuesProbe
 from tui.commands import reading, running, selection
 from tui.commands.reading import Words
@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         return running.show_bpftrace("arguments", target, [function], as_json=arguments.json)
     signature = signatures.read(target, [function])[function]
     if not arguments.json:
-        running.narrate_memory(memory(1, rows=ROWS))
+        reading.narrate_memory(memory(1, rows=ROWS), wanted, [signature])
     with (
         live.stop_signals() as stop,
         ValuesProbe(target, function, signature, wanted, return_probes=arguments.return_probes) as probe,
@@ -122,9 +122,9 @@ def _label(names: Sequence[str], row: ValuesRow, words: Words) -> str:
 
 
 def _histogram(sample: ValuesSample) -> Iterator[str]:
-    """Of a single whole number, by powers of two."""
+    """Of a single whole number, by powers of two; pointers have none."""
     counts = {row.values[0]: row.calls for row in sample.rows if len(row.values) == 1}
-    numbers = {n: calls for n, calls in counts.items() if isinstance(n, int) and not isinstance(n, bool)}
+    numbers = {n: calls for n, calls in counts.items() if isinstance(n, int) and not isinstance(n, bool | Address)}
     bars = histogram.values_by_power(numbers)
     if len(counts) - len(numbers) > (None in counts) or len(bars) < 2:
         return

@@ -4,11 +4,12 @@ import argparse
 from collections.abc import Iterable
 
 from tui.collectors import conditions, decoding
-from tui.collectors.reading import Wanted
+from tui.collectors.reading import Wanted, choose, needs_returns
 from tui.collectors.samples import Read
 from tui.commands import running
 from tui.commands.numbers import nanoseconds
-from tui.elf.values import Value
+from tui.elf.values import Signature, Value
+from tui.errors import UsageError
 
 _SHORT = 16  # letters of a text where there is little room
 
@@ -42,6 +43,23 @@ def wanted(arguments: argparse.Namespace, *, results: bool) -> Wanted:
     where = conditions.parse(arguments.where) if arguments.where is not None else ()
     names = tuple(arguments.names) if arguments.names is not None else None
     return Wanted(names, results, where, arguments.slower_than)
+
+
+def narrate_memory(size: int, wanted: Wanted, signatures: Iterable[Signature]) -> None:
+    """Say what the kernel will keep, once it is known that what is wanted is there. Raises UsageError where it isn't
+    in any of the functions.
+    """
+    wrong: UsageError | None = None
+    for signature in signatures:
+        try:
+            choose(wanted, signature, returns=needs_returns(wanted, signature))
+        except UsageError as error:
+            wrong = wrong or error
+        else:
+            running.narrate_memory(size)
+            return
+    if wrong:
+        raise wrong
 
 
 class Words:

@@ -99,9 +99,11 @@ class Suspensions:
 
 def costs(cost: Cost) -> str:
     """What the probes cost, in an interval."""
-    said = f"costs {cost.percent:.1f} % of the target's time"
+    said = f"costs {cost.cpu_percent:.1f} % of a CPU, {cost.percent:.1f} % of the target's time"
     if cost.tolerated:
-        said = f"costs {cost.cpu_percent:.1f} % of a CPU (under {LEFT_ALONE:g} %: left alone)"
+        said += f" (left alone: under {LEFT_ALONE:g} % of a CPU)"
+    elif cost.acts_in is not None:
+        said += f" (budget {cost.limit:g} %: acts in {cost.acts_in:.0f} s)"
     return said + (f", {len(cost.suspended):,} taken off" if cost.suspended else "")
 
 

@@ -1,9 +1,13 @@
 """The TARGET PATTERN… --module GLOB part that commands share: from words to functions."""
 
 import argparse
+import shlex
+import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
+from tui import text
 from tui.collectors.target import Target
 from tui.elf import functions, patterns
 from tui.elf.names import Function, Module
@@ -13,6 +17,7 @@ from tui.text import sanitise
 Row = TypeVar("Row")
 TableRow = tuple[int, int, str, str]
 
+_LOOKING = 0.3  # seconds, after which no further module is looked into
 _NAMED = 5  # names in "did you mean"
 _COMPARED = 5_000  # names that are worth comparing letter by letter
 
@@ -62,7 +67,8 @@ def pick_functions(target: Target, glob: str | None, wanted: Sequence[str]) -> l
             raise UsageError("a PATTERN is empty: name a function, or '*' for all")
         matching = patterns.select(there, pattern)
         if not matching:
-            raise BpfscopeError(_nothing(pattern, there, modules))
+            others = [] if glob else target.modules[1:]
+            raise BpfscopeError(_nothing(pattern, there, modules) + _elsewhere(pattern, others))
         found.update(dict.fromkeys(matching))
     return list(found)
 
@@ -96,7 +102,23 @@ def _nothing(pattern: str, there: Sequence[Function], modules: Sequence[Module])
     names = ", ".join(module.name for module in modules[:3]) + (", …" if len(modules) > 3 else "")
     near = nearest(pattern, (function.name for function in there))
     hint = f"; the nearest names are {', '.join(near)}" if near else ""
-    return f"no function of {names} matches {sanitise(pattern)}{hint}"
+    stripped = ""
+    if all(function.origin == "dynsym" for function in there):
+        whose, their = ("it is", "its") if len(modules) == 1 else ("they are", "their")
+        stripped = f"; {whose} stripped: only {their} {text.plural(len(there), 'exported function')} are known"
+    return f"no function of {names} matches {sanitise(pattern)}{stripped}{hint}"
+
+
+def _elsewhere(pattern: str, others: Iterable[Module]) -> str:
+    """Where else the target has what the pattern names; looked for no longer than a moment."""
+    until = time.monotonic() + _LOOKING
+    for module in others:
+        if time.monotonic() > until:
+            break
+        with suppress(BpfscopeError):
+            if patterns.select(functions.read(module), pattern):
+                return f"; {module.name} has it: give --module {shlex.quote(module.name)}"
+    return ""
 
 
 def nearest(pattern: str, names: Iterable[str]) -> list[str]:

@@ -129,8 +129,7 @@ def _interval(sample: StacksSample, before: StacksSample | None) -> Iterator[str
     """The busiest callers since the sample before."""
     calls = sample.calls - (before.calls if before else 0)
     elapsed = sample.elapsed - (before.elapsed if before else 0.0)
-    cost = f"costs {sample.cost.percent:.1f} % of the target's time"
-    yield f"{sample.elapsed:.1f} s  {text.rate(calls / elapsed)} calls/s, {cost}\n"
+    yield f"{sample.elapsed:.1f} s  {text.rate(calls / elapsed)} calls/s, {running.costs(sample.cost)}\n"
     yield from outline(_since(sample, before), *_INTERVAL)
     yield "\n"
 

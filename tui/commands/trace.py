@@ -23,6 +23,7 @@ from tui.collectors.events import SIZE, EventsProbe
 from tui.collectors.samples import Attached, Event, EventsSample
 from tui.commands import reading, running, selection
 from tui.commands.reading import Words
+from tui.elf import languages
 from tui.errors import BpfscopeError
 from tui.export import chrome, rows
 from tui.text import sanitise
@@ -31,6 +32,7 @@ Samples = Iterator[tuple[EventsSample, bool]]
 
 _INTERVAL: Final = 0.05  # seconds between looks for events
 _ROOM: Final = 45  # cells of a line of 80 for the call itself, on a terminal
+_GOROUTINE: Final = 12  # cells of what tells a goroutine from others: its address
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         return running.show_bpftrace("events", target, functions, as_json=arguments.json)
     known = {function: signatures.described(each) for function, each in signatures.read(target, functions).items()}
     if not arguments.json:
-        running.narrate_memory(memory(len(functions), ring=SIZE))
+        reading.narrate_memory(memory(len(functions), ring=SIZE), wanted, known.values())
     with ExitStack() as stack:
         stop = stack.enter_context(live.stop_signals())
         probe = stack.enter_context(EventsProbe(target, wanted, return_probes=arguments.return_probes))
@@ -69,7 +71,8 @@ def run(arguments: argparse.Namespace) -> int:
         samples = _drained(samples, probe)
         if trace:
             samples = _written(samples, trace)
-        lines = _json(attached, samples) if arguments.json else _text(attached, samples, _Calls(attached, probe))
+        calls = _Calls(attached, probe, go=languages.of_file(target.modules[0].file) == "go")
+        lines = _json(attached, samples) if arguments.json else _text(attached, samples, calls)
         for some in lines:
             sys.stdout.write(some)
             sys.stdout.flush()
@@ -115,6 +118,7 @@ def _json(attached: Attached, samples: Samples) -> Iterator[str]:
 def _text(attached: Attached, samples: Samples, calls: "_Calls") -> Iterator[str]:
     running.narrate_attached("tracing", attached)
     suspensions = running.Suspensions()
+    yield calls.head
     for sample, last in samples:
         suspensions.narrate(sample.cost)
         yield "".join(map(calls.line, sample.events))
@@ -135,13 +139,22 @@ def _narrate_end(sample: EventsSample) -> None:
 
 
 class _Calls:
-    """Writes events as lines: the time of day, the thread, how long it took, and the call."""
+    """Writes events as lines: when the call began, by the time of day, the thread, in Go the goroutine, how long it
+    took, and the call.
+    """
 
-    def __init__(self, attached: Attached, probe: EventsProbe) -> None:
+    def __init__(self, attached: Attached, probe: EventsProbe, *, go: bool) -> None:
+        self._go = go
         self._labels = dict(zip(attached.attached, running.labels(attached.attached), strict=True))
         self._words = {function: Words((*reads.parameters, *reads.results)) for function, reads in probe.reads.items()}
-        self._room = _ROOM if sys.stdout.isatty() else math.inf
+        self._room = _ROOM - go * (1 + _GOROUTINE) if sys.stdout.isatty() else math.inf
         self._since = time.time_ns() - time.monotonic_ns()  # of the clock on the wall
+
+    @property
+    def head(self) -> str:
+        """The columns' titles."""
+        goroutine = f" {'GOROUTINE':>{_GOROUTINE}}" if self._go else ""
+        return f"{'BEGAN':<15} {'THREAD':>7}{goroutine} {'TOOK':>7}  CALL\n"
 
     def line(self, event: Event) -> str:
         """On a terminal of 80 cells, where long texts can be cut so far."""
@@ -151,7 +164,8 @@ class _Calls:
         call = self._call(event, short=False)
         if len(call) > self._room:
             call = self._call(event, short=True)
-        return f"{clock}.{ns // 1000:06} {event.tid:>7} {took:>7}  {call}\n"
+        goroutine = f" {f'{event.goroutine:x}' if event.goroutine else '–':>{_GOROUTINE}}" if self._go else ""
+        return f"{clock}.{ns // 1000:06} {event.tid:>7}{goroutine} {took:>7}  {call}\n"
 
     def _call(self, event: Event, *, short: bool) -> str:
         words = self._words[event.function]

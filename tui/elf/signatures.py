@@ -84,7 +84,7 @@ def asked(text: str, among: Sequence[Value]) -> Value:
     name, _, type_name = text.partition(":")
     found = next((value for value in among if value.name == name), None)
     if found is None and name in REGISTERS:
-        found = Value(name, "uint64", Kind.UINT, 8, Fetch(name))
+        found = Value(name, "uint64", Kind.UINT, 8, Fetch(name), raw=True)
     if found is None:
         names = ", ".join(value.name for value in among[:20]) or "nothing"
         raise UsageError(
@@ -109,12 +109,12 @@ def _raw(function: Function, reason: str, *, go: bool) -> Signature:
     if go and function.raw_name.endswith(".abi0"):
         words = [Fetch("sp", (8 * number,)) for number in range(1, len(found.parameters) + 1)]
         return _of(words, [], f"{reason}: the first words of the stack")
-    return found._replace(note=f"{reason}: raw registers")
+    return found._replace(note=f"{reason}: registers, of which some are no arguments")
 
 
 def _of(parameters: Sequence[Fetch], results: Sequence[Fetch], note: str) -> Signature:
     def value(name: str, at: Fetch) -> Value:
-        return Value(name, "uint64", Kind.UINT, 8, at)
+        return Value(name, "uint64", Kind.UINT, 8, at, raw=True)
 
     taken = tuple(value(f"arg{number}", at) for number, at in enumerate(parameters))
     return Signature(taken, tuple(value("return", at) for at in results), note)
@@ -201,7 +201,7 @@ def _signature(row: Any) -> Signature:  # noqa: ANN401 - JSON
 
 def _value(row: Any) -> Value:  # noqa: ANN401
     """Raises ValueError, TypeError."""
-    name, type_name, kind, size, at, length, why, names = row
+    name, type_name, kind, size, at, length, why, names, *_ = row
     enumerators = tuple((int(number), str(word)) for number, word in names)
     return Value(str(name), str(type_name), Kind(kind), int(size), _fetch(at), _fetch(length), str(why), enumerators)
 

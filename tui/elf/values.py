@@ -49,6 +49,7 @@ class Value(NamedTuple):
     length: Fetch | None = None  # where the length of a string or slice is
     why: str = ""  # why it can't be read
     names: tuple[tuple[int, str], ...] = ()  # of an enumeration: numbers with their names; sanitised
+    raw: bool = False  # a mere register, of which nobody knows whether it is a number or a pointer
 
 
 class Signature(NamedTuple):

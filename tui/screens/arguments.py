@@ -101,7 +101,9 @@ class ArgumentsScreen(AttachedScreen[ValuesSample]):
     @property
     def outdated(self) -> bool:
         """Whether another function was chosen since."""
-        return bool(self.views.functions) and function_key(wanted(self.views)) != function_key(self.function)
+        if self.ended or not self.views.functions:
+            return False
+        return function_key(wanted(self.views)) != function_key(self.function)
 
     def under(self) -> Function:
         """The function."""
@@ -116,6 +118,11 @@ class ArgumentsScreen(AttachedScreen[ValuesSample]):
             yield table
             yield Histogram(values.power, id="bars")
         yield Static(id="failure", markup=False)
+
+    @property
+    def calls_seen(self) -> int:
+        """How many calls were seen."""
+        return self.sample.calls if self.sample else 0
 
     def take(self, sample: ValuesSample) -> None:
         """Note how many calls there are."""
@@ -224,9 +231,9 @@ class ArgumentsScreen(AttachedScreen[ValuesSample]):
     def can(self, name: str) -> bool:
         """What does something now."""
         if name.endswith("_function"):
-            return len(self.views.functions) > 1 and not self.busy and not self.ended
+            return len(self.views.functions) > 1 and not self.busy and not self.views.over()
         if name == "results":
-            return not self.busy and not self.ended
+            return not self.busy and not self.views.over()
         return super().can(name) and (not name.endswith("_value") or len(self.names) > 1)
 
     def actions(self) -> list[Action]:

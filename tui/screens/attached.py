@@ -8,7 +8,6 @@ import asyncio
 import json
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from itertools import starmap
 from typing import Any, ClassVar, Generic
 
 from textual.message import Message
@@ -28,16 +27,16 @@ from tui.screens.exporting import written
 from tui.screens.live import LiveScreen
 from tui.screens.session import Attaching, Session
 from tui.screens.skipped import SkippedScreen
-from tui.screens.spending import explained, spending
+from tui.screens.spending import explained, spending, taken_off
 from tui.screens.target import Key, function_key, sentence
-from tui.screens.views import BPFTRACE, SWITCHING, UNDO, Views
+from tui.screens.views import BPFTRACE, SWITCHING, UNDO, Views, title_of
 from tui.widgets.actions import Action
 from tui.widgets.lines import Phrase
 
 NARROW = 100  # cells
 STOPPING = "stopping: what is attached already is detached again …"
-ASKING = 3.0  # seconds that were measured, from which on leaving asks
 LOSING = "All that was measured is lost then; e exports what a view shows."
+NEVER = "Nothing was attached here before the target ended, and there is nothing left to attach to"
 LEAVE = "esc leads back to the functions, and once more to the processes"
 
 
@@ -140,8 +139,17 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
     @property
     def holds(self) -> bool:
         """Whether something is attached, or about to be, that nobody detaches yet."""
-        closing = self.session is not None and self.session.closing
-        return not (self.ended or self.failure or closing)
+        return not (self.ended or self.failure or self.closing)
+
+    @property
+    def closing(self) -> bool:
+        """Whether it is being detached."""
+        return self.session is not None and self.session.closing
+
+    @property
+    def calls_seen(self) -> int:
+        """How many calls were seen, which leaving loses."""
+        raise NotImplementedError
 
     @property
     def holding(self) -> tuple[int, str]:
@@ -165,14 +173,17 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
 
     @property
     def outdated(self) -> bool:
-        """Whether it was opened before other functions were added to the probe."""
-        return not set(map(function_key, self.views.functions)) <= set(map(function_key, self.asked))
+        """Whether it was opened before other functions were added to the probe; what has ended stays as it is."""
+        return not self.ended and not set(map(function_key, self.views.functions)) <= set(map(function_key, self.asked))
 
     def begin(self) -> None:
-        """Attach."""
+        """Attach; of a target that has ended, say that instead."""
+        self.focus_content()
+        if over := self.views.over():
+            self._give_up(f"{over}: there is nothing left to attach to", over)
+            return
         self.work(self.attaching_now())
         self.session = self.console.open_session(self.attach())
-        self.focus_content()
         self.show_state()
         self.run_worker(self._open(self.session))
 
@@ -196,11 +207,18 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
     def on_attached_screen_refused(self, event: Refused) -> None:
         """Say why."""
         if event.fatal:
-            self.failure, self.gone = event.reason, event.gone
-            self.query_one("#failure", Static).update(LEAVE if event.gone else event.reason)
-            self.add_class("-failed")
-        else:
-            self.say(event.gone or event.reason, bad=True)
+            self._give_up(event.reason, event.gone)
+            return
+        self.say(event.gone or event.reason, bad=True)
+        self.done()
+
+    def _give_up(self, reason: str, gone: str) -> None:
+        """Say why nothing is attached."""
+        self.failure, self.gone = reason, gone
+        self.query_one("#failure", Static).update(
+            f"{NEVER}. {LEAVE}" if self.views.over() else LEAVE if gone else reason
+        )
+        self.add_class("-failed")
         self.done()
 
     def attaching_now(self) -> str:
@@ -233,7 +251,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
     def done(self) -> None:
         """Take orders again, unless the probe is on its way out."""
         self.attaching = 0
-        if self.session is None or not self.session.closing:
+        if not self.closing:
             self.work("")
 
     def start(self) -> None:
@@ -311,17 +329,24 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         if self.ended:
             short = self.ended if self.prompt.is_open else f"{self.target.title} {self.ended}"
             tail = "" if self.prompt.is_open else "; the numbers stay"
-            phrases.append((f"{short} after {text.clock(sample.elapsed)}{tail}", "warn"))
+            phrases.append((f"{short}; measured for {text.clock(sample.elapsed)}{tail}", "warn"))
         if sample.lost:
             phrases.append((f"lost {sample.lost:,}", "bad"))
-        figures, first = self.figures(), 2 if self.narrow and not sample.cost.suspended else 1
-        phrases += [*figures[:first], *self._spending(sample.cost), *figures[first:]]
+        figures = self.figures()
+        phrases += [*figures[:1], *self._spending(sample.cost), *figures[1:]]
         if self.skipped:
             phrases.append((f"{len(self.skipped):,} skipped (x)", "warn"))
-        return phrases
+        return [*phrases, *self._elsewhere()]
 
     def _spending(self, cost: Cost) -> list[Phrase]:
-        return [] if self.ended else spending(cost, short=self.narrow)
+        taken = taken_off(len(cost.suspended), ended=bool(self.ended))
+        return taken if self.ended else [*spending(cost, short=self.narrow), *taken]
+
+    def _elsewhere(self) -> list[Phrase]:
+        """What the budget took off in other views."""
+        off = [one for one in self.views.taken_off() if title_of(self.VIEW) not in one.views]
+        views = ", ".join(dict.fromkeys(view for one in off for view in one.views))
+        return [(f"{len(off):,} taken off in {views} (x)", "warn")] if off else []
 
     def _state_right(self) -> list[Phrase]:
         if self.failure or self.busy or self.sample is None:
@@ -342,8 +367,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         if name in ("pause", "faster", "slower", "reset"):
             return not self.ended
         if name == "undo":
-            every = [view.sample for view in self.views.screens.values() if view.sample]
-            return not self.ended and any(sample.cost.suspended for sample in every)
+            return not self.ended and bool(self.views.taken_off())
         return True
 
     def actions(self) -> list[Action]:
@@ -352,7 +376,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
             "back": "clear" if self.prompt.is_open else "back" if self.failure or self.ended else "detach",
             "pause": "go on" if self.paused else "pause",
         }
-        listed = self.skipped or self.suspended
+        listed = self.views.off()
         some = [action for action in super().actions() if listed or action.name != "skipped"]
         return [action._replace(label=labels.get(action.name, action.label)) for action in some]
 
@@ -360,9 +384,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
 
     def action_view(self, name: str) -> None:
         """Look at these functions in another way; what is measured goes on."""
-        if self.ended and name not in self.views.screens:
-            self.say(f"{self.target.title} {self.ended}: there is nothing left to attach to", bad=True)
-        elif name != self.VIEW:
+        if name != self.VIEW:
             self.views.chosen = self.under() or self.views.chosen
             self.console.open_view(name, self.views)
 
@@ -396,21 +418,19 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         self.app.push_screen(BpftraceScreen(f"{self.target.title} ▸ {self.NAME.lower()}", found))
 
     def action_skipped(self) -> None:
-        """List what could not be probed, and what the budget took off."""
-        if self.skipped or self.suspended:
-            self.app.push_screen(
-                SkippedScreen(self.target, self.skipped, tuple(starmap(Skipped, self.suspended.items())))
-            )
+        """List what could not be probed, and what the budget took off, in any view."""
+        if off := self.views.off():
+            several = len(self.views.screens) > 1
+            self.app.push_screen(SkippedScreen(self.target, off, several=several, ended=bool(self.ended)))
         else:
             self.say("nothing was skipped: all of these functions are probed")
 
     def action_back(self) -> None:
         """Clear the filter; then detach and go back, after a question where numbers would be lost."""
-        if self.clear_filter() or not self.session or self.session.closing:
+        if self.clear_filter() or self.closing:
             return
         views = self.views.screens.values()
-        measured = max((view.sample.elapsed for view in views if view.sample), default=0.0)
-        if self.holds and not self.attaching and measured > ASKING:
+        if self.holds and not self.attaching and any(view.calls_seen for view in views):
             most = max(view.count for view in views if view.holds)
             question = ConfirmScreen(f"Detach {text.plural(most, 'function')} and go back?", LOSING)
             self.app.push_screen(question, lambda yes: self._go_back() if yes else None)
@@ -418,7 +438,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
             self._go_back()
 
     def _go_back(self) -> None:
-        if self.session is None or self.session.closing:
+        if self.closing:
             return
         if self.holds:
             detaching = f"detaching {text.plural(self.count, 'function')} …"

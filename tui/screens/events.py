@@ -80,6 +80,11 @@ class EventsScreen(AttachedScreen[EventsSample]):
         yield table
         yield Static(id="failure", markup=False)
 
+    @property
+    def calls_seen(self) -> int:
+        """How many calls were seen."""
+        return self.sample.calls if self.sample else 0
+
     def take(self, sample: EventsSample) -> None:
         """Keep the events, whether anybody looks or not."""
         self.tail.take(sample)

@@ -25,7 +25,7 @@ from tui.screens.base import (
     counted,
     filter_by,
 )
-from tui.screens.latencies import Latencies, LatencyRow, document, row_key
+from tui.screens.latencies import Latencies, LatencyRow, calls, document, row_key
 from tui.screens.session import Attaching
 from tui.screens.spending import OFF
 from tui.screens.views import BACK, EXPORT, RESET, SKIPPED, Views
@@ -205,6 +205,11 @@ class LatencyScreen(AttachedScreen[LatencySample]):
 
     def _mark(self, row: LatencyRow) -> str:
         return OFF[0] if row.key[:2] in self._off else ""
+
+    @property
+    def calls_seen(self) -> int:
+        """How many calls were seen."""
+        return calls(self.sample) if self.sample else 0
 
     def take(self, sample: LatencySample) -> None:
         """Note the figures."""

@@ -112,6 +112,11 @@ class ProbeScreen(AttachedScreen[CountsSample]):
         self.table().repaint()
         super().work(doing)
 
+    @property
+    def calls_seen(self) -> int:
+        """How many calls were seen."""
+        return sum(self.sample.calls) if self.sample else 0
+
     def take(self, sample: CountsSample) -> None:
         """Note the counts."""
         self.calls.take(sample)

@@ -1,32 +1,30 @@
-"""The functions that were asked for and are not probed, with reasons; those that the budget took off too."""
+"""The functions that were asked for and are not probed in some view, with reasons; what the budget took off too."""
 
 from collections.abc import Iterable, Sequence
 
 from rich.cells import cell_len
 from textual.widget import Widget
 
-from tui.elf.names import Skipped
 from tui.screens.base import REVERSE, SORT, ConsoleScreen, counted, filter_by
+from tui.screens.off import Off, off_key
 from tui.screens.target import Target, function_key
 from tui.widgets.actions import Action
 from tui.widgets.columns import Column, Sort
 from tui.widgets.filter import Haystack
-from tui.widgets.lines import Detail
+from tui.widgets.lines import Detail, Phrase
 from tui.widgets.table import Table
 
 LONG = 48  # cells of a name, beyond which the reason is worth more
-COLUMNS: tuple[Column[Skipped], ...] = (
-    Column(
-        "function",
-        "FUNCTION",
-        16,
-        lambda row, _: row.function.name,
-        lambda row: row.function.name,
-        middle=True,
-        flexible=True,
-    ),
-    Column("reason", "REASON", 24, lambda row, _: row.reason, lambda row: row.reason, flexible=True),
+FUNCTION: Column[Off] = Column(
+    "function",
+    "FUNCTION",
+    16,
+    lambda row, _: row.function.name,
+    lambda row: row.function.name,
+    middle=True,
+    flexible=True,
 )
+REASON: Column[Off] = Column("reason", "REASON", 24, lambda row, _: row.reason, lambda row: row.reason, flexible=True)
 
 
 class SkippedScreen(ConsoleScreen):
@@ -41,17 +39,18 @@ class SkippedScreen(ConsoleScreen):
         Action("escape", "esc", "back", "back", "Clear the filter, or go back", 0),
     )
 
-    def __init__(self, target: Target, skipped: Sequence[Skipped], suspended: Sequence[Skipped] = ()) -> None:
-        """`suspended`: what was taken off, which may have been probed for a while."""
+    def __init__(self, target: Target, off: Sequence[Off], *, several: bool = False, ended: bool = False) -> None:
+        """`off`: of all views; `several`: say which. `ended`: nothing is put back any more."""
         super().__init__()
         self.target = target
-        self._suspended = len(suspended)
-        self._haystack = Haystack((*suspended, *skipped), lambda row: f"{row.function.name}\n{row.reason}")
+        self._several, self._ended = several, ended
+        self._haystack = Haystack(off, _words)
 
     def content(self) -> Iterable[Widget]:
         """The table."""
-        table: Table[Skipped] = Table(COLUMNS, lambda row: function_key(row.function), Sort("function", False))
         rows = self._haystack.rows
+        columns = (FUNCTION, _views(rows), REASON) if self._several else (FUNCTION, REASON)
+        table: Table[Off] = Table(columns, off_key, Sort("function", False))
         table.limit("function", min(LONG, max((cell_len(row.function.name) for row in rows), default=16)))
         table.limit("reason", max((cell_len(row.reason) for row in rows), default=24))
         yield table
@@ -67,11 +66,20 @@ class SkippedScreen(ConsoleScreen):
         table.empty = f"nothing matches {self.prompt.wanted}; esc clears the filter"
         table.show(self.leaves(self._haystack.matching), anew=True)
         left = [((f"{self.target.title} ▸ ", "dim"), ("skipped", "title"))]
-        total, shown = len(self._haystack.rows), len(table.rows)
-        off, that = self._suspended, "" if shown == total else "that "
+        self.put_lines((left, ()), self._said(_distinct(table.rows)))
+
+    def _said(self, shown: int) -> list[Phrase]:
+        """How many functions there are, and how many of them the budget took off."""
+        rows = self._haystack.rows
+        total, off = _distinct(rows), _distinct(row for row in rows if row.taken)
+        that = "" if shown == total else "that "
         what = "could not be probed" if not off else "are not probed" if total > 1 else "is not probed"
-        taken = [(f"{off:,} of them taken off by the budget: u puts them back", "warn")] if 0 < off < total else []
-        self.put_lines((left, ()), [(f"{counted(shown, total, 'function')} {that}{what}", "strong"), *taken])
+        phrases: list[Phrase] = [(f"{counted(shown, total, 'function')} {that}{what}", "strong")]
+        if off:
+            whose = f"{off:,} of them" if off < total else "all of them" if off > 1 else ""
+            back = "" if self._ended else ": u puts them back" if off > 1 or whose else ": u puts it back"
+            phrases.append((f"{whose} taken off by the budget{back}".lstrip(), "warn"))
+        return phrases
 
     def on_table_moved(self) -> None:
         """Spell the row out."""
@@ -83,3 +91,22 @@ class SkippedScreen(ConsoleScreen):
         """Clear the filter, or go back."""
         if not self.clear_filter():
             self.app.pop_screen()
+
+
+def _distinct(rows: Iterable[Off]) -> int:
+    """How many functions these are."""
+    return len({function_key(row.function) for row in rows})
+
+
+def _words(row: Off) -> str:
+    """By what a row can be found."""
+    return "\n".join((row.function.name, row.reason, *row.views))
+
+
+def _named(row: Off) -> str:
+    return ", ".join(row.views)
+
+
+def _views(rows: Sequence[Off]) -> Column[Off]:
+    """The column of the views, as wide as it has to be."""
+    return Column("view", "IN", max(map(len, map(_named, rows)), default=2), lambda row, _: _named(row), _named)

@@ -8,24 +8,41 @@ OFF = ("×", "taken off by the budget: its numbers stopped; x says why, u puts i
 
 
 def spending(cost: Cost, *, short: bool) -> list[Phrase]:
-    """The cost beside the budget, and what was taken off; `short`: without the budget."""
-    phrases: list[Phrase] = [_left_alone(cost, short=short) if cost.tolerated else _compared(cost, short=short)]
-    if cost.suspended:
-        phrases.append((f"{len(cost.suspended):,} taken off (u)", "bad"))
-    return phrases
-
-
-def _compared(cost: Cost, *, short: bool) -> Phrase:
+    """The cost, and the budget; `short`: of a CPU alone, and when something is done about it."""
     share = cost.percent / cost.limit if cost.limit else 1.0
-    budget = f"budget {cost.limit:g} %" if cost.limit else "no budget"
-    said = f"costs {cost.percent:.1f} %" + ("" if short else f" of its time ({budget})")
-    return said, "good" if share < 0.5 else "bad" if share >= 1 and cost.limit else "warn"
+    role = "bad" if share >= 1 and cost.limit else "good" if share < 0.5 else "warn"
+    if cost.tolerated:
+        role = "good"
+    of_cpu = f"costs {_digits(cost.cpu_percent)} % of a CPU"
+    if short:
+        return [(f"{of_cpu} ({_acting(cost)})" if _acts(cost) else of_cpu, role)]
+    return [(of_cpu, role), (f"{_digits(cost.percent)} % of its time ({_budget(cost)})", role)]
 
 
-def _left_alone(cost: Cost, *, short: bool) -> Phrase:
-    """Of a target that hardly runs, a share of its time says little."""
-    why = "" if short else f" (under {LEFT_ALONE:g} %: left alone)"
-    return f"costs {cost.cpu_percent:.1f} % of a CPU{why}", "good"
+def _digits(percent: float) -> str:
+    return f"{percent:.1f}" if percent < 20 else f"{percent:.0f}"
+
+
+def _budget(cost: Cost) -> str:
+    """What is done about it: of a target that hardly runs, a share of its time says little."""
+    if cost.limit is None:
+        return "no budget"
+    if cost.tolerated:
+        return f"left alone: under {LEFT_ALONE:g} % of a CPU"
+    return f"budget {cost.limit:g} %" + (f": {_acting(cost)}" if _acts(cost) else "")
+
+
+def _acts(cost: Cost) -> bool:
+    return cost.acts_in is not None and not cost.tolerated
+
+
+def _acting(cost: Cost) -> str:
+    return f"acts in {cost.acts_in or 0:.0f} s"
+
+
+def taken_off(number: int, *, ended: bool) -> list[Phrase]:
+    """How many functions the budget took off; of a target that has ended none is put back."""
+    return [(f"{number:,} taken off ({'x' if ended else 'u'})", "bad")] if number else []
 
 
 def explained(one: Suspended) -> str:

@@ -98,6 +98,11 @@ class StacksScreen(AttachedScreen[StacksSample]):
         """The graph has the keys first."""
         self.flame.focus()
 
+    @property
+    def calls_seen(self) -> int:
+        """How many calls were seen."""
+        return self.sample.calls if self.sample else 0
+
     def take(self, sample: StacksSample) -> None:
         """Note how many calls there are; the tree is made when it is looked at."""
         self.pace.take(sample.time, sample.calls, sample.elapsed)

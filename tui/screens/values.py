@@ -16,6 +16,8 @@ from tui.widgets.columns import Column
 from tui.widgets.pieces import Cell, length
 
 LONG = 64  # cells of a value, beyond which the others are worth more
+_LONGEST = 1 << 32  # a bar's label, written out
+_ROUND, _HUGE = 10_000, 1e15  # means that are written out, without decimal places
 WIDE = 32  # cells of the longest bar
 
 
@@ -56,7 +58,8 @@ def spread(found: Sequence[tuple[float, int]]) -> str:
     if not found:
         return ""
     mean = math.fsum(value * calls for value, calls in found) / sum(calls for _, calls in found)
-    return f"{spelt(min(found)[0])} to {spelt(max(found)[0])}, mean {mean:.4g}"
+    least, most = min(found)[0], max(found)[0]
+    return f"{_figure(least)} to {_figure(most)}, mean {_figure(mean)}"
 
 
 def bars(found: Sequence[tuple[float, int]]) -> list[tuple[int, int, int]]:
@@ -79,14 +82,17 @@ def _low(at: int) -> int:
 
 
 def power(number: int) -> str:
-    """A power of two, or nought, exactly, in at most seven cells: -512, 64 Ki, 8 Ei; beyond that, by its exponent."""
-    size, units = abs(number), ["", " Ki", " Mi", " Gi", " Ti", " Pi", " Ei"]
-    if size.bit_length() > 70:
-        return f"{'-' if number < 0 else ''}2^{size.bit_length() - 1}"
-    while size >= 1024:
-        size >>= 10
-        del units[0]
-    return f"{'-' if number < 0 else ''}{size}{units[0]}"
+    """A power of two, or nought, exactly, in at most 14 cells: -512, 65,536; beyond that, by its exponent: 2^40."""
+    if abs(number) >= _LONGEST:
+        return f"{'-' if number < 0 else ''}2^{abs(number).bit_length() - 1}"
+    return f"{number:,}"
+
+
+def _figure(value: float) -> str:
+    """A number with separators; where that has too many digits, in the short form of floating-point numbers."""
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.0f}" if _ROUND <= abs(value) < _HUGE else f"{value:.4g}"
 
 
 def words(row: ValueRow, names: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tui.elf.names import Function, Module
+from tui.screens.off import Off, merged
 from tui.screens.target import Target, function_key
 from tui.widgets.actions import Action
 from tui.widgets.pieces import Piece
@@ -32,6 +33,7 @@ VIEWS: Final = (
     View("g", "arguments", "Arguments", "See the arguments of the function under the cursor"),
     View("v", "events", "Events", "See each call as it happens"),
 )
+_TITLES: Final = {view.name: view.title for view in VIEWS}
 SWITCHING: Final = tuple(view.action(10) for view in VIEWS)
 SKIPPED = Action("x", "x", "skipped", "skipped", "List the functions that are not probed, with reasons", 6)
 UNDO = Action(
@@ -48,6 +50,11 @@ BACK = Action(
     "Clear the filter, or detach everything and go back; asks first where numbers would be lost",
     0,
 )
+
+
+def title_of(name: str) -> str:
+    """A view's title, by its name."""
+    return _TITLES[name]
 
 
 class Views:
@@ -69,6 +76,21 @@ class Views:
         """These are not probed any more."""
         gone = set(map(function_key, functions))
         self.functions = tuple(function for function in self.functions if function_key(function) not in gone)
+
+    def over(self) -> str:
+        """That the target has ended, in a sentence, once a view has seen it."""
+        return next((screen.over for screen in self.screens.values() if screen.ended), "")
+
+    def off(self) -> tuple[Off, ...]:
+        """What the budget took off in any view, and then what could not be probed in any, each with these views."""
+        opened = [(view.title, self.screens[view.name]) for view in VIEWS if view.name in self.screens]
+        taken = [Off(one, why, (title,), True) for title, screen in opened for one, why in screen.suspended.items()]
+        skipped = [Off(one.function, one.reason, (title,)) for title, screen in opened for one in screen.skipped]
+        return merged((*taken, *skipped))
+
+    def taken_off(self) -> tuple[Off, ...]:
+        """Only what the budget took off."""
+        return tuple(one for one in self.off() if one.taken)
 
     def tabs(self, shown: str, *, short: bool = False) -> tuple[Piece, ...]:
         """The letters and titles of all views; those that run are not dim, the one that is shown stands out.

@@ -10,7 +10,7 @@ from textual.widget import Widget
 from tui import text
 from tui.widgets.pieces import Piece, fit, paint, palette
 
-_LABEL: Final = 7  # cells of a duration, or of whatever a bar begins with
+_LABEL: Final = 7  # cells of a duration, or at least of whatever a bar begins with
 _BELOW: Final = "░"
 _LEVELS: Final = " ·░▒▓█"
 
@@ -23,7 +23,7 @@ class Histogram(Widget):
     """
 
     def __init__(self, label: Callable[[int], str] = text.duration, *, id: str | None = None) -> None:  # noqa: A002 - Textual's name
-        """`label` says where a bar begins, in at most 7 cells."""
+        """`label` says where a bar begins, in few cells."""
         super().__init__(id=id)
         self._label = label
         self._title = ""
@@ -54,10 +54,11 @@ class Histogram(Widget):
         shown = _folded(self._bars, max(1, height - 1))
         most = max((count for _, _, count in shown), default=1)
         numbers = max((len(text.count(count)) for _, _, count in shown), default=1)
-        room = max(1, width - _LABEL - numbers - 4)
+        labels = max([_LABEL, *(len(self._label(low)) for low, *_ in shown)])
+        room = max(1, width - labels - numbers - 4)
         lines: list[tuple[Piece, ...]] = [fit(((f" {self._title}", "head"),), width)]
         for low, high, count in shown:
-            label = (f"{self._label(low):>{_LABEL}} ", "dim")
+            label = (f"{self._label(low):>{labels}} ", "dim")
             bar = text.bar(count / most, room)
             if self._floor and high <= self._floor:
                 bar = _BELOW * len(bar)
