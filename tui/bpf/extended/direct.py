@@ -45,21 +45,30 @@ class Direct(Writer):
             self._indexed_far(index, offset, size)
             return
         if before.beyond_x < 0:
-            self.items += [asm.mov(R3, R8), asm.alu("+=", R3, self.x)]
+            self._point_at_x(before.x)
         if self.may_end(index):
             self._check(R3, offset + size, index)
         self._read(R0, R3, offset, size)
 
+    def _point_at_x(self, most: int) -> None:
+        """R3 = where X points at. X has no bits that the mask takes away.
+
+        But verifiers up to 6.1 at least follow comparisons of A with X where they can't lead, with X at least 2,049 and
+        at most 60, say, and refuse to add that to an address; by the mask they know it in order again.
+        """
+        mask = (1 << most.bit_length()) - 1
+        self.items += [asm.mov(R3, self.x), asm.alu("&=", R3, mask), asm.alu("+=", R3, R8)]
+
     def _indexed_far(self, index: int, offset: int, size: int) -> None:
         """X may be anything; the sum has 32 bits, so that it may even be less than X."""
         self.items += [asm.mov32(R2, self.x), asm.alu32("+=", R2, offset)]
-        self.limit(index, size)
+        self._limit(index, size)
         self.items += [asm.mov(R5, R8), asm.alu("+=", R5, R2)]
         self._check(R5, size, index)
         self.items.append(asm.load(R0, R5, 0, SIZES[size]))
         self.swapped(R0, size)
 
-    def limit(self, index: int, size: int) -> None:
+    def _limit(self, index: int, size: int) -> None:
         """Goes away if R2 is too far to be looked at.
 
         The mask changes nothing, but makes the verifier forget what was added: more than 2²⁹ it refuses (6.18). Of a
@@ -122,10 +131,6 @@ class Linear(Direct):
             return entry(index)
         forgotten = [asm.mov(R9, self.x), asm.big_endian(R9, 32), asm.big_endian(R9, 32)]
         return self.aside(f"{index} leaves", lambda: [*forgotten, asm.goto(entry(index))])
-
-    def limit(self, index: int, size: int) -> None:  # noqa: ARG002 - see Direct
-        """See Direct. Half as far is enough, and what can't be stays within what the verifier allows."""
-        self.items += [asm.jump(">", R2, _LARGEST_OFFSET, self.short(index)), asm.alu("&=", R2, _LARGEST_OFFSET)]
 
     def length(self, into: Register) -> None:
         """See Writer: of all of the packet."""
