@@ -5,9 +5,10 @@ from collections.abc import Iterator, Sequence
 
 import pytest
 
-from tests import packets
+from tests import expressions, packets
 from tests.classic_programs import Programs, compiled, made_up_packets
 from tests.kernel.engines import Classic, Translated
+from tests.link_layers import LINK_LAYERS
 from tui.bpf import kernel
 from tui.bpf.classic import instructions as ops
 from tui.bpf.classic.instructions import Instruction, Program
@@ -203,3 +204,14 @@ def test_five_hundred_hosts(kind: Kind) -> None:
     with Translated(program, kind) as translated:
         assert results(translated, [frame]) == [0x40000]
         assert results(translated, [frame[:12] + b"\x86\xdd" + frame[14:]]) == [0]
+
+
+def test_500_expressions_mean_the_same_translated() -> None:
+    frames = {name: packets.generate(1000, 1, name) for name in LINK_LAYERS}
+    for at, expression in enumerate(expressions.generate(500, seed=4)):
+        program = expressions.compile_expression(expression, optimise=at % 3 != 0)
+        for kind in (Kind.SOCKET, Kind.TC, Kind.XDP):
+            seen = usable(frames[expression.link_type], kind)
+            assert len(seen) > 600
+            with Classic(program) as classic, Translated(program, kind) as translated:
+                assert translated.lengths(seen) == classic.lengths(seen), f"{expression}, {kind.value}"
