@@ -270,3 +270,17 @@ def test_coroutines_are_said_to_be_mixed(start: Start) -> None:
         found = latencies(probe)
     assert found["yields_in"].mixed > 0
     assert found["split"].mixed == 0
+
+
+@pytest.mark.guest
+def test_self_times_beside_a_signal_stack_inside_the_thread_s_own_add_up(start: Start) -> None:
+    process = start("inner_stack")
+    with timed(process, "repeats", "descends", "takes_time") as (probe, _):
+        truth = process.work()
+        found = latencies(probe)
+    assert truth["wrong"] == 0
+    for name in ("repeats", "descends", "takes_time"):
+        whole(found[name], truth[name])
+    assert sum(latency.self_ns for latency in found.values()) == found["repeats"].total_ns
+    assert found["repeats"].mixed == 1
+    assert found["takes_time"].mixed == 0

@@ -271,6 +271,7 @@ class FakeSources:
         self.mapped: tuple[Module, ...] = MODULES
         self.functions_of: dict[str, tuple[Function, ...]] = dict(FUNCTIONS)
         self.skipped: tuple[Skipped, ...] = ()
+        self.inexact: tuple[Skipped, ...] = ()
         self.refusals: dict[str, str | BpfscopeError] = {}  # method, or module's name → why it fails
         self.holds: dict[str, asyncio.Event] = {}  # method, or module's name → what it waits for
         self.probings: list[FakeProbing] = []
@@ -426,7 +427,8 @@ class FakeSources:
         self.asked.append(tuple(functions))
         await self._answer(what)
         skipped = tuple(one for one in self.skipped if one.function in functions)
-        return Attached(tuple(one for one in functions if one not in {skip.function for skip in skipped}), skipped)
+        attached = tuple(one for one in functions if one not in {skip.function for skip in skipped})
+        return Attached(attached, skipped, tuple(one for one in self.inexact if one.function in attached))
 
     async def _answer(self, what: str) -> None:
         if what in self.holds:

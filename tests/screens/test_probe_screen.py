@@ -150,6 +150,29 @@ async def test_what_was_skipped_is_listed(sources: FakeSources) -> None:
         await at(pilot, ProbeScreen)
 
 
+async def test_what_is_inexact_is_listed(sources: FakeSources) -> None:
+    sources.inexact = (Skipped(LOOP, "it branches back to its first byte"),)
+    async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
+        screen, probing = await probe(pilot, sources)
+        await ticks(pilot, screen, probing, FIRST)
+        assert "1 inexact (x)" in state(screen)
+        await pilot.press("x")
+        listed = await at(pilot, SkippedScreen)
+        assert "it branches back to its first byte" in painted(listed)[1]
+        assert "1 function is probed, but not exactly" in state(listed)
+
+
+async def test_the_list_says_what_is_skipped_and_what_is_inexact(sources: FakeSources) -> None:
+    sources.skipped = (Skipped(CACHE, "too short"),)
+    sources.inexact = (Skipped(LOOP, "it branches back to its first byte"),)
+    async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
+        screen, probing = await probe(pilot, sources)
+        await ticks(pilot, screen, probing, FIRST)
+        await pilot.press("x")
+        listed = await at(pilot, SkippedScreen)
+        assert "2 functions are not probed, or not exactly" in state(listed)
+
+
 async def test_the_list_of_what_was_skipped_says_how_much_the_filter_leaves(sources: FakeSources) -> None:
     sources.skipped = (Skipped(LOOP, "too short"), Skipped(CACHE, "a lock prefix, and a reason that takes long to say"))
     async with Bpfscope(sources, pid=2696).run_test(size=(60, 20)) as pilot:

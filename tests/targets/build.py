@@ -105,6 +105,7 @@ RECIPES = {
     "leaderless": _c("leaderless.c", "-pthread"),
     "forks": _c("forks.c"),
     "stacks": _c("stacks.c", "-pthread", "-O2"),
+    "inner_stack": _c("inner_stack.c"),
     "timing": _c("timing.c", "-pthread"),
     "leaves": _c("leaves.cc", "-pthread", compiler=CXX),
     "tails": _c("tails.c", "-O2"),

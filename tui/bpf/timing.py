@@ -34,7 +34,7 @@ _TURN: Final = 16  # the other one that it only reads
 _KEEP, _SWEPT = 1, 2  # of the second cell of `control`
 _FRAMES: Final = (65_536, 2_048)  # calls under way: at least, and per CPU
 _RUNNERS: Final = (16_384, 1_024)  # threads and goroutines that are in one: the same
-_FRAME_BYTES, _RUNNER_BYTES, _GROUP_BYTES = 168, 112, 2_728  # of kernel memory, with what a hash keeps beside each
+_FRAME_BYTES, _RUNNER_BYTES, _GROUP_BYTES = 168, 120, 2_728  # of kernel memory, with what a hash keeps beside each
 
 
 class Row(NamedTuple):

@@ -77,6 +77,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         self.attaching = len(self.asked)  # so many are being attached
         self.busy = f"attaching {text.plural(len(self.asked), 'function')} …"
         self.skipped: tuple[Skipped, ...] = ()
+        self.inexact: tuple[Skipped, ...] = ()
         self.attached: int | None = None  # functions
         self.session: Session[Any] | None = None
         self.sample: Reading | None = None
@@ -198,6 +199,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
     def on_attached_screen_opened(self, event: Opened) -> None:
         """Read what is attached."""
         self.skipped += event.attached.skipped
+        self.inexact += event.attached.inexact
         self.attached = len(event.attached.attached)
         self.opened(event.attached)
         self.done()
@@ -239,7 +241,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         if before is not None:
             with suppress(BpfscopeError):
                 await self.console.close_session(before)
-        self.skipped = ()
+        self.skipped = self.inexact = ()
         self.session = self.console.open_session(self.attach())
         await self._open(self.session)
 
@@ -336,6 +338,8 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         phrases += [*figures[:1], *self._spending(sample.cost), *figures[1:]]
         if self.skipped:
             phrases.append((f"{len(self.skipped):,} skipped (x)", "warn"))
+        if self.inexact:
+            phrases.append((f"{len({function_key(one.function) for one in self.inexact}):,} inexact (x)", "warn"))
         return [*phrases, *self._elsewhere()]
 
     def _spending(self, cost: Cost) -> list[Phrase]:
@@ -418,12 +422,12 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         self.app.push_screen(BpftraceScreen(f"{self.target.title} ▸ {self.NAME.lower()}", found))
 
     def action_skipped(self) -> None:
-        """List what could not be probed, and what the budget took off, in any view."""
+        """List what is not probed in any view, or not exactly."""
         if off := self.views.off():
             several = len(self.views.screens) > 1
             self.app.push_screen(SkippedScreen(self.target, off, several=several, ended=bool(self.ended)))
         else:
-            self.say("nothing was skipped: all of these functions are probed")
+            self.say("nothing was skipped: all of these functions are probed, and exactly")
 
     def action_back(self) -> None:
         """Clear the filter; then detach and go back, after a question where numbers would be lost."""

@@ -1,19 +1,28 @@
-"""What isn't probed in some view, and why: the budget took it off, or it couldn't be probed at all. Pure."""
+"""What isn't probed in some view, or not exactly, and why. Pure."""
 
 from collections.abc import Iterable
+from enum import Enum
 from typing import NamedTuple
 
 from tui.elf.names import Function
 from tui.screens.target import Key, function_key
 
 
+class Kind(Enum):
+    """What is wrong with a function."""
+
+    SKIPPED = "it could not be probed"
+    TAKEN = "the budget took it off"
+    INEXACT = "it is probed, but something is not known of it, or counted besides"
+
+
 class Off(NamedTuple):
-    """A function that isn't probed."""
+    """A function that isn't probed, or not exactly."""
 
     function: Function
     reason: str
     views: tuple[str, ...]  # in these, by their titles
-    taken: bool = False  # the budget took it off
+    kind: Kind = Kind.SKIPPED
 
 
 def off_key(one: Off) -> tuple[Key, str]:

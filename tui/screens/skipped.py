@@ -1,4 +1,4 @@
-"""The functions that were asked for and are not probed in some view, with reasons; what the budget took off too."""
+"""The functions that were asked for and are not probed in some view, or not exactly, with reasons."""
 
 from collections.abc import Iterable, Sequence
 
@@ -6,7 +6,7 @@ from rich.cells import cell_len
 from textual.widget import Widget
 
 from tui.screens.base import REVERSE, SORT, ConsoleScreen, counted, filter_by
-from tui.screens.off import Off, off_key
+from tui.screens.off import Kind, Off, off_key
 from tui.screens.target import Target, function_key
 from tui.widgets.actions import Action
 from tui.widgets.columns import Column, Sort
@@ -28,7 +28,7 @@ REASON: Column[Off] = Column("reason", "REASON", 24, lambda row, _: row.reason, 
 
 
 class SkippedScreen(ConsoleScreen):
-    """One row per function that is not probed."""
+    """One row per function and reason."""
 
     CSS_PATH = "skipped.tcss"
     NAME = "Skipped"
@@ -71,9 +71,17 @@ class SkippedScreen(ConsoleScreen):
     def _said(self, shown: int) -> list[Phrase]:
         """How many functions there are, and how many of them the budget took off."""
         rows = self._haystack.rows
-        total, off = _distinct(rows), _distinct(row for row in rows if row.taken)
+        total, off = _distinct(rows), _distinct(row for row in rows if row.kind is Kind.TAKEN)
+        kinds = {row.kind for row in rows}
+        if kinds == {Kind.INEXACT}:
+            verb = "are" if total > 1 else "is"
+            return [(f"{counted(shown, total, 'function')} {verb} probed, but not exactly", "strong")]
         that = "" if shown == total else "that "
-        what = "could not be probed" if not off else "are not probed" if total > 1 else "is not probed"
+        what = "are not probed" if total > 1 else "is not probed"
+        if Kind.INEXACT in kinds:
+            what += ", or not exactly"
+        elif not off:
+            what = "could not be probed"
         phrases: list[Phrase] = [(f"{counted(shown, total, 'function')} {that}{what}", "strong")]
         if off:
             whose = f"{off:,} of them" if off < total else "all of them" if off > 1 else ""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tui.elf.names import Function, Module
-from tui.screens.off import Off, merged
+from tui.screens.off import Kind, Off, merged
 from tui.screens.target import Target, function_key
 from tui.widgets.actions import Action
 from tui.widgets.pieces import Piece
@@ -35,7 +35,7 @@ VIEWS: Final = (
 )
 _TITLES: Final = {view.name: view.title for view in VIEWS}
 SWITCHING: Final = tuple(view.action(10) for view in VIEWS)
-SKIPPED = Action("x", "x", "skipped", "skipped", "List the functions that are not probed, with reasons", 6)
+SKIPPED = Action("x", "x", "skipped", "skipped", "List the functions that are not probed, or not exactly, and why", 6)
 UNDO = Action(
     "u", "u", "put back", "undo", "Put back what the budget took off, in all views, and keep no budget any more", 3
 )
@@ -82,15 +82,18 @@ class Views:
         return next((screen.over for screen in self.screens.values() if screen.ended), "")
 
     def off(self) -> tuple[Off, ...]:
-        """What the budget took off in any view, and then what could not be probed in any, each with these views."""
+        """What the budget took off, what could not be probed, and what not exactly: in any view, with these views."""
         opened = [(view.title, self.screens[view.name]) for view in VIEWS if view.name in self.screens]
-        taken = [Off(one, why, (title,), True) for title, screen in opened for one, why in screen.suspended.items()]
-        skipped = [Off(one.function, one.reason, (title,)) for title, screen in opened for one in screen.skipped]
-        return merged((*taken, *skipped))
+        taken = [
+            Off(one, why, (title,), Kind.TAKEN) for title, screen in opened for one, why in screen.suspended.items()
+        ]
+        skipped = [Off(*one, (title,)) for title, screen in opened for one in screen.skipped]
+        inexact = [Off(*one, (title,), Kind.INEXACT) for title, screen in opened for one in screen.inexact]
+        return merged((*taken, *skipped, *inexact))
 
     def taken_off(self) -> tuple[Off, ...]:
         """Only what the budget took off."""
-        return tuple(one for one in self.off() if one.taken)
+        return tuple(one for one in self.off() if one.kind is Kind.TAKEN)
 
     def tabs(self, shown: str, *, short: bool = False) -> tuple[Piece, ...]:
         """The letters and titles of all views; those that run are not dim, the one that is shown stands out.

@@ -25,7 +25,7 @@
  *          there goes into `stats`. blank: such a row when it is new
  * control  whose turn it is, and whether it counts (running.h; frames are kept before that, too); in a second cell,
  *          SWEPT where the reader takes out the tops of threads that have ended, and KEEP while there is much room. With
- *          KEEP a thread's top stays for its next call, which saves a tenth; with SWEPT it stays where calls were left,
+ *          KEEP a thread's top stays for its next call, which saves a tenth; with SWEPT it stays while calls are left,
  *          because they may return all the same, and ask for the clock
  * frames   calls under way;  tops  the innermost call of each runner
  */
@@ -61,6 +61,7 @@ struct top {
 	u32 function, nesting;
 	u64 inner, spent;	/* what calls that are over took, and their probes; a frame has what was here at its entry */
 	u32 children, gone;	/* calls that are over; and that were left */
+	u32 away, unused;	/* frames that are left now */
 };
 
 BPF_F_TABLE("array", u32, struct row, stats, 1, BPF_F_MMAPABLE);
@@ -199,6 +200,7 @@ int latency(struct pt_regs *ctx)
 			top->function = old->function;
 			top->nesting = old->nesting;
 			top->gone++;
+			top->away++;
 			u32 other = gone.function, was_counted = old->counted;
 			struct row *of = row_of(other, old->name, by);
 			if (of && was_counted)
@@ -229,11 +231,13 @@ int latency(struct pt_regs *ctx)
 		}
 		frames.delete(&place);
 		if (was_left) {
+			if (top && top->away)
+				top->away--;
 			if (was_counted)
 				__sync_fetch_and_add(&row->left, -1);
 			if (cookie & URETPROBE)
 				mixed = 0;	/* after a tail call the kernel tells of both returns, the inner one first */
-		} else if (!depth && (cookie & GO || !(*stay & (top && top->gone ? KEEP | SWEPT : KEEP)))) {
+		} else if (!depth && (cookie & GO || !(*stay & (top && top->away ? KEEP | SWEPT : KEEP)))) {
 			tops.delete(&place.runner);
 		} else if (top) {
 			top->depth = depth;
