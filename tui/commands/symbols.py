@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tui import text
 from tui.collectors import target as targets
-from tui.commands import running, selection
+from tui.commands import selection
 from tui.errors import BpfscopeError
 from tui.export import rows
 
@@ -83,6 +83,7 @@ def _print_site(function: "Function", site: "Site", instruction: str, cost: int 
 def _costs() -> "Costs | None":
     """What a hit costs here; None where that can't be measured."""
     from tui.collectors import calibration
+    from tui.commands import running
 
     try:
         return calibration.measure()

@@ -11,8 +11,8 @@ from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
-from itertools import accumulate, compress
+from itertools import accumulate, compress, count, repeat
+from operator import add, le, lt
 from typing import Final, NamedTuple
 
 from tui.elf import demangle, listing
@@ -24,12 +24,14 @@ from tui.errors import BinaryError
 
 _INDIRECT: Final = 10  # STT_GNU_IFUNC
 _IS_FUNCTION: Final = bytes(info & 15 in (2, _INDIRECT) for info in range(256))  # by st_info; 2 is STT_FUNC
+_IS_INDIRECT: Final = bytes(info & 15 == _INDIRECT for info in range(256))
+_IS_SOME: Final = bytes(byte > 0 for byte in range(256))
+_IS_USUAL: Final = bytes(byte < 0xFF for byte in range(256))  # by the upper byte: 0xff00 and more are no sections
 _ENTRY_SIZE: Final = 24  # Elf64_Sym: name u32, info u8, other u8, section u16, value u64, size u64
 _LONGEST_NAME: Final = 4096  # characters
 _PORTION: Final = 250
 _MOST_CODE: Final = 1 << 22  # bytes that are disassembled because functions lie within functions: hardly any do
 _NOP: Final = b"\x0f\x1f\x44"  # 6.18 makes a call of one that is probed, which writes below the stack pointer
-_SPECIAL_SECTION: Final = 0xFF00
 _PREFERENCE: Final = {1: 0, 10: 0, 2: 1, 0: 2}  # binding: global, unique, weak, local
 _RESOLVER: Final = "an indirect function: this is its resolver, which runs once; probe the implementation it picks"
 _PRINTABLE: Final = bytes(range(0x20, 0x7F)) + b"\0"
@@ -41,7 +43,7 @@ class _Table(NamedTuple):
     origin: str
     addresses: Sequence[int]
     sizes: Sequence[int]
-    infos: Sequence[int]  # st_info: binding << 4 | type
+    infos: bytes  # st_info: binding << 4 | type
     names: Sequence[str]
 
 
@@ -67,7 +69,7 @@ def _read(module: Module, *, raw_names: bool = True) -> Listing:
         found = listing.cached(elf.identity, raw_names=raw_names)
         if found is None:
             tables = _tables(elf, demangler)
-            found = listing.joined(_listing(elf, table, readable()) for table, readable in tables).by_name()
+            found = listing.joined(_listing(elf, table, readable) for table, readable in tables).by_name()
             found.keep(elf.identity)
     return found
 
@@ -78,68 +80,85 @@ def _tables(elf: ElfFile, demangler: demangle.Demangler) -> list[tuple[_Table, C
     known: set[int] = set()
     for kind, origin in ((SYMTAB, "symtab"), (DYNSYM, "dynsym")):
         section = next((section for section in elf.sections if section.kind == kind), None)  # a file has one, or none
-        if section and (table := _table(elf, section, origin, known)):
+        if section and (table := _table(elf, section, origin, known, demangler)):
             tables.append((table, demangler.begin(table.names)))
             known.update(table.addresses)
     return tables
 
 
-def _table(elf: ElfFile, section: Section, origin: str, known: set[int]) -> _Table | None:
+def _table(
+    elf: ElfFile, section: Section, origin: str, known: set[int], demangler: demangle.Demangler
+) -> _Table | None:
     """What a symbol table defines at addresses that aren't known already; None where that is nothing."""
     if section.link >= len(elf.sections):
         raise BinaryError(f"{elf.shown} is damaged: its {section.name} names no string table")
     entries = elf.contents(section)
     entries = entries[: len(entries) // _ENTRY_SIZE * _ENTRY_SIZE]
-    chosen = entries[4::_ENTRY_SIZE].translate(_IS_FUNCTION)
-    sections = array("H", entries)[3 :: _ENTRY_SIZE // 2]
-    chosen = bytes(function and 0 < index < _SPECIAL_SECTION for function, index in zip(chosen, sections, strict=True))
+    chosen = _chosen(entries)
     words = array("Q", entries)
     addresses = list(compress(words[1::3], chosen))
     if not addresses or (known and known.issuperset(addresses)):
         return None
     sizes = list(compress(words[2::3], chosen))
     infos = bytes(compress(entries[4::_ENTRY_SIZE], chosen))
-    ats = compress(array("I", entries)[0 :: _ENTRY_SIZE // 4], chosen)
-    names = _read_names(elf, section, list(ats))
-    wanted = [bool(name) and address not in known for name, address in zip(names, addresses, strict=True)]
-    if not all(wanted):
+    ats = list(compress(array("I", entries)[0 :: _ENTRY_SIZE // 4], chosen))
+    del words, entries
+    strings = elf.contents(elf.sections[section.link])
+    demangler.expect(strings, len(ats))
+    names = _read_names(elf, strings, ats)
+    if known or "" in names:
+        wanted = [bool(name) and address not in known for name, address in zip(names, addresses, strict=True)]
         addresses, sizes = list(compress(addresses, wanted)), list(compress(sizes, wanted))
         infos, names = bytes(compress(infos, wanted)), list(compress(names, wanted))
     return _Table(origin, addresses, sizes, infos, names)
 
 
-def _read_names(elf: ElfFile, section: Section, ats: Sequence[int]) -> list[str]:
-    """The sanitised names at offsets of a table's string table. Raises BinaryError for more than a linker makes."""
-    table = elf.contents(elf.sections[section.link])
-    name_at: Callable[[int], str] = partial(text_at, table, longest=_LONGEST_NAME)
+def _chosen(entries: bytes) -> bytes:
+    """For each symbol 1 where it is a function of this file, else 0; all at once, as the digits of large numbers."""
+    low, high = entries[6::_ENTRY_SIZE], entries[7::_ENTRY_SIZE]  # of the section's index
+    kind, lows, highs, usual = (
+        int.from_bytes(column.translate(digits), "little")
+        for column, digits in (
+            (entries[4::_ENTRY_SIZE], _IS_FUNCTION),
+            (low, _IS_SOME),
+            (high, _IS_SOME),
+            (high, _IS_USUAL),
+        )
+    )
+    return (kind & (lows | highs) & usual).to_bytes(len(low), "little")
+
+
+def _read_names(elf: ElfFile, table: bytes, ats: Sequence[int]) -> list[str]:
+    """The sanitised names at offsets of a string table. Raises BinaryError for more than a linker makes."""
+    most = 4 * len(table) + (1 << 20)  # names share endings only, so all of them together are about the table's size
     if not table.translate(None, _PRINTABLE):
-        name_at = _plain_reader(table.decode("ascii") + "\0")
+        text = table.decode("ascii")
+        ends = list(map(text.find, repeat("\0"), ats, map(add, ats, repeat(_LONGEST_NAME))))
+        if -1 not in ends and sum(ends) - sum(ats) <= most:
+            return list(map(text.__getitem__, map(slice, ats, ends)))
     names: list[str] = []
-    left = 4 * len(table) + (1 << 20)  # names share endings only, so all of them together are about the table's size
     for start in range(0, len(ats), _PORTION):
-        portion = list(map(name_at, ats[start : start + _PORTION]))
-        left -= sum(map(len, portion))
-        if left < 0:
+        portion = [text_at(table, at, _LONGEST_NAME) for at in ats[start : start + _PORTION]]
+        most -= sum(map(len, portion))
+        if most < 0:
             raise BinaryError(f"{elf.shown} is damaged: its functions' names overlap")
         names += portion
     return names
 
 
-def _plain_reader(text: str) -> Callable[[int], str]:
-    """Of a string table with nothing in it that needs care."""
-    find, longest = text.find, _LONGEST_NAME
-    return lambda at: text[at : end if (end := find("\0", at, at + longest)) >= 0 else at + longest]
-
-
-def _listing(elf: ElfFile, table: _Table, readable: Sequence[str]) -> Listing:
-    """One row per address that lies in an executable segment of the file."""
-    kept = bytearray(b"\1") * len(table.names)
+def _listing(elf: ElfFile, table: _Table, made: Callable[[], Sequence[str]]) -> Listing:
+    """One row per address that lies in an executable segment of the file; what `made` waits for comes last."""
+    offsets = elf.file_offsets(table.addresses)
+    kept = bytearray(map(le, repeat(0), offsets))
+    reasons = _inner(elf, table)
+    shared = _shared(table)
     sizes = list(table.sizes)
+    readable = made()
     odd: dict[int, tuple[tuple[str, ...], str]] = {}
-    for address, rows in _shared(table).items():
+    for address, rows in shared.items():
         first = min(rows, key=lambda row: _preference(table.names[row], table.infos[row]))
         for row in rows:
-            kept[row] = row == first
+            kept[row] &= row == first
         names = {table.names[row] for row in rows} | {readable[row] for row in rows}
         indirect = any(table.infos[row] & 15 == _INDIRECT for row in rows)
         sizes[first] = sizes[first] or max(sizes[row] for row in rows)
@@ -147,37 +166,36 @@ def _listing(elf: ElfFile, table: _Table, readable: Sequence[str]) -> Listing:
             tuple(sorted(names - {table.names[first], readable[first]})),
             _RESOLVER if indirect else "",
         )
-    for address, reason in _inner(elf, table).items():
+    for address, reason in reasons.items():
         odd[address] = (odd[address][0] if address in odd else (), reason)
-    offsets = elf.file_offsets(table.addresses)
-    inside = [keep and offset >= 0 for keep, offset in zip(kept, offsets, strict=True)]
     return Listing(
-        list(compress(readable, inside)),
-        list(compress(table.names, inside)),
-        bytes([ORIGINS.index(table.origin)]) * sum(inside),
-        array("Q", compress(table.addresses, inside)),
-        array("Q", compress(sizes, inside)),
-        array("Q", compress(offsets, inside)),
+        list(compress(readable, kept)),
+        list(compress(table.names, kept)),
+        bytes([ORIGINS.index(table.origin)]) * sum(kept),
+        array("Q", compress(table.addresses, kept)),
+        array("Q", compress(sizes, kept)),
+        array("Q", compress(offsets, kept)),
         odd,
     )
 
 
 def _inner(elf: ElfFile, table: _Table) -> dict[int, str]:
     """The functions that begin within another, at a place where a breakpoint would change what that one does."""
-    starts = sorted(zip(table.addresses, table.sizes, strict=True))
-    ends = list(accumulate((start + size for start, size in starts), max))
-    within = [row for row in range(1, len(starts)) if starts[row - 1][0] < starts[row][0] < ends[row - 1]]
+    largest = dict(sorted(zip(table.addresses, table.sizes, strict=True)))
+    starts = list(largest)
+    ends = list(accumulate(map(add, starts, largest.values()), max))
+    within = list(compress(count(1), map(lt, starts[1:], ends)))
     if not within:
         return {}
     outer: dict[int, list[int]] = {}
     for row in within:
-        around = bisect_right(ends, starts[row][0])  # the first that reaches beyond it
-        outer.setdefault(around, []).append(starts[row][0])
+        around = bisect_right(ends, starts[row])  # the first that reaches beyond it
+        outer.setdefault(around, []).append(starts[row])
     reasons: dict[int, str] = {}
     left = _MOST_CODE
     with Disassembler(elf.machine) as disassembler:
         for row, addresses in outer.items():
-            start, size = starts[row]
+            start, size = starts[row], largest[starts[row]]
             left -= size
             code = elf.bytes_at(elf.file_offsets([start])[0], size) if left > 0 else b""
             begins = {each.address: each.code for each in disassembler.instructions(code, start)}
@@ -193,12 +211,13 @@ def _inner(elf: ElfFile, table: _Table) -> dict[int, str]:
 
 def _shared(table: _Table) -> dict[int, list[int]]:
     """Addresses of several names or of indirect functions, and the rows that are theirs."""
-    odd = {address for address, info in zip(table.addresses, table.infos, strict=True) if info & 15 == _INDIRECT}
+    rows: dict[int, list[int]] = {}
+    odd = set(compress(table.addresses, table.infos.translate(_IS_INDIRECT)))
     if len(set(table.addresses)) < len(table.addresses):
         odd.update(address for address, times in Counter(table.addresses).items() if times > 1)
-    rows: dict[int, list[int]] = {}
-    for row in [row for row, address in enumerate(table.addresses) if address in odd]:
-        rows.setdefault(table.addresses[row], []).append(row)
+    if odd:
+        for row in compress(count(), map(odd.__contains__, table.addresses)):
+            rows.setdefault(table.addresses[row], []).append(row)
     return rows
 
 
