@@ -13,6 +13,7 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import repeat
 from typing import Final
 
 from tui.elf.child import Child
@@ -24,6 +25,7 @@ _SMALLEST_PART: Final = 10_000  # names that are worth a process
 _MOST_PARTS: Final = 4
 _SIGNS: Final = ("_Z", "_R")  # that mangled names begin with
 _PRINTABLE: Final = bytes(range(0x20, 0x7F)) + b"\n"
+_PIECE: Final = 1024  # names; what ends the child costs only its piece
 _CHILD: Final = os.path.join(os.path.dirname(__file__), "demangle_child.py")
 
 
@@ -36,7 +38,8 @@ class _Part:
 
     def give(self, names: Sequence[str]) -> None:
         self.names = names
-        self.child.give("\n".join(names).encode("utf-8", "replace"))
+        pieces = ("\n".join(names[start : start + _PIECE]) for start in range(0, len(names), _PIECE))
+        self.child.give("\0".join(pieces).encode("utf-8", "replace"))
 
     def read(self) -> list[str]:
         """A name for each: readable where the child got that far within its time."""
@@ -62,7 +65,7 @@ class Demangler(Owner):
 
     def begin(self, names: Sequence[str]) -> Callable[[], Sequence[str]]:
         """Starts on these names. What it returns waits for them: a name for each, readable or as it was."""
-        if not any(name.startswith(_SIGNS) for name in names):
+        if not any(map(str.startswith, names, repeat(_SIGNS))):
             return lambda: names
         count = _count(len(names))
         step = -(-len(names) // count)

@@ -9,10 +9,9 @@ Symbols are handled as columns, not as rows: of 78,000 functions each step below
 
 from array import array
 from bisect import bisect_right
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from itertools import accumulate, compress, count, repeat
-from operator import add, le, lt
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import accumulate, compress, count, islice, repeat
+from operator import add, eq, gt, le
 from typing import Final, NamedTuple
 
 from tui.elf import demangle, listing
@@ -76,20 +75,18 @@ def _read(module: Module, *, raw_names: bool = True) -> Listing:
 
 def _tables(elf: ElfFile, demangler: demangle.Demangler) -> list[tuple[_Table, Callable[[], Sequence[str]]]]:
     """Each symbol table that has something new, and its readable names, which are being made."""
-    tables = []
-    known: set[int] = set()
+    tables: list[tuple[_Table, Callable[[], Sequence[str]]]] = []
     for kind, origin in ((SYMTAB, "symtab"), (DYNSYM, "dynsym")):
         section = next((section for section in elf.sections if section.kind == kind), None)  # a file has one, or none
-        if section and (table := _table(elf, section, origin, known, demangler)):
+        if section and (table := _table(elf, section, origin, [table for table, _ in tables], demangler)):
             tables.append((table, demangler.begin(table.names)))
-            known.update(table.addresses)
     return tables
 
 
 def _table(
-    elf: ElfFile, section: Section, origin: str, known: set[int], demangler: demangle.Demangler
+    elf: ElfFile, section: Section, origin: str, before: Sequence[_Table], demangler: demangle.Demangler
 ) -> _Table | None:
-    """What a symbol table defines at addresses that aren't known already; None where that is nothing."""
+    """What a symbol table defines at addresses that no table before has; None where that is nothing."""
     if section.link >= len(elf.sections):
         raise BinaryError(f"{elf.shown} is damaged: its {section.name} names no string table")
     entries = elf.contents(section)
@@ -97,7 +94,9 @@ def _table(
     chosen = _chosen(entries)
     words = array("Q", entries)
     addresses = list(compress(words[1::3], chosen))
-    if not addresses or (known and known.issuperset(addresses)):
+    new = set(addresses) if before else set()
+    new.difference_update(*(table.addresses for table in before))
+    if not addresses or (before and not new):
         return None
     sizes = list(compress(words[2::3], chosen))
     infos = bytes(compress(entries[4::_ENTRY_SIZE], chosen))
@@ -106,8 +105,8 @@ def _table(
     strings = elf.contents(elf.sections[section.link])
     demangler.expect(strings, len(ats))
     names = _read_names(elf, strings, ats)
-    if known or "" in names:
-        wanted = [bool(name) and address not in known for name, address in zip(names, addresses, strict=True)]
+    if before or "" in names:
+        wanted = [bool(name) and (not before or address in new) for name, address in zip(names, addresses, strict=True)]
         addresses, sizes = list(compress(addresses, wanted)), list(compress(sizes, wanted))
         infos, names = bytes(compress(infos, wanted)), list(compress(names, wanted))
     return _Table(origin, addresses, sizes, infos, names)
@@ -150,22 +149,21 @@ def _listing(elf: ElfFile, table: _Table, made: Callable[[], Sequence[str]]) -> 
     """One row per address that lies in an executable segment of the file; what `made` waits for comes last."""
     offsets = elf.file_offsets(table.addresses)
     kept = bytearray(map(le, repeat(0), offsets))
-    reasons = _inner(elf, table)
-    shared = _shared(table)
+    ordered = sorted(table.addresses)
+    shared = _shared(table, ordered)
+    reasons = _inner(elf, table, shared, list(dict.fromkeys(ordered)) if shared else ordered)
     sizes = list(table.sizes)
     readable = made()
     odd: dict[int, tuple[tuple[str, ...], str]] = {}
     for address, rows in shared.items():
-        first = min(rows, key=lambda row: _preference(table.names[row], table.infos[row]))
+        names = [table.names[row] for row in rows]
+        first = min(zip(map(_preference, names, (table.infos[row] for row in rows)), rows, strict=True))[1]
         for row in rows:
             kept[row] &= row == first
-        names = {table.names[row] for row in rows} | {readable[row] for row in rows}
+        others = {*names, *(readable[row] for row in rows)} - {table.names[first], readable[first]}
         indirect = any(table.infos[row] & 15 == _INDIRECT for row in rows)
         sizes[first] = sizes[first] or max(sizes[row] for row in rows)
-        odd[address] = (
-            tuple(sorted(names - {table.names[first], readable[first]})),
-            _RESOLVER if indirect else "",
-        )
+        odd[address] = tuple(sorted(others)), _RESOLVER if indirect else ""
     for address, reason in reasons.items():
         odd[address] = (odd[address][0] if address in odd else (), reason)
     return Listing(
@@ -179,14 +177,15 @@ def _listing(elf: ElfFile, table: _Table, made: Callable[[], Sequence[str]]) -> 
     )
 
 
-def _inner(elf: ElfFile, table: _Table) -> dict[int, str]:
+def _inner(elf: ElfFile, table: _Table, shared: Mapping[int, Sequence[int]], starts: Sequence[int]) -> dict[int, str]:
     """The functions that begin within another, at a place where a breakpoint would change what that one does."""
-    largest = dict(sorted(zip(table.addresses, table.sizes, strict=True)))
-    starts = list(largest)
-    ends = list(accumulate(map(add, starts, largest.values()), max))
-    within = list(compress(count(1), map(lt, starts[1:], ends)))
-    if not within:
+    largest = dict(zip(table.addresses, table.sizes, strict=True))
+    largest |= {address: max(table.sizes[row] for row in rows) for address, rows in shared.items()}
+    ends = list(map(add, starts, map(largest.__getitem__, starts)))
+    if not any(map(gt, ends, islice(starts, 1, None))):
         return {}
+    ends = list(accumulate(ends, max))
+    within = list(compress(count(1), map(gt, ends, islice(starts, 1, None))))
     outer: dict[int, list[int]] = {}
     for row in within:
         around = bisect_right(ends, starts[row])  # the first that reaches beyond it
@@ -209,12 +208,11 @@ def _inner(elf: ElfFile, table: _Table) -> dict[int, str]:
     return reasons
 
 
-def _shared(table: _Table) -> dict[int, list[int]]:
-    """Addresses of several names or of indirect functions, and the rows that are theirs."""
+def _shared(table: _Table, ordered: Sequence[int]) -> dict[int, list[int]]:
+    """Those of the ordered addresses that several names or indirect functions have, and the rows that are theirs."""
     rows: dict[int, list[int]] = {}
     odd = set(compress(table.addresses, table.infos.translate(_IS_INDIRECT)))
-    if len(set(table.addresses)) < len(table.addresses):
-        odd.update(address for address, times in Counter(table.addresses).items() if times > 1)
+    odd.update(compress(ordered, map(eq, ordered, islice(ordered, 1, None))))
     if odd:
         for row in compress(count(), map(odd.__contains__, table.addresses)):
             rows.setdefault(table.addresses[row], []).append(row)

@@ -130,6 +130,8 @@ class ElfFile(Owner):
         found = [-1] * len(addresses := list(addresses))
         for segment in self.executable:
             low, high, shift = segment.address, segment.address + segment.file_size, segment.offset - segment.address
+            if addresses and low <= min(addresses) and max(addresses) < high:
+                return list(map(shift.__add__, addresses))
             found = [a + shift if low <= a < high else was for a, was in zip(addresses, found, strict=True)]
         return found
 
