@@ -16,7 +16,7 @@ from tui.errors import BpfscopeError
 from tui.screens.attached import AttachedScreen
 from tui.screens.base import CURSOR, CUT, MARKED, REVERSE, SORT, SORTED, ConsoleScreen, counted, filter_by
 from tui.screens.confirm import ConfirmScreen
-from tui.screens.function_rows import COLUMNS, longest, spelt, words
+from tui.screens.function_rows import COLUMNS, RAW_COLUMNS, longest, spelt, words
 from tui.screens.marks import Marks
 from tui.screens.modules_pane import SLIM, ModulesPane
 from tui.screens.probe import ProbeScreen
@@ -74,8 +74,9 @@ class FunctionsScreen(ConsoleScreen):
         ),
         Action("space", "space", "mark", "mark", "Mark the function for probing, or unmark it", 1),
         Action("a", "a", "mark all", "mark_all", "Mark all functions that the filter leaves; again: unmark them", 3),
-        filter_by("functions with this in their name", 1),
+        filter_by("functions with this in their name; ~ in front of letters in this order, pkg: of a package", 1),
         Action("tab", "tab", "modules", "pane", "Go to the other pane", 4),
+        Action("n", "n", "raw names", "raw_names", "Show names as the file has them, or readable ones", 6),
         SORT,
         REVERSE,
         Action("escape", "esc", "back", "back", "Clear the filter, or go back", 0),
@@ -258,12 +259,12 @@ class FunctionsScreen(ConsoleScreen):
     def _show_module(self) -> None:
         functions = self._read.get(self.module.name, ()) if self.module else ()
         self._sort(functions)
-        self.functions.limit("function", longest(functions))
+        self.functions.limit("function", longest(functions, raw=self.functions.columns is RAW_COLUMNS))
         self.query_one(Detail).one_line()
         self._show_functions(anew=True)
 
     def _sort(self, functions: Sequence[Function]) -> None:
-        self._haystack = Haystack(by_column(functions, COLUMNS, self.functions.sort), words)
+        self._haystack = Haystack(by_column(functions, self.functions.columns, self.functions.sort), words)
 
     def filtered(self) -> None:
         """Show what the filter leaves; half an expression leaves what was there."""
@@ -284,9 +285,16 @@ class FunctionsScreen(ConsoleScreen):
         if self.module.name not in self._read:
             return f"reading {self.module.name} …"
         if self._haystack.rows:
-            there = f"no function of {self.module.name} matches {self.prompt.wanted}; esc clears the filter"
+            near = "" if self.prompt.wanted[:1] in "~!/" else f", ~{self.prompt.wanted} finds these letters apart"
+            there = f"no function of {self.module.name} matches {self.prompt.wanted}; esc clears the filter{near}"
             return f"{there}, tab goes to the other modules" if len(self.modules) > 1 else there
         return f"{self.module.name} {STRIPPED}"
+
+    def action_raw_names(self) -> None:
+        """Show raw names, or readable ones."""
+        shown = COLUMNS if self.functions.columns is RAW_COLUMNS else RAW_COLUMNS
+        self.functions.use(shown, {"function": longest(self._haystack.rows, raw=shown is RAW_COLUMNS)})
+        self.sort_anew()
 
     def _count(self, module: Module) -> str:
         read = self._read.get(module.name)
@@ -324,7 +332,7 @@ class FunctionsScreen(ConsoleScreen):
         """What does something now."""
         if name.startswith("view"):
             return self.functions.row is not None and not self._among_modules and not self.probe
-        if name in ("mark", "probe", "sort", "sort_reverse"):
+        if name in ("mark", "probe", "raw_names", "sort", "sort_reverse"):
             return self.functions.row is not None and (name == "probe" or not self._among_modules)
         return name != "mark_all" or bool(self.functions.rows)
 
