@@ -74,7 +74,7 @@ class FunctionsScreen(ConsoleScreen):
         ),
         Action("space", "space", "mark", "mark", "Mark the function for probing, or unmark it", 1),
         Action("a", "a", "mark all", "mark_all", "Mark all functions that the filter leaves; again: unmark them", 3),
-        filter_by("functions with this in their name; ~ in front of letters in this order, pkg: of a package", 1),
+        filter_by("functions with this in their name", 1, "; ~ finds letters in this order, pkg: a package"),
         Action("tab", "tab", "modules", "pane", "Go to the other pane", 4),
         Action("n", "n", "raw names", "raw_names", "Show names as the file has them, or readable ones", 6),
         SORT,

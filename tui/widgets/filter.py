@@ -48,9 +48,9 @@ class Haystack(Generic[Row]):
             found = list(map(bool, map(matches, words)))
         rows, words = list(compress(rows, found)), list(compress(words, found))
         self._narrowed = typed, rows, words
-        if not typed.startswith("~") or len(rows) > _MOST_ORDERED:
+        letters = _letters(typed[1:]) if typed.startswith("~") else ""
+        if not letters or len(rows) > _MOST_ORDERED:
             return rows
-        letters = _letters(typed[1:])
         distances = [_distance(each, letters) for each in words]
         return [rows[index] for index in sorted(range(len(rows)), key=distances.__getitem__)]
 
@@ -120,7 +120,7 @@ def _letters(typed: str) -> str:
 
 
 def _distance(words: str, letters: str) -> tuple[int, int]:
-    """How far a name is from letters that it has: what stands between them counts, beginnings of words make up for it.
+    """How far a name is from letters that it has: what lies between them counts, beginnings of words make up for it.
 
     Looked for forwards, then backwards from where that ends, which finds the shortest stretch that ends there (as fzf).
     """
@@ -129,8 +129,9 @@ def _distance(words: str, letters: str) -> tuple[int, int]:
     for letter in letters:
         end = name.find(letter, end + 1)
     at = end + 1
-    beginnings = 0
-    for letter in reversed(letters):
-        at = name.rfind(letter, 0, at)
-        beginnings += at == 0 or not name[at - 1].isalnum()
-    return end + 1 - at - 2 * beginnings, len(name)
+    places = [at := name.rfind(letter, 0, at) for letter in reversed(letters)]
+    last, good, goods = -2, False, 0
+    for at in reversed(places):
+        good = (good and at == last + 1) or at == 0 or not name[at - 1].isalnum()
+        goods, last = goods + good, at
+    return end + 1 - places[-1] - 4 * goods, len(name)
