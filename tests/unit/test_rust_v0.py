@@ -54,7 +54,7 @@ OURS = {  # binutils 2.40 doesn't know these, or writes them otherwise
     "_RNvMNtC1a1bNtB2_1S1f": "<a::b::S>::f",
 }
 BROKEN = (
-    "_R", "_RN", "_RNvC1a", "_RNvC1a9f", "_RNvC1a1fx", "_RB_", "_RNvB9_1f", "_R1NvC1a1f", "_RINvC1a1fRL0_hE", "main", "",
+    "_R", "_RN", "_RNvC1a", "_RNvC1a9f", "_RNvC1a1fx", "_RB_", "_RNvB9_1f", "_R1NvC1a1f", "_RINvC1a1fRL0_hE", "",
     "_RNvC1a1f-", "_RNvC1a1f.", "_RIC0Kb2_E", "_RIC0Kc110000_E", "_RIC0Kcd800_x", "_RNvC1a99999999999991f", "_RIC0KjE",
     "_RNvC1a\udcff1f", "_RIC0Ke6_E", "_RIC0KeffE", "_RIC0KTneb1_E", "_RIC0KVNtC1a1EUE",
 )  # fmt: skip

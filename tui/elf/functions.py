@@ -89,6 +89,8 @@ def _table(
     """What a symbol table defines at addresses that no table before has; None where that is nothing."""
     if section.link >= len(elf.sections):
         raise BinaryError(f"{elf.shown} is damaged: its {section.name} names no string table")
+    strings = elf.contents(elf.sections[section.link])
+    demangler.expect(strings, section.size // _ENTRY_SIZE)
     entries = elf.contents(section)
     entries = entries[: len(entries) // _ENTRY_SIZE * _ENTRY_SIZE]
     chosen = _chosen(entries)
@@ -102,8 +104,6 @@ def _table(
     infos = bytes(compress(entries[4::_ENTRY_SIZE], chosen))
     ats = list(compress(array("I", entries)[0 :: _ENTRY_SIZE // 4], chosen))
     del words, entries
-    strings = elf.contents(elf.sections[section.link])
-    demangler.expect(strings, len(ats))
     names = _read_names(elf, strings, ats)
     if before or "" in names:
         wanted = [bool(name) and (not before or address in new) for name, address in zip(names, addresses, strict=True)]

@@ -1,6 +1,7 @@
 """The functions of a file as columns, and the cache of them: large binaries are opened again without being parsed.
 
 A cached listing is used only for the very file it was made of (device, inode, size, times), and only if its parts fit.
+Not for others of the same build-id: that is what a file says of itself, and a wrong offset would kill the target.
 """
 
 import json
@@ -15,7 +16,8 @@ from tui import cache
 from tui.elf.names import Function
 
 _FORMAT: Final = 4
-_WORTH_KEEPING: Final = 5_000  # functions; fewer are read as fast as the cache
+_WORTH_KEEPING: Final = 5_000  # functions; fewer are read as fast as the cache,
+_WORTH_KEEPING_PLAIN: Final = 50_000  # and so are more whose names are readable as they stand
 ORIGINS: Final = ("symtab", "dynsym")
 
 
@@ -64,10 +66,11 @@ class Listing(NamedTuple):
 
     def keep(self, identity: str) -> None:
         """Caches it, if it is large and the cache can be used."""
-        if len(self.names) < _WORTH_KEEPING:
+        plain = self.raw_names == self.names
+        if len(self.names) < (_WORTH_KEEPING_PLAIN if plain else _WORTH_KEEPING):
             return
         names = "\n".join(self.names).encode("utf-8", "replace")
-        raw_names = b"" if self.raw_names == self.names else "\n".join(self.raw_names).encode("utf-8", "replace")
+        raw_names = b"" if plain else "\n".join(self.raw_names).encode("utf-8", "replace")
         odd = json.dumps([[address, *values] for address, values in self.odd.items()]).encode()
         numbers = [column.tobytes() for column in (self.addresses, self.sizes, self.offsets)]
         body = [self.origins, *numbers, odd, raw_names, names]
