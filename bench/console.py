@@ -37,15 +37,15 @@ class Terminal:
         """Presses keys, by tmux's names."""
         self._run("send-keys", *keys)
 
-    def wait(self, text: str) -> str:
-        """The screen once it has the text. Raises TimeoutError with what it has instead."""
+    def wait(self, text: str, *, there: bool = True) -> str:
+        """The screen once it has the text, or hasn't. Raises TimeoutError with what it has instead."""
         due, screen = time.monotonic() + programs.SECONDS, ""
         while time.monotonic() < due:
             screen = self._run("capture-pane", "-p")
-            if text in screen:
+            if (text in screen) == there:
                 return screen
-            time.sleep(0.05)
-        raise TimeoutError(f"the console never showed {text!r}, but\n{screen}")
+            time.sleep(0.01)
+        raise TimeoutError(f"the console never {'showed' if there else 'took away'} {text!r}, but has\n{screen}")
 
     def __enter__(self) -> Self:
         return self
