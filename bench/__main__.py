@@ -12,7 +12,21 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import against, attaching, console, flood, hits, launch, machine, packets, peers, programs, symbols, table
+from bench import (
+    against,
+    attaching,
+    console,
+    filtering,
+    flood,
+    hits,
+    launch,
+    machine,
+    packets,
+    peers,
+    programs,
+    symbols,
+    table,
+)
 from bench.measure import Bench, say
 from bench.table import Row
 from tui.errors import BpfscopeError
@@ -28,6 +42,7 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "symbols": symbols.rows,
     "packets": packets.rows,
     "flood": flood.rows,
+    "filtering": filtering.rows,
 }
 
 
