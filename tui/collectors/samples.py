@@ -82,11 +82,22 @@ class Latency(NamedTuple):
     floor_ns: int = 0  # how long a call seems to take at least, by what its probes take
     probe_ns: int = 0  # of the function's own time, what probes took: its own, and those of what it called
     mixed: int = 0  # returns whose own time has others' in it: of unmatched calls in between, or that they outlasted
+    total_probe_ns: int = 0  # of the total, what probes took: its own, and those of all that was called in it
 
     @property
     def net_ns(self) -> int:
         """The function's own time, without what probes took of it."""
         return max(0, self.self_ns - self.probe_ns)
+
+    @property
+    def each_probe_ns(self) -> int:
+        """What probes took of the mean call."""
+        return self.total_probe_ns // self.returns if self.returns else 0
+
+    @property
+    def swollen(self) -> bool:
+        """Whether the times of calls are mostly what probes took."""
+        return 2 * self.total_probe_ns > self.total_ns
 
     @property
     def doubtful(self) -> bool:

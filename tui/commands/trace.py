@@ -16,7 +16,7 @@ from typing import Final, TextIO
 
 from tui import text
 from tui.bpf.events import memory
-from tui.collectors import live, signatures
+from tui.collectors import calibration, live, signatures
 from tui.collectors import target as targets
 from tui.collectors.budget import Guard
 from tui.collectors.events import SIZE, EventsProbe
@@ -117,6 +117,9 @@ def _json(attached: Attached, samples: Samples) -> Iterator[str]:
 
 def _text(attached: Attached, samples: Samples, calls: "_Calls") -> Iterator[str]:
     running.narrate_attached("tracing", attached)
+    if len(attached.attached) > 1:
+        most = text.duration(max(call.cost for call in calibration.costs().calls))
+        running.narrate(f"durations have what probes take in them: up to {most} for each traced call within a call")
     suspensions = running.Suspensions()
     yield calls.head
     for sample, last in samples:

@@ -115,6 +115,7 @@ def latency(figures: Latency) -> Row:
         "total_ns": figures.total_ns,
         "self_ns": figures.self_ns,
         "probe_ns": figures.probe_ns,
+        "total_probe_ns": figures.total_probe_ns,
         "mixed": figures.mixed,
         "floor_ns": figures.floor_ns,
         "p50_ns": p50 if known else None,

@@ -18,7 +18,8 @@
  * is their caller's, which is counted as mixed. So is a call that returns while one is under way that began later.
  *
  * What a call's own probes take of its parent's time, beyond what the call itself seems to take, is added up beside it:
- * the reader, who has measured that, writes it into the function's row.
+ * the reader, who has measured that, writes it into the function's row. `probed` is all that probes took of a call:
+ * those of every call in it, however deep.
  *
  * stats    a row per function, mapped by the reader; additions are atomic
  * groups   with `by`, the rows of each function's processes (1), threads (2) or threads' names (3); what finds no room
@@ -41,8 +42,9 @@
 #define MOST_NESTED 64		/* MAX_URETPROBE_DEPTH: include/linux/uprobes.h, 5.15 to 6.18 */
 
 struct row {
-	u64 calls, returns, left, strays, full, nested, total, self, children, spent, mixed, longest, shortest;
-	u64 overhead, called, returned;	/* the reader's; of calls and returns in groups */
+	u64 calls, returns, left, strays, full, nested, total, self, children, spent, probed, mixed, longest, shortest;
+	u64 overhead, cost;		/* the reader's: what a call's probes take beyond its own time, and in all */
+	u64 called, returned;		/* of calls and returns in groups */
 	u64 turn;			/* the reader's: odd while the function is taken off */
 	u64 buckets[BUCKETS];
 };
@@ -52,14 +54,14 @@ struct member {
 };
 
 struct frame {
-	u64 start, inner, depth, spent, name[2];
+	u64 start, inner, depth, spent, probed, name[2];
 	u32 function, children, nesting, counted, left, turn, gone, unused;
 };
 
 struct top {
 	u64 depth;
 	u32 function, nesting;
-	u64 inner, spent;	/* what calls that are over took, and their probes; a frame has what was here at its entry */
+	u64 inner, spent, probed;	/* what calls that are over took, and their probes; a frame has it as it was at its entry */
 	u32 children, gone;	/* calls that are over; and that were left */
 	u32 away, unused;	/* frames that are left now */
 };
@@ -209,7 +211,7 @@ int latency(struct pt_regs *ctx)
 	}
 
 	if (frame) {
-		u64 took = now - frame->start, inner = 0, spent = 0;
+		u64 took = now - frame->start, inner = 0, spent = 0, probed = 0;
 		struct row *row = row_of(function, frame->name, by);
 		u64 depth = frame->depth;
 		u32 outer = frame->function, nesting = frame->nesting, children = 0, mixed = 1;
@@ -222,10 +224,12 @@ int latency(struct pt_regs *ctx)
 			if (inner > took)
 				inner = took;
 			spent = since(top->spent, frame->spent);
+			probed = since(top->probed, frame->probed);
 			children = since(top->children, frame->children);
 			mixed = top->depth != place.depth || top->function != function || top->gone != frame->gone;
 			top->inner += took - inner;
 			top->spent = frame->spent + base->overhead;
+			top->probed += base->cost;
 			top->children = frame->children + 1;
 			top->gone = frame->gone;
 		}
@@ -253,6 +257,7 @@ int latency(struct pt_regs *ctx)
 		__sync_fetch_and_add(&row->self, took - inner);
 		__sync_fetch_and_add(&row->children, children);
 		__sync_fetch_and_add(&row->spent, spent);
+		__sync_fetch_and_add(&row->probed, probed);
 		if (mixed)
 			__sync_fetch_and_add(&row->mixed, 1);
 		raise(&row->longest, took);
@@ -288,6 +293,7 @@ int latency(struct pt_regs *ctx)
 		new.nesting = top->nesting;
 		new.inner = top->inner;
 		new.spent = top->spent;
+		new.probed = top->probed;
 		new.children = top->children;
 		new.gone = top->gone;
 	}
