@@ -58,6 +58,7 @@ class Cost(NamedTuple):
     suspended: tuple[Suspended, ...] = ()  # functions that were taken off because of it
     cpu_percent: float = 0.0  # the same time, of one CPU
     acts_in: float | None = None  # seconds until the dearest function is taken off, if it goes on so
+    waived: float | None = None  # the budget that there was, in percent, until somebody ended it
 
     @property
     def tolerated(self) -> bool:
