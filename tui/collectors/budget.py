@@ -210,7 +210,7 @@ class Guard:
         self._looks.clear()
 
     def undo(self) -> None:
-        """Puts everything back, and watches no budget any more; a second time, watches it again. Raises BpfscopeError."""
+        """Puts everything back, and watches no budget any more; or watches it again. Raises BpfscopeError."""
         if self.limit is None:
             self.limit = self._asked
             self._begin_anew()
