@@ -17,13 +17,15 @@ from tui.bpf.packets.groups import By
 from tui.collectors import live
 from tui.collectors.interfaces import Interfaces
 from tui.collectors.packets import PacketsProbe, Wish, compiled_for
-from tui.collectors.samples import FilterFigures, Interface, PacketRecord, PacketsSample
+from tui.collectors.samples import FilterFigures, GroupRow, Interface, PacketRecord, PacketsSample
 from tui.commands.running import add_duration, add_interval, narrate
 from tui.errors import TargetError
 from tui.export import pcap, rows, whole
 from tui.text import sanitise
 
-_TALKERS: Final = 10  # groups that are printed
+_TALKERS: Final = 10  # groups that are printed at the end
+_GROWING: Final = 5  # and before
+_BINNED: Final = ("size", "hops", "gap")  # all of whose groups are printed
 _SAMPLES: Final = 1_000  # per second and filter
 _MOST_KEPT: Final = 100_000  # packets in a file
 _SNAPSHOT: Final = 1_536  # bytes of each
@@ -151,7 +153,7 @@ def _text(probe: PacketsProbe, wishes: Sequence[Wish], samples: Samples) -> Iter
             narrate(f"{wish.interface.name}, {wish.hook.value}: ours is the {position}")
     before: PacketsSample | None = None
     for sample, last in samples:
-        yield from _table(sample, before)
+        yield from _table(sample, before, everything=last)
         for figures, then in zip(sample.filters, before.filters if before else sample.filters, strict=True):
             if figures.gone != then.gone:
                 narrate(figures.gone)
@@ -162,8 +164,10 @@ def _text(probe: PacketsProbe, wishes: Sequence[Wish], samples: Samples) -> Iter
         before = sample
 
 
-def _table(sample: PacketsSample, before: PacketsSample | None) -> Iterator[str]:
-    """The filters, with what came since the sample before, and the largest groups of each."""
+def _table(sample: PacketsSample, before: PacketsSample | None, *, everything: bool) -> Iterator[str]:
+    """The filters, with what came since the sample before, and of each the groups that grew most; `everything`: at the
+    end, the largest.
+    """
     seconds = sample.elapsed - (before.elapsed if before else 0.0)
     earlier: Iterable[FilterFigures | None] = before.filters if before else [None] * len(sample.filters)
     width = max(len(_label(figures)) for figures in sample.filters)
@@ -175,7 +179,11 @@ def _table(sample: PacketsSample, before: PacketsSample | None) -> Iterator[str]
             f"{_label(figures):<{width}} {figures.seen:>13,} {figures.matched:>13,} {rate:>8}"
             f" {text.size(figures.bytes_matched):>9} {figures.lost:>6,}\n"
         )
-        yield from _groups(figures)
+        if everything or not figures.by:
+            yield from _groups(figures, figures.groups, "")
+        else:
+            grown = _grown(figures, then)
+            yield from _groups(figures, grown, "what grew most")
     yield "\n"
 
 
@@ -184,15 +192,40 @@ def _label(figures: FilterFigures) -> str:
     return "  ".join(words)
 
 
-def _groups(figures: FilterFigures) -> Iterator[str]:
-    groups = figures.groups if figures.by in ("size", "hops", "gap") else figures.groups[:_TALKERS]
+def _grown(figures: FilterFigures, then: FilterFigures | None) -> list[GroupRow]:
+    """The groups to which something was added, what grew most first; of bins, in their order."""
+    before = {group.key: group.packets for group in then.groups} if then else {}
+    grown = [group for group in figures.groups if group.packets > before.get(group.key, 0)]
+    if figures.by not in _BINNED:
+        grown.sort(key=lambda group: before.get(group.key, 0) - group.packets)
+    return grown[: None if figures.by in _BINNED else _GROWING]
+
+
+def _groups(figures: FilterFigures, groups: Sequence[GroupRow], what: str) -> Iterator[str]:
+    if not figures.by or not groups:
+        return
+    groups = groups if figures.by in _BINNED else groups[:_TALKERS]
+    yield f"{'PACKETS':>15} {'BYTES':>9}  BY {figures.by.upper()}{f', {what}' if what else ''}\n"
     for group in groups:
-        key = f"no {figures.by}" if group.key is None else group.key
-        yield f"{group.packets:>15,} {text.size(group.bytes):>9}  {key}\n"
+        yield f"{group.packets:>15,} {text.size(group.bytes):>9}  {_key(figures.by, group.key)}\n"
+    if what:
+        return
     packets = figures.matched - sum(group.packets for group in groups)
     if packets and figures.by:
         size = figures.bytes_matched - sum(group.bytes for group in groups)
         yield f"{packets:>15,} {text.size(size):>9}  others\n"
+
+
+def _key(by: str, key: str | int | None) -> str:
+    """What the packets of a group have in common, with its unit."""
+    if key is None:
+        return f"no {by}"
+    if by == "size":
+        return f"{key} bytes"
+    if by == "gap" and isinstance(key, str):
+        low, _, high = key.partition("-")
+        return f"{text.duration(int(low))} – {text.duration(int(high) + 1)}" if high.isdecimal() else key
+    return str(key)
 
 
 def _listings(wishes: Sequence[Wish], sample: PacketsSample) -> Iterator[str]:
