@@ -287,6 +287,7 @@ class FilterFigures(NamedTuple):
     others: GroupRow  # of groups for which there was no room
     hits: tuple[int, ...]  # per instruction of the classic program; () where they aren't counted
     gone: str = ""  # why this one counts no more: its interface disappeared, or somebody took it off
+    classic_matched: int | None = None  # by the hook `socket`: what the classic engine itself counted, a moment before
 
 
 class PacketRecord(NamedTuple):

@@ -19,7 +19,7 @@ from tui.collectors.interfaces import Interfaces
 from tui.collectors.packets import PacketsProbe, Wish, compiled_for
 from tui.collectors.samples import FilterFigures, GroupRow, Interface, PacketRecord, PacketsSample
 from tui.commands.running import add_duration, add_interval, narrate
-from tui.errors import TargetError
+from tui.errors import TargetError, UsageError
 from tui.export import pcap, rows, whole
 from tui.text import sanitise
 
@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Counts until the time is up, the interfaces disappear or somebody stops it; the summary is always printed."""
-    if arguments.pcap:
+    if arguments.pcap is not None:
         whole.check(arguments.pcap)
     wishes = list(_wishes(arguments))
     snapshot = _SNAPSHOT if arguments.pcap else 0
@@ -90,15 +90,21 @@ def run(arguments: argparse.Namespace) -> int:
             return sample
 
         samples = live.ticks(read, stop, arguments.interval, arguments.duration)
-        for line in (_json if arguments.json else _text)(probe, wishes, _ended(probe, read, samples)):
-            sys.stdout.write(line)
-            sys.stdout.flush()
-    if arguments.pcap:
-        pcap.write(arguments.pcap, records[:_MOST_KEPT])
-        matched = sum(figures.matched for figures in sample.filters)
-        kept = text.plural(min(len(records), _MOST_KEPT), "packet")
-        narrate(f"{kept} of {matched:,} that matched written to {sanitise(arguments.pcap)}")
+        try:
+            for line in (_json if arguments.json else _text)(probe, wishes, _ended(probe, read, samples)):
+                sys.stdout.write(line)
+                sys.stdout.flush()
+        finally:  # also where nobody reads our output any more
+            if arguments.pcap:
+                _write(arguments.pcap, records[:_MOST_KEPT], sample)
     return 0
+
+
+def _write(path: str, records: Sequence[PacketRecord], sample: PacketsSample) -> None:
+    """The packets that were kept, as a file, and how many of them there were."""
+    pcap.write(path, records)
+    matched = sum(figures.matched for figures in sample.filters)
+    narrate(f"{text.plural(len(records), 'packet')} of {matched:,} that matched written to {sanitise(path)}")
 
 
 def _ended(probe: PacketsProbe, read: Callable[[], PacketsSample], samples: "Samples") -> "Samples":
@@ -112,13 +118,18 @@ def _ended(probe: PacketsProbe, read: Callable[[], PacketsSample], samples: "Sam
 
 def _wishes(arguments: argparse.Namespace) -> Iterator[Wish]:
     """Each filter at each hook of each interface. Raises TargetError, UsageError."""
-    names = arguments.interfaces.split(",")
     with Interfaces() as reader:
         there = {interface.name: interface for interface in reader.read().interfaces}
+    whole_name = sanitise(arguments.interfaces) in there  # a comma may be part of it
+    names = [arguments.interfaces] if whole_name else arguments.interfaces.split(",")
     if missing := [name for name in names if sanitise(name) not in there]:
         raise TargetError(f"there is no interface {sanitise(missing[0])}; there are {', '.join(there)}")
     expressions = [*([" ".join(arguments.expression)] if arguments.expression else []), *arguments.filters] or [""]
     hooks = list(dict.fromkeys(map(Hook, arguments.hooks or ["socket-ebpf"])))
+    if Hook.XDP in hooks and len(expressions) > 1:
+        raise UsageError("an interface runs only one XDP program: compare filters at another --hook")
+    if arguments.native is not None and Hook.XDP not in hooks:
+        raise UsageError("--native and --generic are about --hook xdp")
     with Compiler() as compiler:
         for name in dict.fromkeys(names):
             for hook in hooks:
