@@ -106,6 +106,7 @@ RECIPES = {
     "forks": _c("forks.c"),
     "stacks": _c("stacks.c", "-pthread", "-O2"),
     "inner_stack": _c("inner_stack.c"),
+    "migrates": _c("migrates.c", "-pthread"),
     "timing": _c("timing.c", "-pthread"),
     "leaves": _c("leaves.cc", "-pthread", compiler=CXX),
     "tails": _c("tails.c", "-O2"),

@@ -18,7 +18,7 @@ from tui.bpf import compiler, kernel
 from tui.bpf.attachment import HANDED_BYTES, Attachment
 from tui.bpf.counting import possible_cpus
 from tui.bpf.features import Method, sees_real_pids
-from tui.bpf.frames import MOST_SWEPT, Ended, Timed, hooks, left_by
+from tui.bpf.frames import MOST_SWEPT, Ended, Kept, Timed, hooks, left_by
 from tui.bpf.objects import Loaded
 from tui.owner import Owner
 
@@ -26,6 +26,7 @@ FIGURES: Final = 19  # cells of a row before its buckets
 BUCKETS: Final = 312  # eight to each power of two of nanoseconds: programs/latency.c
 _ROW: Final = FIGURES + BUCKETS
 _FRAME: Final = struct.Struct("=7Q3I2I3I")  # struct frame; the two: whether it was counted, and left
+_KEPT: Final = Kept(_FRAME.size, _FRAME.size - 4)
 _MEMBER: Final = struct.Struct("=Q16s")  # struct member: function, name
 _GROUPS: Final = 1_024  # rows of groups
 _OVERHEAD, _COST = 14, 15  # a row's cells that the kernel only reads
@@ -152,14 +153,12 @@ class Timing(Owner):
     def sweep(self) -> None:
         """Takes out the calls that never return: they count as left from then on.
 
-        Of functions that are taken off; and of threads that have ended, where threads can be told by their numbers: of
-        one process, seen from outside of containers, not in Go.
+        Of functions that are taken off; of threads that have ended, where threads can be told by their numbers: of one
+        process, seen from outside of containers, not in Go; and where there are many, those that were outlived.
         """
         ended = Ended(self._pid) if self._pid is not None and self._sweeps else None
         off = self._attachment.off
-        if ended is None and not off:
-            return
-        for index, value in left_by(ended, self._loaded.map("frames"), _FRAME.size, self._places, off, _was_left):
+        for index, value in left_by(ended, self._loaded.map("frames"), _KEPT, self._places, off, _was_left):
             counted, left = _counted_and_left(value)
             self._swept[index] += counted and not left
         if ended is not None:

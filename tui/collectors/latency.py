@@ -224,5 +224,6 @@ def _latency(row: Row, buckets: Sequence[int], cost: _Cost) -> Latency:
         cost.floor,
         row.spent + row.returns * cost.floor,
         row.mixed,
+        row.strays,
         row.probed + row.returns * cost.floor,
     )

@@ -83,6 +83,7 @@ class Latency(NamedTuple):
     floor_ns: int = 0  # how long a call seems to take at least, by what its probes take
     probe_ns: int = 0  # of the function's own time, what probes took: its own, and those of what it called
     mixed: int = 0  # returns whose own time has others' in it: of unmatched calls in between, or that they outlasted
+    strays: int = 0  # returns whose calls weren't seen: they began before, or another return was taken for theirs
     total_probe_ns: int = 0  # of the total, what probes took: its own, and those of all that was called in it
 
     @property

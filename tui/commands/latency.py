@@ -129,6 +129,7 @@ def _rest(figures: Latency) -> str:
         (figures.in_flight, "in flight"),
         (figures.unmatched, "unmatched"),
         (figures.untimed, "not timed"),
+        (figures.strays if figures.unmatched else 0, "returns without a call: times may be another call's"),
     )
     notes = [f"{number:,} {what}" for number, what in said if number]
     if figures.swollen and figures.children:

@@ -117,6 +117,7 @@ def latency(figures: Latency) -> Row:
         "self_ns": figures.self_ns,
         "probe_ns": figures.probe_ns,
         "total_probe_ns": figures.total_probe_ns,
+        "strays": figures.strays,
         "mixed": figures.mixed,
         "floor_ns": figures.floor_ns,
         "p50_ns": p50 if known else None,

@@ -15,7 +15,8 @@
  * For self times each runner has a clock of what calls that are over took, which stands still otherwise. A frame keeps
  * what it showed at the entry; a call's own time is what it took, less what the clock went on meanwhile; and then the
  * clock goes on by that. So no moment is two functions' own, also where calls in between never returned: their own time
- * is their caller's, which is counted as mixed. So is a call that returns while one is under way that began later.
+ * is their caller's, which is counted as mixed. So is a call that returns while one is under way that began later, or
+ * on another thread than it began on: its time is on none of their clocks.
  *
  * What a call's own probes take of its parent's time, beyond what the call itself seems to take, is added up beside it:
  * the reader, who has measured that, writes it into the function's row. `probed` is all that probes took of a call:
@@ -28,7 +29,7 @@
  *          SWEPT where the reader takes out the tops of threads that have ended, and KEEP while there is much room. With
  *          KEEP a thread's top stays for its next call, which saves a tenth; with SWEPT it stays while calls are left,
  *          because they may return all the same, and ask for the clock
- * frames   calls under way;  tops  the innermost call of each runner
+ * frames   calls under way;  tops  the innermost call of each runner: a thread, in Go a goroutine
  */
 #include <bpfscope.h>
 #include <place.h>
@@ -37,7 +38,7 @@
 #define BUCKETS 312		/* eight to each power of two: the middle of one is at most 1/16 off */
 #define KEEP 1
 #define SWEPT 2
-#define MOST_LEFT 16		/* frames without a return that one hit takes out */
+#define MOST_LEFT 64		/* frames without a return that one hit takes out */
 #define FAR (8ULL << 20)	/* bytes: what is so much deeper lies on another stack, a signal's for example */
 #define MOST_NESTED 64		/* MAX_URETPROBE_DEPTH: include/linux/uprobes.h, 5.15 to 6.18 */
 
@@ -55,7 +56,7 @@ struct member {
 
 struct frame {
 	u64 start, inner, depth, spent, probed, name[2];
-	u32 function, children, nesting, counted, left, turn, gone, unused;
+	u32 function, children, nesting, counted, left, turn, gone, thread;
 };
 
 struct top {
@@ -167,7 +168,8 @@ int latency(struct pt_regs *ctx)
 	if (turn & OFF)
 		return 0;
 	struct place place = place_of(ctx, thread, cookie);
-	struct top *top = tops.lookup(&place.runner);
+	u64 runner = cookie & GO ? place.runner : thread;
+	struct top *top = tops.lookup(&runner);
 	struct frame *frame = NULL;
 
 	if (cookie & RETURN) {
@@ -219,7 +221,9 @@ int latency(struct pt_regs *ctx)
 
 		if (!row)
 			return 0;
-		if (top) {
+		bool moved = !(cookie & GO) && frame->thread != (u32)thread;	/* a coroutine that began on another thread */
+
+		if (top && !moved) {
 			inner = since(top->inner, frame->inner);
 			if (inner > took)
 				inner = took;
@@ -235,14 +239,16 @@ int latency(struct pt_regs *ctx)
 		}
 		frames.delete(&place);
 		if (was_left) {
-			if (top && top->away)
+			if (top && !moved && top->away)
 				top->away--;
 			if (was_counted)
 				__sync_fetch_and_add(&row->left, -1);
 			if (cookie & URETPROBE)
 				mixed = 0;	/* after a tail call the kernel tells of both returns, the inner one first */
+		} else if (moved) {
+			/* this thread's calls stay as they are */
 		} else if (!depth && (cookie & GO || !(*stay & (top && top->away ? KEEP | SWEPT : KEEP)))) {
-			tops.delete(&place.runner);
+			tops.delete(&runner);
 		} else if (top) {
 			top->depth = depth;
 			top->function = outer;
@@ -268,7 +274,7 @@ int latency(struct pt_regs *ctx)
 		return 0;
 	}
 
-	struct frame new = { .counted = counted, .turn = turn };
+	struct frame new = { .counted = counted, .turn = turn, .thread = thread };
 	struct row *row = base;
 	if (by) {
 		struct row *empty = blank.lookup(&zero);
@@ -314,7 +320,7 @@ int latency(struct pt_regs *ctx)
 	} else {
 		struct top mine = { .depth = place.depth, .function = function, .nesting = nesting };
 
-		if (tops.update(&place.runner, &mine)) {
+		if (tops.update(&runner, &mine)) {
 			untimed = 1;
 			if (counted)
 				__sync_fetch_and_add(&row->full, 1);
@@ -343,7 +349,7 @@ int latency(struct pt_regs *ctx)
 			top->function = new.function;
 			top->nesting = new.nesting;
 		} else {
-			tops.delete(&place.runner);
+			tops.delete(&runner);
 		}
 	}
 	return 0;
