@@ -8,6 +8,7 @@ fulfils no --where. Calls wait for being printed in a buffer of 4 MiB; how many 
 
 import argparse
 import math
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -93,6 +94,8 @@ def _drained(samples: Samples, probe: EventsProbe) -> Samples:
 
 
 def _created(path: str) -> TextIO:
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise BpfscopeError(f"cannot write {sanitise(path)}: it is not a regular file; give --chrome another")
     try:
         return open(path, "w", encoding="utf-8")
     except OSError as error:
