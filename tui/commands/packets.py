@@ -148,22 +148,24 @@ Samples = Iterator[tuple[PacketsSample, bool]]
 
 
 def _json(probe: PacketsProbe, wishes: Sequence[Wish], samples: Samples) -> Iterator[str]:
+    positions = list(probe.positions)
     about: rows.Row = {"attached": len(wishes), "skipped": [], "notes": list(probe.notes)}
-    yield rows.line({"kind": "attached"} | about)
+    yield rows.line({"kind": "attached"} | about | {"positions": positions})
     for sample, last in samples:
         kind = {"kind": "summary"} | about if last else {"kind": "interval"}
-        yield rows.line(kind | rows.packets(sample))
+        positions = positions if last else list(probe.positions)  # others may have put themselves in front
+        yield rows.line(kind | {"positions": positions} | rows.packets(sample))
 
 
 def _text(probe: PacketsProbe, wishes: Sequence[Wish], samples: Samples) -> Iterator[str]:
     narrate(f"counting at {text.plural(len(wishes), 'place')}")
     for note in probe.notes:
         narrate(note)
-    for wish, position in zip(wishes, probe.positions, strict=True):
-        if position and not position.startswith("the only"):
-            narrate(f"{wish.interface.name}, {wish.hook.value}: ours is the {position}")
+    told = _narrate_positions(wishes, [""] * len(wishes), probe.positions)
     before: PacketsSample | None = None
     for sample, last in samples:
+        if not last:
+            told = _narrate_positions(wishes, told, probe.positions)
         yield from _table(sample, before, everything=last)
         for figures, then in zip(sample.filters, before.filters if before else sample.filters, strict=True):
             if figures.gone != then.gone:
@@ -173,6 +175,14 @@ def _text(probe: PacketsProbe, wishes: Sequence[Wish], samples: Samples) -> Iter
             if sample.ended:
                 narrate(sample.ended)
         before = sample
+
+
+def _narrate_positions(wishes: Sequence[Wish], told: Sequence[str], now: tuple[str, ...]) -> tuple[str, ...]:
+    """Say where our programs run among others, if that is new."""
+    for wish, was, position in zip(wishes, told, now, strict=True):
+        if position not in {was, ""} and not position.startswith("the only"):
+            narrate(f"{wish.interface.name}, {wish.hook.value}: ours is the {position}")
+    return now
 
 
 def _table(sample: PacketsSample, before: PacketsSample | None, *, everything: bool) -> Iterator[str]:
