@@ -25,7 +25,7 @@ class Function(NamedTuple):
     raw_name: str  # as in the file, sanitised
     address: int  # virtual address in the file, bytes
     size: int  # bytes; 0 where the file doesn't say
-    origin: str  # "symtab" or "dynsym"
+    origin: str  # one of listing.ORIGINS: which source named it
     offset: int  # of the first byte in the file
     aliases: tuple[str, ...] = ()  # other names of the same address
     unprobeable: str = ""  # why no probe can go here; empty: one can
