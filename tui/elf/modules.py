@@ -141,7 +141,7 @@ def _parse(pid: int, line: bytes) -> tuple[Module, Mapping] | None:
     start, end = (int(part, 16) for part in fields[0].split(b"-"))
     how = "writable" if b"w" in fields[1] else "shared" if fields[1].endswith(b"s") else ""
     refused = f"its code is mapped {how}, where the kernel puts no probe" if how else ""
-    module = Module(os.path.basename(shown.removesuffix(" (deleted)")), shown, file, device, inode)
+    module = Module(os.path.basename(shown.removesuffix(" (deleted)")), shown, file, device, inode, f"/proc/{pid}/root")
     return module, Mapping(start, end, int(fields[2], 16), refused)
 
 

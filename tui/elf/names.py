@@ -15,6 +15,7 @@ class Module(NamedTuple):
     file: str  # /proc/811/map_files/7f12a000-7f13b000, or the path itself
     device: int
     inode: int
+    root: str = "/"  # where the path begins: /proc/811/root, or our own root directory
 
 
 class Function(NamedTuple):
