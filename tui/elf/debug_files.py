@@ -35,8 +35,8 @@ def find(elf: ElfFile, module: Module) -> ElfFile | None:
     """The open file with the symbols that the module's has lost; None where there is none that can be trusted."""
     own, link = build_id(elf), _link(elf)
     owners = {0, os.geteuid(), os.fstat(elf.fileno()).st_uid}
-    path = os.path.realpath(module.path) if module.root == rooted.OURS else module.path
-    for path in _paths(own, link[0] if link else "", os.path.dirname(path)):
+    real = os.path.realpath(module.path) if module.root == rooted.OURS else module.path
+    for path in _paths(own, link[0] if link else "", os.path.dirname(real)):
         with suppress(OSError, BpfscopeError):
             found = ElfFile.taking(rooted.open_regular(module.root, path), f"{module.path}'s debug file")
             if _fits(found, own, link[1] if link else -1, owners):

@@ -64,6 +64,10 @@ def places(module: Module) -> Iterator[tuple[int, int, str]]:
 
 
 def _read(module: Module, *, raw_names: bool = True) -> Listing:
+    if not module.file:
+        from tui.elf import perf_map
+
+        return perf_map.listing(module)
     with ExitStack() as stack:
         elf = stack.enter_context(ElfFile.open(module.file, module.path))
         debug = None if _section(elf, SYMTAB) else _debug_file(elf, module)

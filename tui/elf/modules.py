@@ -45,7 +45,10 @@ def of_file(path: str) -> Module:
 
 
 def of_process(pid: int) -> tuple[Module, ...]:
-    """What the process maps executable, its executable first, then by name. Raises TargetError, NotPermitted."""
+    """What the process maps executable, its executable first, then by name; last what a JIT compiler made.
+
+    Raises TargetError, NotPermitted.
+    """
     lines = _lines(pid)
     if not lines:
         raise TargetError(f"process {pid} has no program of its own (a kernel thread, or it has just ended)")
@@ -60,7 +63,7 @@ def of_process(pid: int) -> tuple[Module, ...]:
     if not found:
         raise TargetError(f"process {pid} maps no file that it could execute")
     modules = sorted(found.values(), key=lambda module: ((module.device, module.inode) != executable, module.name))
-    return _unique(modules)
+    return _unique(modules + _made(pid))
 
 
 def only_executable(pid: int) -> Module:
@@ -166,6 +169,20 @@ def _forbidden(path: str) -> bool:
     except OSError:
         return False
     return False
+
+
+def _made(pid: int) -> list[Module]:
+    """What a JIT compiler has made in the process, if it keeps a map of it."""
+    try:
+        here = os.path.samefile(f"/proc/{pid}/ns/pid", "/proc/self/ns/pid")
+    except OSError:
+        return []
+    if here and not os.path.lexists(f"/proc/{pid}/root/tmp/perf-{pid}.map"):
+        return []
+    from tui.elf import perf_map
+
+    made = perf_map.module(pid)
+    return [made] if made else []
 
 
 def _unique(modules: list[Module]) -> tuple[Module, ...]:

@@ -32,10 +32,11 @@ def open_regular(root: str, path: str, *, link: bool = True) -> int:
         os.close(found)
 
 
-def same(pid: int) -> bool:
-    """Whether a process's paths mean the same files as ours."""
+def same(root: str) -> bool:
+    """Whether paths below a process's root directory, as /proc/811/root, mean the same files as ours."""
+    pairs = ((root, "/"), (f"{os.path.dirname(root)}/ns/mnt", "/proc/self/ns/mnt"))
     try:
-        return all(os.path.samefile(f"/proc/{pid}/{part}", f"/proc/self/{part}") for part in ("root", "ns/mnt"))
+        return all(os.path.samefile(*pair) for pair in pairs)
     except OSError:
         return False
 
