@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
+from elftools.elf.sections import NoteSection, SymbolTableSection
 
 from tui.elf import functions, modules
 
@@ -19,7 +19,7 @@ BINARIES = sorted({os.path.realpath(path) for path in ("/usr/bin/python3", "/bin
 def debug_file(elf: ELFFile) -> list[Path]:
     """The file with its symbols, where a debug package is installed (libc6-dbg); no path where it has them itself."""
     note = elf.get_section_by_name(".note.gnu.build-id")
-    if note is None or elf.get_section_by_name(".symtab"):
+    if not isinstance(note, NoteSection) or elf.get_section_by_name(".symtab"):
         return []
     build = next(note.iter_notes())["n_desc"]
     path = Path(f"/usr/lib/debug/.build-id/{build[:2]}/{build[2:]}.debug")
