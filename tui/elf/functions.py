@@ -144,7 +144,7 @@ def _of_go(elf: ElfFile, known: set[int]) -> _Table | None:
     if table is None:
         return None
     addresses, sizes, names = table.functions()
-    new = [address not in known for address in addresses]
+    new = [bool(name) and address not in known for name, address in zip(names, addresses, strict=True)]
     infos = bytes([_GLOBAL_FUNCTION]) * sum(new)
     found = (list(compress(addresses, new)), list(compress(sizes, new)), infos, list(compress(names, new)))
     return _Table("pclntab", *found) if infos else None
