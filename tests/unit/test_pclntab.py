@@ -187,3 +187,12 @@ def test_names_that_overlap_are_no_names(tmp_path: Path) -> None:
     data[names:units] = b"x" * (units - names)
     with bounded(seconds=4, megabytes=100):
         assert functions.read(module(tmp_path, program(bytes(data), b"").build())) == ()
+
+
+@pytest.mark.parametrize("fill", [struct.pack("<IHBB", GO_120, 0, 1, 8), struct.pack("<Q", DATA_AT)])
+@pytest.mark.parametrize("shift", [0, 3])
+def test_a_file_full_of_what_is_searched(tmp_path: Path, fill: bytes, shift: int) -> None:
+    data = table(GO_120) + bytes(shift) + fill * 1_000_000
+    elf = program(data, b"", (".rodata", ".data"))
+    with bounded(seconds=4, megabytes=100):
+        attempt(tmp_path, elf._replace(extra=[*elf.extra, (".go.buildinfo", b"")]).build())

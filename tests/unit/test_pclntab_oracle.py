@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.targets.build import environment
-from tui.elf import functions, modules, pclntab
+from tui.elf import functions, modules, pclntab, reader
 from tui.elf.names import Function
 from tui.elf.reader import ElfFile
 
@@ -99,3 +99,13 @@ def test_lines_are_those_of_addr2line(targets: Path, program: str) -> None:
     out = go_tool("addr2line", path, given="\n".join(map(hex, asked)) + "\n")
     found = [table.line(address) for address in asked]
     assert [f"{file}:{line}" for file, line in filter(None, found)] == out[1::2]
+
+
+def test_arm64(targets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "_HERE", "aarch64")
+    whole = targets / "goroutines-arm64"
+    with ElfFile.open(str(whole)) as elf:
+        table = pclntab.read(elf)
+    assert table
+    theirs = by_go_nm(whole)
+    assert {name for _, _, name in set(zip(*table.functions(), strict=True)) ^ theirs} <= {ODD_SIZE, *PLACES}
