@@ -98,7 +98,9 @@ def test_lines_are_those_of_addr2line(targets: Path, program: str) -> None:
     asked = [starts[row] + at for row in chosen for at in (0, sizes[row] // 2, max(0, sizes[row] - 1))]
     out = go_tool("addr2line", path, given="\n".join(map(hex, asked)) + "\n")
     found = [table.line(address) for address in asked]
-    assert [f"{file}:{line}" for file, line in filter(None, found)] == out[1::2]
+    lines = ["{}:{}".format(*line) if line else "" for line in found]
+    assert lines == [line if line[0] not in ":?" else "" for line in out[1::2]]  # some have no file, only a marker
+    assert len(list(filter(None, lines))) > 890
 
 
 def test_arm64(targets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
