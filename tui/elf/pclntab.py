@@ -32,6 +32,7 @@ _MOST_FUNCTIONS: Final = 1 << 20  # the Go compiler has 20,000, Kubernetes' prog
 _MOST_SEARCHED: Final = 1 << 29  # bytes
 _MOST_HITS: Final = 1 << 16  # of what is searched
 _MOST_PLACES: Final = 1024  # that are looked at more closely
+_MOST_TABLES: Final = 8  # that are read, of those that begin well
 _QUANTA: Final = {X86_64: 1, AARCH64: 4}  # bytes of the shortest instruction
 _MOST_FILLED_IN: Final = 1 << 22
 _RELA: Final = 4  # SHT_RELA
@@ -39,6 +40,7 @@ _RELATIVE: Final = (8, 1027)  # R_X86_64_RELATIVE, R_AARCH64_RELATIVE
 _RECORD: Final = 23  # words of moduledata up to `text`
 _NAMES, _FIRST, _LAST, _TEXT = 1, 20, 21, 22  # of these: funcnametab, minpc, maxpc, text
 _MOST_STEPS: Final = 1 << 23  # through tables of numbers; the Go compiler's take 2¹⁸
+_MOST_VALUES: Final = 1 << 18  # of one function
 _ADDRESSES: Final = 1 << 48
 _LONGEST_PATH: Final = 4096
 _LONGEST_NUMBER: Final = 5  # bytes of a varint of 32 bits
@@ -131,7 +133,7 @@ class Table:
 
     def _value(self, table: int, distance: int) -> int:
         """What a table says of an instruction of a function; -1 where it says nothing."""
-        return next((value for end, value in self._steps(table) if distance < end), -1)
+        return next((value for end, value in islice(self._steps(table), _MOST_VALUES) if distance < end), -1)
 
     def _steps(self, table: int) -> Iterator[tuple[int, int]]:
         """The values of a table of numbers, each with the distance at which it ends (runtime/symtab.go: step)."""
@@ -147,10 +149,9 @@ class Table:
 
 def read(elf: ElfFile) -> Table | None:
     """The file's table; None where it has none that fits."""
-    for address, size in islice(_candidates(elf), _MOST_PLACES):
-        header = _header(elf.loaded(address, _HEADER.size), size)
-        if header is None:
-            continue
+    places = islice(_candidates(elf), _MOST_PLACES)
+    begun = ((at, size, header) for at, size in places if (header := _header(elf.loaded(at, _HEADER.size), size)))
+    for address, size, header in islice(begun, _MOST_TABLES):
         try:
             table = Table(elf.loaded(address, size), header, elf.shown)
         except BinaryError:
