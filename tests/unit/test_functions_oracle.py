@@ -2,6 +2,10 @@
 
 import lzma
 import os
+import re
+import shutil
+import subprocess
+import sys
 from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +20,17 @@ LIBRARIES = [
     line.split()[-1] for line in Path("/proc/self/maps").read_text().splitlines() if "r-xp" in line and ".so" in line
 ]
 BINARIES = sorted({os.path.realpath(path) for path in ("/usr/bin/python3", "/bin/bash", *LIBRARIES)})
+LARGE = [
+    os.path.realpath(path)
+    for path in (
+        sys.executable,
+        shutil.which("node"),
+        next(Path("/usr/lib").glob("*-linux-gnu/libstdc++.so.6"), None),
+        next(Path(sys.prefix).glob("lib/python3*/site-packages/go/pkg/tool/*/compile"), None),
+    )
+    if path
+]
+VERSION = re.compile(r"(?<=.)@@?[A-Za-z_][\w.]*(?: \(\d+\))?$")
 
 
 def debug_file(elf: ELFFile) -> list[Path]:
@@ -63,3 +78,20 @@ def test_names_addresses_and_offsets_are_those_of_pyelftools(path: str) -> None:
     every = {(name, one.address, one.offset) for one in ours for name in (one.name, one.raw_name, *one.aliases)}
     assert theirs <= every
     assert {(one.raw_name, one.address, one.offset) for one in ours} <= theirs
+
+
+def by_readelf(path: str) -> set[tuple[int, str]]:
+    """(address, name) of all functions that the file's own symbol tables define, without versions."""
+    out = subprocess.run(["readelf", "--syms", "--wide", path], capture_output=True, text=True, check=True).stdout
+    rows = [line.split(maxsplit=7) for line in out.splitlines() if " FUNC " in line or " IFUNC " in line]
+    return {(int(row[1], 16), VERSION.sub("", row[7])) for row in rows if len(row) == 8 and row[6].isdecimal()}
+
+
+@pytest.mark.parametrize("path", LARGE, ids=os.path.basename)
+def test_the_same_functions_as_readelf(path: str) -> None:
+    theirs = by_readelf(path)
+    found = functions.read(modules.of_file(path))
+    own = {(one.address, name) for one in found for name in (one.name, one.raw_name, *one.aliases)}
+    assert len(theirs) > 1000
+    assert theirs <= own
+    assert {one.address for one in found if one.origin in ("symtab", "dynsym")} == {address for address, _ in theirs}
