@@ -1,0 +1,158 @@
+"""Source lines of addresses, from a file's .debug_line.
+
+    with lines.read(module) as table:   # None where the file has none
+        table.at(0x4a1d20)  # Line("/home/eva/fib.go", 7)
+
+Opening looks only for where units and their sequences of code begin; a unit is decoded when an address of it is asked
+for, some 0.2 µs per byte, and the last few are kept. So a large file costs what is looked at.
+"""
+
+import re
+import struct
+import zlib
+from array import array
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+from tui.elf import line_programs
+from tui.elf.compressed import expanded, is_compressed
+from tui.elf.line_programs import Rows
+from tui.elf.names import Module
+from tui.elf.reader import ElfFile, Section
+from tui.errors import BinaryError
+from tui.owner import Owner
+from tui.text import sanitise
+
+_LARGEST: Final = 1 << 28  # bytes of a section that is compressed; others are read as far as they are needed
+_LARGEST_UNIT: Final = 1 << 24
+_MOST_UNITS: Final = 1 << 18
+_MOST_SEQUENCES: Final = 1 << 21
+_MOST_ROWS: Final = 1 << 20  # that are kept
+_LONGEST_PATH: Final = 4096
+_TRIES: Final = 8  # sequences that seem to begin before an address: some of those aren't, others have been left out
+_SET_ADDRESS: Final = re.compile(
+    rb"\x00\x09\x02(?=(.{8}))", re.DOTALL
+)  # DW_LNE_set_address: each sequence begins with one
+_DAMAGE: Final = (ValueError, IndexError, OverflowError, struct.error, zlib.error, BinaryError)
+
+
+class Line(NamedTuple):
+    """A place in the sources."""
+
+    file: str  # as the compiler noted it, sanitised; before DWARF 5 it may be relative to where it was compiled
+    line: int
+
+
+class LineTable(Owner):
+    """Owns the open file."""
+
+    def __init__(self, elf: ElfFile, section: Section) -> None:
+        """Raises BinaryError, zlib.error, struct.error for what can't be read."""
+        self._elf = elf
+        self._program = _Bytes(elf, section)
+        self._texts = {name: found for name in ("line_str", "str") if (found := _section(elf, name))}
+        self._opened: dict[str, _Bytes] = {}
+        self._units = list(self._find())
+        starts, units = array("Q"), array("I")
+        for number, (offset, size) in enumerate(self._units):
+            begun = b"".join(_SET_ADDRESS.findall(self._program.at(offset, size)))
+            starts.frombytes(begun)
+            units.extend([number] * (len(begun) // 8))
+            if len(starts) > _MOST_SEQUENCES:
+                break
+        order = sorted(range(len(starts)), key=starts.__getitem__)
+        self._starts = array("Q", map(starts.__getitem__, order))
+        self._unit_of = array("I", map(units.__getitem__, order))
+        self._decoded: OrderedDict[int, Rows | None] = OrderedDict()
+
+    def at(self, address: int) -> Line | None:
+        """The line that a virtual address in the file comes from; None where the file doesn't say."""
+        last = bisect_right(self._starts, address) - 1
+        tried: set[int] = set()
+        for index in range(last, max(-1, last - _TRIES), -1):
+            unit = self._unit_of[index]
+            if unit in tried:
+                continue
+            tried.add(unit)
+            decoded = self._rows(unit)
+            if decoded and (found := decoded.at(address)):
+                path, line = found
+                return Line(sanitise(path.decode("utf-8", "surrogateescape")), line)
+        return None
+
+    def close(self) -> None:
+        """Closes the file; a second time is harmless."""
+        self._elf.close()
+
+    def _find(self) -> Iterator[tuple[int, int]]:
+        """Offset and size of each unit that can be read."""
+        at = 0
+        for _ in range(_MOST_UNITS):
+            head = self._program.at(at, 12)
+            if len(head) < 12:
+                return
+            (size,) = struct.unpack_from("<I", head)
+            size += 4
+            if size == 0x1_0000_0003:  # 64-bit offsets
+                size = struct.unpack_from("<Q", head, 4)[0] + 12
+            if size <= min(_LARGEST_UNIT, self._program.size - at):
+                yield at, size
+            at += size
+
+    def _rows(self, number: int) -> Rows | None:
+        """Of a unit, decoded now or lately; None where it is damaged."""
+        if number in self._decoded:
+            self._decoded.move_to_end(number)
+            return self._decoded[number]
+        try:
+            found = line_programs.rows(self._program.at(*self._units[number]), self._text)
+        except _DAMAGE:
+            found = None
+        self._decoded[number] = found
+        while len(self._decoded) > 1 and sum(len(each.lines) for each in self._decoded.values() if each) > _MOST_ROWS:
+            self._decoded.popitem(last=False)
+        return found
+
+    def _text(self, name: str, offset: int) -> bytes:
+        """A string of one of the string sections. Raises what stands for damage."""
+        if name not in self._opened:
+            if name not in self._texts:
+                return b""
+            self._opened[name] = _Bytes(self._elf, self._texts[name])
+        return self._opened[name].at(offset, _LONGEST_PATH).partition(b"\0")[0]
+
+
+class _Bytes:
+    """A section's content, read where it is needed; if it is compressed, all of it."""
+
+    def __init__(self, elf: ElfFile, section: Section) -> None:
+        """Raises BinaryError, zlib.error, struct.error."""
+        self._elf, self._offset = elf, section.offset
+        self._content = expanded(elf, section, _LARGEST) if is_compressed(section) else None
+        self.size = section.size if self._content is None else len(self._content)
+
+    def at(self, offset: int, size: int) -> bytes:
+        """At most `size` bytes."""
+        size = max(0, min(size, self.size - offset))
+        if self._content is not None:
+            return self._content[offset : offset + size]
+        return self._elf.bytes_at(self._offset + offset, size)
+
+
+def read(module: Module) -> LineTable | None:
+    """The module's lines; None where it has none that can be read. Raises BinaryError, NotPermitted, TargetError."""
+    elf = ElfFile.open(module.file, module.path)
+    section = _section(elf, "line")
+    if section:
+        try:
+            return LineTable(elf, section)
+        except _DAMAGE:
+            pass
+    elf.close()
+    return None
+
+
+def _section(elf: ElfFile, name: str) -> Section | None:
+    return elf.section(f".debug_{name}") or elf.section(f".zdebug_{name}")
