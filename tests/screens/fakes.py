@@ -7,6 +7,7 @@ from typing import Generic
 
 from tests.screens.filtering import CHOICES, FakeFiltering, made
 from tests.screens.network import INTERFACES, interfaces_sample
+from tui.collectors.code import Listing, Row
 from tui.collectors.filters import Filter, HookChoice
 from tui.collectors.histogram import BUCKETS, bucket_bounds
 from tui.collectors.samples import (
@@ -26,6 +27,7 @@ from tui.collectors.samples import (
     ValuesSample,
 )
 from tui.collectors.sources import Probing, Reading
+from tui.elf.lines import Line
 from tui.elf.names import Function, Module, Skipped
 from tui.errors import BpfscopeError
 
@@ -125,6 +127,25 @@ FUNCTIONS = {
     ),
     "libcrypto.so.3": (),
 }
+
+
+def listing(function: Function) -> Listing:
+    """Code for any function: one jump, one call, one source line after another; the probe is at its second place."""
+    texts = (
+        ("push", "rbp", None, "", 20),
+        ("sub", "rsp, 0x10", None, "", 21),
+        ("jge", "", 12, "", 21),
+        ("call", "", None, "runtime.spin", 22),
+        ("add", "rsp, 0x10", None, "", 23),
+        ("ret", "", None, "", 24),
+    )
+    offsets = (0, 1, 5, 7, 12, 16)
+    rows = tuple(
+        Row(function.address + at, at, mnemonic, operands, leads, other, Line("/home/eva/fib.go", line), at == 12)
+        for at, (mnemonic, operands, leads, other, line) in zip(offsets, texts, strict=True)
+    )
+    refused = function.unprobeable
+    return Listing(function, rows, -1 if refused else 0, refused, not refused, 480, "", cut=False)
 
 
 @dataclass
@@ -291,6 +312,9 @@ class FakeSources:
         self.compiled: list[tuple[str, str, str, bool, bool]] = []
         self.choices = CHOICES
         self.closed = 0
+        self.lines: dict[str, Line] = {"main.fibonacciLoop": Line("/home/eva/fib.go", 21)}
+        self.located: list[str] = []
+        self.disassembled: list[str] = []
         self.network_readings: asyncio.Queue[InterfacesSample] | None = None
 
     @property
@@ -380,6 +404,19 @@ class FakeSources:
         """The module's functions."""
         await self._answer(module.name)
         return self.functions_of[module.name]
+
+    async def line(self, module: Module, function: Function) -> Line | None:
+        """Of some functions it is known."""
+        await self._answer("line")
+        self.located.append(function.name)
+        return self.lines.get(function.name)
+
+    async def code(self, pid: int, modules: Sequence[Module], function: Function, among: Sequence[Function]) -> Listing:
+        """A few instructions that are the same for every function."""
+        del pid, modules, among
+        await self._answer("code")
+        self.disassembled.append(function.name)
+        return listing(function)
 
     async def probe(
         self, pid: int, modules: Sequence[Module], functions: Sequence[Function]

@@ -13,13 +13,14 @@ import zlib
 from array import array
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from operator import attrgetter
 from typing import Final, NamedTuple
 
 from tui.elf import line_programs
 from tui.elf.compressed import expanded, is_compressed
 from tui.elf.line_programs import Rows
-from tui.elf.names import Module
+from tui.elf.names import Function, Module
 from tui.elf.reader import ElfFile, Section
 from tui.errors import BinaryError
 from tui.owner import Owner
@@ -152,6 +153,16 @@ def read(module: Module) -> LineTable | None:
             pass
     elf.close()
     return None
+
+
+def of_functions(module: Module, functions: Iterable[Function]) -> dict[Function, Line]:
+    """The lines at which functions of the module begin, of those that are known. Raises as `read` does."""
+    table = read(module)
+    if table is None:
+        return {}
+    with table:  # by address, so that each unit is decoded once
+        ordered = sorted(functions, key=attrgetter("address"))
+        return {function: line for function in ordered if (line := table.at(function.address))}
 
 
 def _section(elf: ElfFile, name: str) -> Section | None:
