@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.unit.elf_files import CODE_AT, Elf, Symbol, module
 from tests.unit.test_hostile_elf import bounded
-from tui.elf import line_programs, lines, modules
+from tui.elf import functions, line_programs, lines, modules
 from tui.elf.lines import Line, LineTable
 from tui.elf.reader import ElfFile
 
@@ -213,3 +213,26 @@ def test_any_bytes(program: bytes, version: int, address: int) -> None:
         return
     found.at(address)
     found.at(address & 0xFFFF)
+
+
+def test_a_separate_debug_file(targets: Path, tmp_path: Path) -> None:
+    whole, stripped, debug = targets / "stacks", tmp_path / "stacks", tmp_path / "stacks.debug"
+    subprocess.run(["objcopy", "--only-keep-debug", whole, debug], check=True)
+    subprocess.run(["objcopy", "--strip-all", f"--add-gnu-debuglink={debug}", whole, stripped], check=True)
+    expected, found = _by_address(whole), _by_address(stripped)
+    assert len(expected) > 10
+    assert found == expected
+    debug.unlink()
+    assert not _by_address(stripped)
+
+
+def test_stripped_go_has_the_same_lines(targets: Path, tmp_path: Path) -> None:
+    subprocess.run(["strip", "--strip-all", targets / "fibonacci", "-o", tmp_path / "fibonacci"], check=True)
+    expected, found = _by_address(targets / "fibonacci"), _by_address(tmp_path / "fibonacci")
+    assert len(expected.keys() & found.keys()) > 1_000
+    assert not {at for at in expected.keys() & found.keys() if expected[at] != found[at]}
+
+
+def _by_address(path: Path) -> dict[int, Line]:
+    made = modules.of_file(str(path))
+    return {function.address: line for function, line in lines.of_functions(made, functions.read(made)).items()}

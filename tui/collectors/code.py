@@ -23,7 +23,7 @@ from tui.elf.lines import Line, LineTable
 from tui.elf.names import Function, Module
 from tui.elf.reader import ElfFile
 from tui.elf.sites import Site
-from tui.errors import BpfscopeError
+from tui.errors import BinaryError, BpfscopeError
 from tui.owner import Owner
 
 LONGEST: Final = 1 << 16  # bytes of a function that are shown
@@ -83,6 +83,8 @@ class Codes(Owner):
             if self._names[0] is not among:
                 self._names = among, {each.address: each.name for each in among}
             module = next(each for each in target.modules if each.name == function.module)
+            if not module.file:
+                raise BinaryError(f"the code of {function.name} is in no file: {function.unprobeable}")
             table = self._table(module)
             with ElfFile.open(module.file, module.path) as elf, Disassembler(elf.machine) as disassembler:
                 size = min(function.size or UNSIZED, LONGEST)

@@ -1,4 +1,4 @@
-"""Source lines of addresses, from a file's .debug_line.
+"""Source lines of addresses: from a file's .debug_line, that of its separate debug file, or Go's own table.
 
     with lines.read(module) as table:   # None where the file has none
         table.at(0x4a1d20)  # Line("/home/eva/fib.go", 7)
@@ -14,10 +14,11 @@ from array import array
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from operator import attrgetter
 from typing import Final, NamedTuple
 
-from tui.elf import line_programs
+from tui.elf import debug_files, line_programs, pclntab
 from tui.elf.compressed import expanded, is_compressed
 from tui.elf.line_programs import Rows
 from tui.elf.names import Function, Module
@@ -47,7 +48,29 @@ class Line(NamedTuple):
 
 
 class LineTable(Owner):
-    """Owns the open file."""
+    """Where the code of a file comes from; a context manager."""
+
+    def at(self, address: int) -> Line | None:
+        """The line that a virtual address in the file comes from; None where the file doesn't say."""
+        raise NotImplementedError
+
+
+class _Go(LineTable):
+    """What Go's own table says, which holds nothing open."""
+
+    def __init__(self, table: pclntab.Table) -> None:
+        self._table = table
+
+    def at(self, address: int) -> Line | None:
+        found = self._table.line(address)
+        return Line(*found) if found else None
+
+    def close(self) -> None:
+        pass
+
+
+class _Dwarf(LineTable):
+    """What .debug_line says; owns the open file."""
 
     def __init__(self, elf: ElfFile, section: Section) -> None:
         """Raises BinaryError, zlib.error, struct.error for what can't be read."""
@@ -69,7 +92,6 @@ class LineTable(Owner):
         self._decoded: OrderedDict[int, Rows | None] = OrderedDict()
 
     def at(self, address: int) -> Line | None:
-        """The line that a virtual address in the file comes from; None where the file doesn't say."""
         last = bisect_right(self._starts, address) - 1
         tried: set[int] = set()
         for index in range(last, max(-1, last - _TRIES), -1):
@@ -84,7 +106,6 @@ class LineTable(Owner):
         return None
 
     def close(self) -> None:
-        """Closes the file; a second time is harmless."""
         self._elf.close()
 
     def _find(self) -> Iterator[tuple[int, int]]:
@@ -144,14 +165,26 @@ class _Bytes:
 
 def read(module: Module) -> LineTable | None:
     """The module's lines; None where it has none that can be read. Raises BinaryError, NotPermitted, TargetError."""
+    if not module.file:
+        return None
     elf = ElfFile.open(module.file, module.path)
-    section = _section(elf, "line")
-    if section:
-        try:
-            return LineTable(elf, section)
-        except _DAMAGE:
-            pass
-    elf.close()
+    if found := _dwarf(elf):
+        return found
+    with elf:
+        debug = debug_files.find(elf, module)
+        if debug and (found := _dwarf(debug)):
+            return found
+        if debug:
+            debug.close()
+        table = pclntab.read(elf) if elf.of_go() else None
+    return _Go(table) if table else None
+
+
+def _dwarf(elf: ElfFile) -> LineTable | None:
+    """The file's, which then owns it."""
+    with suppress(*_DAMAGE):
+        if section := _section(elf, "line"):
+            return _Dwarf(elf, section)
     return None
 
 
