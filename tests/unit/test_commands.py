@@ -151,13 +151,13 @@ def test_count_of_what_was_taken_off(
 def test_ps(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["ps"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["PID", "USER", "CPU", "%", "MEM", "LANGUAGE", "COMMAND"]
+    assert lines[0].split() == ["PID", "USER", "CPU", "%", "MEM", "LANGUAGE", "UNIT", "COMMAND"]
     pids = [line.split()[0] for line in lines[1:]]
     assert str(os.getppid()) in pids
     assert str(os.getpid()) not in pids  # itself is left out
     assert cli.main(["ps", "--json", "-d", "0.05"]) == 0
     rows = objects(capsys.readouterr().out)
-    assert {"pid", "name", "user", "cpu_percent", "rss_bytes", "language", "command"} == set(rows[0])
+    assert {"pid", "name", "user", "cpu_percent", "rss_bytes", "language", "command", "unit", "deleted"} == set(rows[0])
     shares: list[float] = [row["cpu_percent"] for row in rows]  # type: ignore[misc]
     assert shares == sorted(shares, reverse=True)
 
