@@ -43,8 +43,9 @@ def whole(latency: Latency, calls: int) -> None:
 
 
 @pytest.mark.guest
-def test_the_three_functions_of_the_talk(start: Start) -> None:
-    process = start("fibonacci")
+@pytest.mark.parametrize("program", ["fibonacci", "fibonacci-stripped", "fibonacci-external-pie"])
+def test_the_three_functions_of_the_talk(start: Start, program: str) -> None:
+    process = start(program)
     names = [
         "main.fibonacciRecursive",
         "main.fibonacciCache",

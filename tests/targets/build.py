@@ -200,11 +200,11 @@ def _make(folder: Path, name: str) -> None:
     with tempfile.TemporaryDirectory(prefix=".build.", dir=folder) as work:
         out = Path(work) / name
         for command in RECIPES[name].commands(out, folder):
-            subprocess.run(command, check=True, stdin=subprocess.DEVNULL, cwd=HERE.parent.parent, env=_environment())
+            subprocess.run(command, check=True, stdin=subprocess.DEVNULL, cwd=HERE.parent.parent, env=environment())
         out.rename(folder / name)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Go builds with what is here: no network, no module, and a cache that outlives the folder (it saves 15 s)."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     go = {"GOCACHE": str(base / "bpfscope/go"), "GOTOOLCHAIN": "local", "GOFLAGS": "", "GO111MODULE": "off"}

@@ -112,6 +112,14 @@ def test_readable_names_beside_raw_ones(tmp_path: Path) -> None:
     assert found["i"].raw_name == "i"
 
 
+def test_versions_are_no_part_of_a_readable_name(tmp_path: Path) -> None:
+    names = ["memcpy@@GLIBC_2.14", "_ZN4test3runEv@V1", "@V1", "a@b c", "@@"]
+    found = read(tmp_path, symbols=[Symbol(name, CODE_AT + 16 * index) for index, name in enumerate(names)])
+    assert {name: function.raw_name for name, function in found.items()} == dict(
+        zip(["memcpy", "test::run()", "@V1", "a@b c", "@@"], names, strict=True)
+    )
+
+
 def test_names_from_outside_are_harmless(tmp_path: Path) -> None:
     hostile = [b"\x1b[2J", b"\xff\xfe", "gpj\u202eexe".encode(), b"[@click=app.quit]x", b"two\nlines"]
     found = read(tmp_path, symbols=[Symbol(name, CODE_AT + 16 * index) for index, name in enumerate(hostile)])

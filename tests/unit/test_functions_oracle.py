@@ -1,11 +1,12 @@
 """Real binaries, against pyelftools."""
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from elftools.elf.elffile import ELFFile
-from elftools.elf.sections import SymbolTableSection
+from elftools.elf.sections import NoteSection, SymbolTableSection
 
 from tui.elf import functions, modules
 
@@ -15,17 +16,28 @@ LIBRARIES = [
 BINARIES = sorted({os.path.realpath(path) for path in ("/usr/bin/python3", "/bin/bash", *LIBRARIES)})
 
 
+def debug_file(elf: ELFFile) -> list[Path]:
+    """The file with its symbols, where a debug package is installed (libc6-dbg); no path where it has them itself."""
+    note = elf.get_section_by_name(".note.gnu.build-id")
+    if not isinstance(note, NoteSection) or elf.get_section_by_name(".symtab"):
+        return []
+    build = next(note.iter_notes())["n_desc"]
+    path = Path(f"/usr/lib/debug/.build-id/{build[:2]}/{build[2:]}.debug")
+    return [path] if path.exists() else []
+
+
 def by_pyelftools(path: str) -> set[tuple[str, int, int]]:
-    """(name, address, offset) of all functions that the file defines."""
+    """(name, address, offset) of all functions that the file, or its debug file, defines."""
     found = set()
-    with open(path, "rb") as file:
-        elf = ELFFile(file)
+    with ExitStack() as stack:
+        elf = ELFFile(stack.enter_context(open(path, "rb")))
         segments = [
             (part["p_vaddr"], part["p_filesz"], part["p_offset"])
             for part in elf.iter_segments()
             if part["p_type"] == "PT_LOAD" and part["p_flags"] & 1
         ]
-        for section in elf.iter_sections():
+        others = [ELFFile(stack.enter_context(other.open("rb"))) for other in debug_file(elf)]
+        for section in [section for each in (elf, *others) for section in each.iter_sections()]:
             if isinstance(section, SymbolTableSection):
                 for symbol in section.iter_symbols():
                     kind, where, address = symbol["st_info"]["type"], symbol["st_shndx"], symbol["st_value"]

@@ -10,6 +10,7 @@ outside the file's executable segments, are not functions of this file.
 Symbols are handled as columns, not as rows: of 78,000 functions each step below takes some 20 ms that way.
 """
 
+import re
 from array import array
 from bisect import bisect_right
 from collections import Counter
@@ -31,6 +32,7 @@ _ENTRY_SIZE: Final = 24  # Elf64_Sym: name u32, info u8, other u8, section u16, 
 _MOST_CODE: Final = 1 << 22  # bytes that are disassembled because functions lie within functions: hardly any do
 _NOP: Final = b"\x0f\x1f\x44"  # 6.18 makes a call of one that is probed, which writes below the stack pointer
 _GLOBAL_FUNCTION: Final = 0x12  # st_info
+_VERSION: Final = re.compile(r"(?<=.)@@?[A-Za-z_][\w.]*$")
 _SPECIAL_SECTION: Final = 0xFF00
 _PREFERENCE: Final = {1: 0, 10: 0, 2: 1, 0: 2}  # binding: global, unique, weak, local
 _RESOLVER: Final = "an indirect function: this is its resolver, which runs once; probe the implementation it picks"
@@ -77,10 +79,15 @@ def _read(module: Module, *, raw_names: bool = True) -> Listing:
         found = listing.cached(identity, raw_names=raw_names)
         if found is None:
             demangler = stack.enter_context(demangle.Demangler())
-            tables = [(table, demangler.begin(table.names)) for table in _tables(elf, debug)]
+            tables = [(table, demangler.begin(_unversioned(table.names))) for table in _tables(elf, debug)]
             found = listing.joined(_listing(elf, table, readable()) for table, readable in tables).by_name()
             found.keep(identity)
     return found
+
+
+def _unversioned(names: Sequence[str]) -> Sequence[str]:
+    """Names as .dynsym has them: the linker adds versions to those in .symtab, as in memcpy@@GLIBC_2.14."""
+    return [_VERSION.sub("", name) if "@" in name else name for name in names]
 
 
 def _tables(elf: ElfFile, debug: ElfFile | None) -> Iterator[_Table]:

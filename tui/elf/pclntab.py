@@ -33,6 +33,7 @@ _RELA: Final = 4  # SHT_RELA
 _RELATIVE: Final = (8, 1027)  # R_X86_64_RELATIVE, R_AARCH64_RELATIVE
 _RECORD: Final = 23  # words of moduledata up to `text`
 _NAMES, _FIRST, _LAST, _TEXT = 1, 20, 21, 22  # of these: funcnametab, minpc, maxpc, text
+_MOST_STEPS: Final = 1 << 23  # through tables of numbers; the Go compiler's take 2¹⁸
 _LONGEST_PATH: Final = 4096
 _LONGEST_NUMBER: Final = 5  # bytes of a varint of 32 bits
 
@@ -103,7 +104,7 @@ class Table:
     def _sizes(self, tables: Sequence[int]) -> list[int]:
         """How long each function is: as far as its table of stack heights goes, behind which there is padding."""
         sizes, known = [], {0: 0}
-        left = len(self._data)  # steps, so that tables which never end are given up together
+        left = min(len(self._data), _MOST_STEPS)  # so that tables which never end are given up together
         for start, end, table in zip(self._starts, self._starts[1:], tables, strict=False):
             if table not in known:
                 reach = 0
