@@ -26,7 +26,7 @@ from tui.elf.sites import Site
 from tui.errors import BinaryError, BpfscopeError
 from tui.owner import Owner
 
-LONGEST: Final = 1 << 16  # bytes of a function that are shown
+LONGEST: Final = 1 << 15  # bytes of a function that are shown
 UNSIZED: Final = 160  # bytes that are shown of a function whose size isn't known
 _MOST_MODULES: Final = 4
 _JUMP: Final = re.compile(r"(?:(?:bnd |notrack )?j\w+|loop\w*|xbegin|b(?:\.\w+)?|t?cbn?z|tbn?z)$")
