@@ -1,20 +1,22 @@
 """A function's code as people read it, beside objdump's."""
 
 import os
+import random
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.unit.elf_files import CODE_AT, Elf, Symbol, module
+from tests.unit.elf_files import CODE_AT, Elf, Symbol, module, patch
 from tui.collectors import calibration, code
 from tui.collectors.code import Codes, Listing
 from tui.collectors.target import Target
 from tui.elf import functions, modules, reader
 from tui.elf.names import JIT, Function, Module
-from tui.elf.reader import AARCH64
+from tui.elf.reader import AARCH64, ElfFile
 from tui.errors import BinaryError
+from tui.text import sanitise
 
 COSTS = calibration.ASSUMED
 
@@ -72,7 +74,7 @@ def test_the_probe_is_where_sites_has_it(tmp_path: Path) -> None:
 
 
 @x86
-def test_much_code_is_cut(tmp_path: Path) -> None:
+def test_much_datais_cut(tmp_path: Path) -> None:
     data = b"\x90" * (code.LONGEST + 10)
     made = module(tmp_path, Elf([Symbol("run", CODE_AT, len(data))], code=data).build())
     found = of(made, "run")
@@ -81,7 +83,7 @@ def test_much_code_is_cut(tmp_path: Path) -> None:
     assert not of_code(tmp_path, b"\x55\xc3").cut
 
 
-def test_code_without_a_file() -> None:
+def test_datawithout_a_file() -> None:
     function = Function(JIT, "f", "f", 0x1000, 10, "perf map", 0, (), "a JIT compiler made it")
     with Codes() as codes, pytest.raises(BinaryError, match="the code of f is in no file"):
         codes.listing(Target(None, "", (Module(JIT, "", "", 0, 0),)), function, (function,))
@@ -105,8 +107,49 @@ def test_instructions_begin_where_objdump_has_them(targets: Path, program: str, 
             inside = {int(each, 16) for each in re.findall(r"\tj\w+ +([0-9a-f]+) <", said)}
             own = {at - function.address for at in inside if function.address <= at < stop}
             assert {row.leads for row in listing.rows} - {None} == own
-            compared += len(own)
+            stubs = re.findall(r"\tcall +[0-9a-f]+ <([^>]+)@plt>", said)
+            calls = [row.elsewhere for row in listing.rows if row.mnemonic.endswith("call") and row.elsewhere in stubs]
+            assert calls == stubs
+            compared += len(own) + len(stubs)
     assert compared > 5
+
+
+@pytest.mark.parametrize("flags", [["-z", "lazy"], ["-z", "now"], ["-z", "lazy", "-z", "ibtplt"]], ids=" ".join)
+@x86
+def test_stubs_are_named(tmp_path: Path, flags: list[str]) -> None:
+    (tmp_path / "a.c").write_text(
+        '#include <stdio.h>\n#include <stdlib.h>\nint main(void) { puts("x"); return rand(); }\n'
+    )
+    linked = [part for flag in flags if flag != "-z" for part in ("-Wl,-z," + flag,)]
+    subprocess.run(["gcc", "-O1", tmp_path / "a.c", "-o", tmp_path / "a", *linked], check=True)
+    found = of(modules.of_file(str(tmp_path / "a")), "main")
+    assert [row.elsewhere for row in found.rows if row.mnemonic == "call"] == ["puts", "rand"]
+
+
+@x86
+def test_stubs_that_lead_nowhere(tmp_path: Path) -> None:
+    data = bytes.fromhex("e80b000000c3").ljust(16, b"\x90") + bytes.fromhex("ff25ffffff7f")  # it calls a stub
+    extra = [(".rela.plt", b"\xff" * 100)]
+    made = Elf([Symbol("run", CODE_AT, 6)], [Symbol("x")], code=data.ljust(256, b"\xc3"), extra=extra).build()
+    made = patch(made.replace(b"\0.text\0", b"\0.plt_\0"), len(made) - 7 * 64 + 16, "<Q", CODE_AT)  # its address
+    rows = of(module(tmp_path, made), "run").rows
+    assert rows[0].elsewhere == hex(CODE_AT + 16)
+
+
+def test_changed_bytes_of_a_real_program(targets: Path, tmp_path: Path) -> None:
+    whole, name = (targets / "plain-fixed").read_bytes(), "main"
+    with ElfFile.open(str(targets / "plain-fixed")) as elf:
+        parts = (".plt", ".plt.sec", ".rela.plt", ".dynsym", ".dynstr", ".text")
+        spans = [(each.offset, each.size) for each in elf.sections if each.name in parts]
+    for seed in range(40):
+        chance = random.Random(seed)
+        data = bytearray(whole)
+        for _ in range(chance.choice((1, 5, 200))):
+            offset, size = chance.choice(spans)
+            data[offset + chance.randrange(size)] = chance.choice((0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)))
+        rows = of(module(tmp_path, bytes(data)), name).rows
+        assert rows[0].offset == 0
+        assert all(row.elsewhere == sanitise(row.elsewhere) for row in rows)
 
 
 def test_code_of_arm64(targets: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ What is read of a module is kept for the last few, so that the next function of 
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from typing import Final, NamedTuple
 
@@ -23,11 +23,12 @@ from tui.elf.lines import Line, LineTable
 from tui.elf.names import Function, Module
 from tui.elf.reader import ElfFile
 from tui.elf.sites import Site
+from tui.elf.stubs import Stubs
 from tui.errors import BinaryError, BpfscopeError
 from tui.owner import Owner
 
 LONGEST: Final = 1 << 15  # bytes of a function that are shown
-UNSIZED: Final = 160  # bytes that are shown of a function whose size isn't known
+UNSIZED: Final = 160  # bytes that are shown of a function whose size isn't known, at most
 _MOST_MODULES: Final = 4
 _JUMP: Final = re.compile(r"(?:(?:bnd |notrack )?j\w+|loop\w*|xbegin|b(?:\.\w+)?|t?cbn?z|tbn?z)$")
 _CALL: Final = re.compile(r"(?:bnd )?call|bl$")
@@ -87,18 +88,20 @@ class Codes(Owner):
                 raise BinaryError(f"the code of {function.name} is in no file: {function.unprobeable}")
             table = self._table(module)
             with ElfFile.open(module.file, module.path) as elf, Disassembler(elf.machine) as disassembler:
-                size = min(function.size or UNSIZED, LONGEST)
+                size = min(function.size or _reach(elf, function, self._names[1]), LONGEST)
                 code = list(disassembler.instructions(elf.bytes_at(function.offset, size), function.address))
+                named, stubs = self._names[1], Stubs(elf, disassembler)
+                rows = tuple(_rows(code, function, lambda to: named.get(to) or stubs.name(to) or f"{to:#x}", table))
             site, refused = _site(target, function)
             return Listing(
                 function,
-                tuple(_rows(code, function, self._names[1], table)),
+                rows,
                 -1 if refused else site.offset - function.offset,
                 refused,
                 site.emulated,
                 _costs().hit(emulated=site.emulated),
                 site.note,
-                cut=size < function.size or not function.size,
+                cut=size in (LONGEST, UNSIZED) and size != function.size,
             )
 
     def close(self) -> None:
@@ -130,8 +133,14 @@ def _costs() -> calibration.Costs:
     return calibration.known()
 
 
+def _reach(elf: ElfFile, function: Function, named: Iterable[int]) -> int:
+    """Bytes that are shown of a function whose size isn't known: to the next function, or the section's end."""
+    ends = [section.address + section.size for section in elf.sections if section.address <= function.address]
+    return min([end - function.address for end in (*ends, *named) if end > function.address] + [UNSIZED])
+
+
 def _rows(
-    code: Sequence[Instruction], function: Function, names: dict[int, str], table: LineTable | None
+    code: Sequence[Instruction], function: Function, name: Callable[[int], str], table: LineTable | None
 ) -> Iterator[Row]:
     own = range(function.address, code[-1].end if code else function.address)
     targets = [_target(each) for each in code]
@@ -144,7 +153,7 @@ def _rows(
             each.mnemonic,
             each.operands if to is None else _ADDRESS.sub("", each.operands),
             None if jump is None else jump - function.address,
-            "" if to is None or jump is not None else names.get(to, f"{to:#x}"),
+            "" if to is None or jump is not None else name(to),
             table.at(each.address) if table else None,
             each.address in reached,
         )
