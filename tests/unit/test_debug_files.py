@@ -213,8 +213,17 @@ def test_damage_leaves_the_dynamic_symbols(root: Path) -> None:
 
 
 def test_a_bomb_is_not_unpacked_whole(root: Path) -> None:
-    bomb = lzma.compress(bytes(1 << 20) * 200, preset=0)
+    packer = lzma.LZMACompressor(preset=0)
+    bomb = b"".join(packer.compress(bytes(1 << 20)) for _ in range(200)) + packer.flush()
     with bounded(seconds=4, megabytes=150):
         assert origins(program(root, (".gnu_debugdata", bomb))) == NOT_FOUND
-    greedy = lzma.compress(b"x", filters=[{"id": lzma.FILTER_LZMA2, "dict_size": 1 << 30}])
-    assert origins(program(root, (".gnu_debugdata", greedy))) == NOT_FOUND
+
+
+def test_no_more_memory_is_taken_than_for_a_common_one(root: Path) -> None:
+    name, data = packed(debug(symbols=(HIDDEN,)))
+    start, end = 12, 12 + (data[12] + 1) * 4 - 4  # of the block's header, behind that of the file, without its checksum
+    at = data.index(b"\x21\x01", start, end) + 2  # how large a dictionary LZMA2 wants
+    for size, found in ((data[at], 2), (28, 2), (30, 1), (36, 1), (40, 1)):  # 64 MiB, 128 MiB, 1 GiB, 4 GiB
+        header = patch(data[start:end], at - start, "B", size)
+        changed = data[:start] + header + struct.pack("<I", zlib.crc32(header)) + data[end + 4 :]
+        assert len(origins(program(root, (name, changed)))) == found

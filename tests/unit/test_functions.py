@@ -99,6 +99,14 @@ def test_dynamic_symbols_add_what_the_table_lacks(tmp_path: Path) -> None:
     }
 
 
+def test_what_begins_inside_a_function_of_another_table_is_not_probed(tmp_path: Path) -> None:
+    found = read(
+        tmp_path, symbols=[Symbol("run")], dynamic=[Symbol("inner", CODE_AT + 2), Symbol("inside", CODE_AT + 4)]
+    )
+    reasons = {name: function.unprobeable for name, function in found.items()}  # push, mov of three bytes, pop
+    assert reasons == {"run": "", "inside": "", "inner": "it begins inside an instruction of another function"}
+
+
 def test_readable_names_beside_raw_ones(tmp_path: Path) -> None:
     symbols = [
         Symbol("_ZN4test3runEv"),

@@ -1,7 +1,9 @@
 """Real binaries, against pyelftools."""
 
+import lzma
 import os
 from contextlib import ExitStack
+from io import BytesIO
 from pathlib import Path
 
 import pytest
@@ -27,7 +29,7 @@ def debug_file(elf: ELFFile) -> list[Path]:
 
 
 def by_pyelftools(path: str) -> set[tuple[str, int, int]]:
-    """(name, address, offset) of all functions that the file, or its debug file, defines."""
+    """(name, address, offset) of all functions that the file, its debug file or its .gnu_debugdata defines."""
     found = set()
     with ExitStack() as stack:
         elf = ELFFile(stack.enter_context(open(path, "rb")))
@@ -37,6 +39,8 @@ def by_pyelftools(path: str) -> set[tuple[str, int, int]]:
             if part["p_type"] == "PT_LOAD" and part["p_flags"] & 1
         ]
         others = [ELFFile(stack.enter_context(other.open("rb"))) for other in debug_file(elf)]
+        if packed := elf.get_section_by_name(".gnu_debugdata"):  # wheels have libraries of AlmaLinux
+            others.append(ELFFile(BytesIO(lzma.decompress(packed.data()))))
         for section in [section for each in (elf, *others) for section in each.iter_sections()]:
             if isinstance(section, SymbolTableSection):
                 for symbol in section.iter_symbols():

@@ -1,7 +1,7 @@
 """The functions of a module, from every source of names that it has.
 
-.symtab comes first; where it was stripped, a separate debug file, .gnu_debugdata and Go's own table stand for it. What
-.dynsym has besides, comes last.
+.symtab comes first; where it was stripped, a separate debug file or Go's own table stands for it. Then comes what
+.dynsym has besides, and what .gnu_debugdata adds to that.
 
 Symbols of one address are one function: the name that people use comes first, the others are its aliases. Symbols
 without a size (hand-written assembly) are listed with size 0. Symbols that a program doesn't define, or that lie
@@ -81,6 +81,8 @@ def _read(module: Module, *, raw_names: bool = True) -> Listing:
             demangler = stack.enter_context(demangle.Demangler())
             tables = [(table, demangler.begin(_unversioned(table.names))) for table in _tables(elf, debug)]
             found = listing.joined(_listing(elf, table, readable()) for table, readable in tables).by_name()
+            for address, reason in _inner(elf, found).items():
+                found.odd[address] = (found.odd[address][0] if address in found.odd else (), reason)
             found.keep(identity)
     return found
 
@@ -105,11 +107,11 @@ def _sources(elf: ElfFile, debug: ElfFile | None, known: set[int]) -> Iterator[_
     if not _section(elf, SYMTAB):
         if debug:
             yield _extra(lambda: _table(debug, _section(debug, SYMTAB), "debug file", known))
-        if elf.section(".gnu_debugdata"):
-            yield _extra(lambda: _minidebuginfo(elf, known))
         if elf.of_go() or not elf.sections:
             yield _extra(lambda: _of_go(elf, known))
     yield _table(elf, _section(elf, DYNSYM), "dynsym", known)
+    if elf.section(".gnu_debugdata"):  # made to add to .dynsym, which alone says what is an indirect function
+        yield _extra(lambda: _minidebuginfo(elf, known))
 
 
 def _section(elf: ElfFile, kind: int) -> Section | None:
@@ -144,7 +146,7 @@ def _of_go(elf: ElfFile, known: set[int]) -> _Table | None:
     if table is None:
         return None
     addresses, sizes, names = table.functions()
-    new = [address not in known for address in addresses]
+    new = [bool(name) and address not in known for name, address in zip(names, addresses, strict=True)]
     infos = bytes([_GLOBAL_FUNCTION]) * sum(new)
     found = (list(compress(addresses, new)), list(compress(sizes, new)), infos, list(compress(names, new)))
     return _Table("pclntab", *found) if infos else None
@@ -192,8 +194,6 @@ def _listing(elf: ElfFile, table: _Table, readable: Sequence[str]) -> Listing:
             tuple(sorted(names - {table.names[first], readable[first]})),
             _RESOLVER if indirect else "",
         )
-    for address, reason in _inner(elf, table).items():
-        odd[address] = (odd[address][0] if address in odd else (), reason)
     offsets = elf.file_offsets(table.addresses)
     inside = [keep and offset >= 0 for keep, offset in zip(kept, offsets, strict=True)]
     return Listing(
@@ -207,9 +207,9 @@ def _listing(elf: ElfFile, table: _Table, readable: Sequence[str]) -> Listing:
     )
 
 
-def _inner(elf: ElfFile, table: _Table) -> dict[int, str]:
+def _inner(elf: ElfFile, found: Listing) -> dict[int, str]:
     """The functions that begin within another, at a place where a breakpoint would change what that one does."""
-    starts = sorted(zip(table.addresses, table.sizes, strict=True))
+    starts = sorted(zip(found.addresses, found.sizes, strict=True))
     ends = list(accumulate((start + size for start, size in starts), max))
     within = [row for row in range(1, len(starts)) if starts[row - 1][0] < starts[row][0] < ends[row - 1]]
     if not within:
