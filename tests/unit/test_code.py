@@ -1,14 +1,13 @@
 """A function's code as people read it, beside objdump's."""
 
 import os
-import random
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from tests.unit.elf_files import CODE_AT, Elf, Symbol, module, patch
+from tests.unit.elf_files import CODE_AT, Elf, Symbol, module, mutated, patch
 from tui.collectors import calibration, code
 from tui.collectors.code import Codes, Listing
 from tui.collectors.target import Target
@@ -142,12 +141,7 @@ def test_changed_bytes_of_a_real_program(targets: Path, tmp_path: Path) -> None:
         parts = (".plt", ".plt.sec", ".rela.plt", ".dynsym", ".dynstr", ".text")
         spans = [(each.offset, each.size) for each in elf.sections if each.name in parts]
     for seed in range(40):
-        chance = random.Random(seed)
-        data = bytearray(whole)
-        for _ in range(chance.choice((1, 5, 200))):
-            offset, size = chance.choice(spans)
-            data[offset + chance.randrange(size)] = chance.choice((0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)))
-        rows = of(module(tmp_path, bytes(data)), name).rows
+        rows = of(module(tmp_path, mutated(whole, spans, seed)), name).rows
         assert rows[0].offset == 0
         assert all(row.elsewhere == sanitise(row.elsewhere) for row in rows)
 

@@ -1,6 +1,5 @@
 """Source lines of addresses, beside pyelftools and on files that no compiler would write."""
 
-import random
 import struct
 import subprocess
 import zlib
@@ -12,7 +11,7 @@ from elftools.elf.elffile import ELFFile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.unit.elf_files import CODE_AT, Elf, Symbol, module
+from tests.unit.elf_files import CODE_AT, Elf, Symbol, module, mutated
 from tests.unit.test_hostile_elf import bounded
 from tui.elf import functions, line_programs, lines, modules
 from tui.elf.lines import Line, LineTable
@@ -190,13 +189,8 @@ def test_changed_bytes_of_a_real_program(targets: Path, tmp_path: Path, program:
     with ElfFile.open(str(targets / program)) as elf:
         spans = [(each.offset, each.size) for each in elf.sections if each.name in (".debug_line", ".debug_line_str")]
     for seed in range(60):
-        chance = random.Random(seed)
-        data = bytearray(whole)
-        for _ in range(chance.choice((1, 5, 200))):
-            offset, size = chance.choice(spans)
-            data[offset + chance.randrange(size)] = chance.choice((0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)))
         with bounded(seconds=5, megabytes=50):
-            found = lines.read(module(tmp_path, bytes(data)))
+            found = lines.read(module(tmp_path, mutated(whole, spans, seed)))
             if found:
                 with found:
                     for address in range(0x401000, 0x420000, 0x321):

@@ -124,6 +124,12 @@ class CodePane(Table[CodeRow]):
         self.show((), anew=True)
         self.follow(self._wanted)
 
+    def turn(self, pages: int) -> None:
+        """Show the next page, or the one before; a line of it stays."""
+        step = max(1, self._page - 1)
+        top = round(self.scroll_y)
+        self.move_to(top + 2 * step if pages > 0 else top - step)
+
     def source(self, function: Function) -> str:
         """The function's file and line, if they are known by now."""
         if self._located and self._located[0] == function and (line := self._located[1]):

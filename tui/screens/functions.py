@@ -335,7 +335,7 @@ class FunctionsScreen(ConsoleScreen):
 
     def action_code_page(self, pages: int) -> None:
         """Move the code."""
-        self.query_one(CodePane).action_page(pages)
+        self.query_one(CodePane).turn(pages)
 
     def can(self, name: str) -> bool:
         """What does something now."""
