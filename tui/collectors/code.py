@@ -12,6 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import repeat
 from typing import Final, NamedTuple
 
 from tui.collectors import calibration
@@ -29,7 +30,8 @@ from tui.owner import Owner
 
 LONGEST: Final = 1 << 15  # bytes of a function that are shown
 UNSIZED: Final = 160  # bytes that are shown of a function whose size isn't known, at most
-_MOST_MODULES: Final = 4
+_MOST_MODULES: Final = 2
+_SECONDS: Final = 2.0  # in which lines are looked for; usually it takes milliseconds
 _JUMP: Final = re.compile(r"(?:(?:bnd |notrack )?j\w+|loop\w*|xbegin|b(?:\.\w+)?|t?cbn?z|tbn?z)$")
 _CALL: Final = re.compile(r"(?:bnd )?call|bl$")
 _ADDRESS: Final = re.compile(r"(?:^|, )#?0x([0-9a-f]+)$")
@@ -106,9 +108,10 @@ class Codes(Owner):
 
     def close(self) -> None:
         """Closes the files; a second time is harmless."""
-        while self._lines:
-            if table := self._lines.popitem()[1]:
-                table.close()
+        with self._turn:
+            while self._lines:
+                if table := self._lines.popitem()[1]:
+                    table.close()
 
     def _table(self, module: Module) -> LineTable | None:
         key = (module.file, module.device, module.inode)
@@ -146,7 +149,8 @@ def _rows(
     targets = [_target(each) for each in code]
     jumps = [to if _JUMP.match(each.mnemonic) and to in own else None for to, each in zip(targets, code, strict=True)]
     reached = set(jumps)
-    for each, to, jump in zip(code, targets, jumps, strict=True):
+    sources = lines.located(table, (each.address for each in code), _SECONDS) if table else repeat(None)
+    for each, to, jump, source in zip(code, targets, jumps, sources, strict=False):
         yield Row(
             each.address,
             each.address - function.address,
@@ -154,7 +158,7 @@ def _rows(
             each.operands if to is None else _ADDRESS.sub("", each.operands),
             None if jump is None else jump - function.address,
             "" if to is None or jump is not None else name(to),
-            table.at(each.address) if table else None,
+            source,
             each.address in reached,
         )
 

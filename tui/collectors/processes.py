@@ -93,12 +93,14 @@ class Processes:
         processes, ticks, fixed = [], {}, {}
         for pid in psutil.pids():
             stat = _stat(pid)
-            key = (pid, stat.started if stat else 0)
+            if not stat or stat.ended:
+                continue
+            key = (pid, stat.started)
             known = self._fixed.get(key)
-            young = stat and uptime - stat.started / _TICKS < _YOUNG
-            if stat and (not known or young or known.comm != stat.name or pid % _TURNS == self._number % _TURNS):
+            due = uptime - stat.started / _TICKS < _YOUNG or pid % _TURNS == self._number % _TURNS
+            if not known or due or known.comm != stat.name:
                 known = self._describe(pid, stat)
-            if not stat or not known or stat.ended:
+            if not known:
                 continue
             ticks[key], fixed[key] = stat.ticks, known
             if key in self._ticks:
@@ -123,15 +125,13 @@ class Processes:
             return None
         if uid not in self._users:
             self._users[uid] = _user(uid)
-        name = stat.name.decode("utf-8", "surrogateescape")
+        name, whole = stat.name.decode("utf-8", "surrogateescape"), os.path.basename(line[0])
+        name = sanitise(whole if len(stat.name) == _LONGEST_NAME and whole.startswith(name) else name)
         if stat.flags & _KERNEL_THREAD:
-            shown = sanitise(name)
-            return _Fixed(stat.name, shown, self._users[uid], "kernel", f"[{shown}]")
-        whole = os.path.basename(line[0])
-        shown = sanitise(whole if len(stat.name) == _LONGEST_NAME and whole.startswith(name) else name)
-        command = sanitise(" ".join(line)[:_LONGEST_COMMAND]).strip() or f"[{shown}]"
+            return _Fixed(stat.name, name, self._users[uid], "kernel", f"[{name}]")
+        command = sanitise(" ".join(line)[:_LONGEST_COMMAND]).strip() or f"[{name}]"
         language, unit = self._languages.of_process(pid), units.of_process(pid)
-        return _Fixed(stat.name, shown, self._users[uid], language, command, unit, _deleted(pid))
+        return _Fixed(stat.name, name, self._users[uid], language, command, unit, _deleted(pid))
 
 
 def _process(pid: int, stat: _Stat, fixed: _Fixed, cpu_percent: float) -> Process:

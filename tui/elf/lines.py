@@ -9,6 +9,7 @@ for, some 0.2 µs per byte, and the last few are kept. So a large file costs wha
 
 import re
 import struct
+import time
 import zlib
 from array import array
 from bisect import bisect_right
@@ -27,16 +28,16 @@ from tui.errors import BinaryError
 from tui.owner import Owner
 from tui.text import sanitise
 
-_LARGEST: Final = 1 << 28  # bytes of a section that is compressed; others are read as far as they are needed
+_LARGEST: Final = 1 << 26  # bytes of a section that is compressed; others are read as far as they are needed
 _LARGEST_UNIT: Final = 1 << 24
 _MOST_UNITS: Final = 1 << 18
 _MOST_SEQUENCES: Final = 1 << 21
 _MOST_ROWS: Final = 1 << 20  # that are kept
 _LONGEST_PATH: Final = 4096
+_SECONDS: Final = 60.0  # in which a file's functions are looked for; what a compiler makes takes one
+_PATIENCE: Final = 1.0  # seconds after which no further unit is decoded for an address
 _TRIES: Final = 8  # sequences that seem to begin before an address: some of those aren't, others have been left out
-_SET_ADDRESS: Final = re.compile(
-    rb"\x00\x09\x02(?=(.{8}))", re.DOTALL
-)  # DW_LNE_set_address: each sequence begins with one
+_SET_ADDRESS: Final = re.compile(rb"\x00\x09\x02(?=(.{8}))", re.DOTALL)  # DW_LNE_set_address: begins a sequence
 _DAMAGE: Final = (ValueError, IndexError, OverflowError, struct.error, zlib.error, BinaryError)
 
 
@@ -93,12 +94,10 @@ class _Dwarf(LineTable):
 
     def at(self, address: int) -> Line | None:
         last = bisect_right(self._starts, address) - 1
-        tried: set[int] = set()
-        for index in range(last, max(-1, last - _TRIES), -1):
-            unit = self._unit_of[index]
-            if unit in tried:
-                continue
-            tried.add(unit)
+        until = time.monotonic() + _PATIENCE
+        for unit in dict.fromkeys(self._unit_of[index] for index in range(last, max(-1, last - _TRIES), -1)):
+            if time.monotonic() > until:
+                break
             decoded = self._rows(unit)
             if decoded and (found := decoded.at(address)):
                 path, line = found
@@ -193,9 +192,17 @@ def of_functions(module: Module, functions: Iterable[Function]) -> dict[Function
     table = read(module)
     if table is None:
         return {}
-    with table:  # by address, so that each unit is decoded once
-        ordered = sorted(functions, key=attrgetter("address"))
-        return {function: line for function in ordered if (line := table.at(function.address))}
+    with table:
+        ordered = sorted(functions, key=attrgetter("address"))  # so that each unit is decoded once
+        lines = located(table, map(attrgetter("address"), ordered), _SECONDS)
+        return {function: line for function, line in zip(ordered, lines, strict=True) if line}
+
+
+def located(table: LineTable, addresses: Iterable[int], seconds: float) -> Iterator[Line | None]:
+    """The line of each address; None for those that the time isn't enough for."""
+    until = time.monotonic() + seconds
+    for address in addresses:
+        yield table.at(address) if time.monotonic() < until else None
 
 
 def _section(elf: ElfFile, name: str) -> Section | None:

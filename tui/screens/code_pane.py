@@ -26,7 +26,6 @@ if TYPE_CHECKING:  # the code is loaded when it is looked at
     from tui.elf.lines import Line
 
 REST: Final = 0.1  # seconds that the cursor rests on a function before its code is read
-CALLED: Final = 28  # cells of a mnemonic and its operands that are kept free for what it calls
 JUMPED_TO: Final = ("▸", "a jump of the same function leads to this instruction")
 ACTIONS: Final = (
     Action("d", "d", "disassembly", "code", "Show or hide the instructions of the function under the cursor", 4),
@@ -61,12 +60,9 @@ class Wanted(NamedTuple):
 def _instruction(row: CodeRow, _: int) -> Cell:
     code = row.row
     pieces: list[Piece] = [(f"{code.mnemonic:<7} ", "strong" if row.probe else ""), (code.operands, "")]
-    if code.leads is not None:
-        pieces.append(
-            (f"{', ' if code.operands else ''}+{code.leads} {'↓' if code.leads > code.offset else '↑'}", "accent")
-        )
-    if code.elsewhere:
-        pieces.append((f"{', ' if code.operands else ''}{code.elsewhere}", "accent"))
+    within = "" if code.leads is None else f"+{code.leads} {'↓' if code.leads > code.offset else '↑'}"
+    if target := within or code.elsewhere:
+        pieces.append((f"{', ' if code.operands else ''}{target}", "accent"))
     if row.probe:
         pieces.append((f"  {row.probe}", "good"))
     return tuple(pieces)
@@ -114,6 +110,9 @@ class CodePane(Table[CodeRow]):
         if wanted == self._wanted:
             return
         self._wanted = wanted
+        self.empty = f"reading the code of {wanted.function.name} …" if wanted else ""
+        if wanted is None:
+            self.show((), anew=True)
         if self._rest:
             self._rest.stop()
         self._rest = self.set_timer(REST, self._begin)
