@@ -17,7 +17,7 @@ from tests.kernel.conftest import Start
 from tests.kernel.probing import calls, pick, resolve, run
 from tests.targets.running import SECONDS, Running
 from tui.collectors.probe import CountingProbe
-from tui.elf import debug_files, functions, modules
+from tui.elf import debug_files, functions, modules, rooted
 from tui.elf.names import Function
 from tui.elf.reader import ElfFile
 from tui.elf.tables import Tables
@@ -78,6 +78,12 @@ def test_names_of_a_container_that_has_gone(contained: Running) -> None:
         table = tables.of(module)
         assert table
         assert table.at(hidden.offset) == "hidden"
+
+
+def test_whose_paths_are_ours(targets: Path, start: Start) -> None:
+    assert rooted.same(f"/proc/{start('plain-pie').pid}/root")
+    apart = start("/usr/bin/unshare", "--mount", targets / "plain-pie")
+    assert not rooted.same(f"/proc/{apart.pid}/root")
 
 
 def once(target: Path, wanted: Callable[[Function], bool], *command: str | Path) -> dict[str, int]:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.elf_files import CODE_AT, Elf, Symbol, module, patch
+from tests.unit.elf_files import CODE, CODE_AT, Elf, Symbol, module, patch
 from tests.unit.test_hostile_elf import bounded
 from tui.elf import functions
 from tui.elf.names import Module
@@ -33,6 +33,14 @@ def link(name: bytes, content: bytes = b"") -> tuple[str, bytes]:
 def debug(*extra: tuple[str, bytes], symbols: tuple[Symbol, ...] = (API, HIDDEN)) -> bytes:
     """A debug file's bytes."""
     return Elf(symbols=symbols, extra=extra).build()
+
+
+def packed(content: bytes) -> tuple[str, bytes]:
+    return ".gnu_debugdata", lzma.compress(content)
+
+
+DEBUG = debug(note())
+TABLES = CODE_AT + len(CODE)  # symbols, strings, the note and the sections lie behind
 
 
 @pytest.fixture
@@ -181,11 +189,28 @@ def test_any_bytes_in_these_sections(root: Path, name: str, data: bytes) -> None
     assert origins(program(root, (name, data))) == NOT_FOUND
 
 
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, len(DEBUG) - 1), st.integers(0, 255)), min_size=1, max_size=30))
+def test_changed_bytes_of_a_debug_file(root: Path, changes: list[tuple[int, int]]) -> None:
+    content = bytearray(DEBUG)
+    for at, value in changes:
+        content[at if at % 2 else TABLES + at % (len(DEBUG) - TABLES)] = value
+    (root / BY_ID).write_bytes(content)
+    assert set(origins(program(root, note())).values()) <= {"debug file", "dynsym"}
+
+
+def test_no_descriptor_is_left(root: Path) -> None:
+    made = program(root, note(), link(b"program.debug"), packed(b"nothing"))
+    (root / BY_LINK[0]).write_bytes(b"nothing")
+    (root / BY_LINK[1]).write_bytes(debug(note(BUILD[::-1])))
+    before = len(os.listdir("/proc/self/fd"))
+    assert origins(made) == NOT_FOUND
+    (root / BY_ID).write_bytes(debug(note()))
+    assert origins(made) == FOUND
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
 # .gnu_debugdata
-
-
-def packed(content: bytes) -> tuple[str, bytes]:
-    return ".gnu_debugdata", lzma.compress(content)
 
 
 def test_minidebuginfo_adds_to_dynamic_symbols(root: Path) -> None:

@@ -187,3 +187,31 @@ def test_names_that_overlap_are_no_names(tmp_path: Path) -> None:
     data[names:units] = b"x" * (units - names)
     with bounded(seconds=4, megabytes=100):
         assert functions.read(module(tmp_path, program(bytes(data), b"").build())) == ()
+
+
+@pytest.mark.parametrize("fill", [struct.pack("<IHBB", GO_120, 0, 1, 8), struct.pack("<Q", DATA_AT)])
+@pytest.mark.parametrize("shift", [0, 3])
+def test_a_file_full_of_what_is_searched(tmp_path: Path, fill: bytes, shift: int) -> None:
+    data = table(GO_120) + bytes(shift) + fill * 1_000_000
+    elf = program(data, b"", (".rodata", ".data"))
+    with bounded(seconds=4, megabytes=100):
+        attempt(tmp_path, elf._replace(extra=[*elf.extra, (".go.buildinfo", b"")]).build())
+
+
+def test_many_beginnings_of_tables(tmp_path: Path) -> None:
+    data = table(GO_120, text=TEXT)
+    broken = patch(data, 8, "<Q", 200_000) + bytes(-len(data) % 8)
+    elf = program(broken * 1000 + bytes(8_000_000), b"", (".rodata", ".data"))
+    with bounded(seconds=4, megabytes=200):
+        attempt(tmp_path, elf._replace(extra=[*elf.extra, (".go.buildinfo", b"")]).build())
+
+
+def test_lines_that_never_end_take_no_time(tmp_path: Path) -> None:
+    data = table(GO_120, text=TEXT) + b"\x02\x00" * 4_000_000
+    numbers = struct.unpack_from("<8Q", data, 8)[6]
+    start = len(data) - 8_000_000 - numbers
+    made = data.index(struct.pack("<I", 0), struct.unpack_from("<8Q", data, 8)[7] + 36)  # the first function's record
+    found = read(tmp_path, program(patch(data, made + 20, "<II", start, start), b"").build())
+    assert found
+    with bounded(seconds=6, megabytes=20):
+        assert found.line(TEXT) is None

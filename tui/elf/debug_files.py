@@ -14,7 +14,7 @@ import os
 import stat
 import struct
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Final
 
 from tui.elf import rooted
@@ -37,11 +37,12 @@ def find(elf: ElfFile, module: Module) -> ElfFile | None:
     owners = {0, os.geteuid(), os.fstat(elf.fileno()).st_uid}
     real = os.path.realpath(module.path) if module.root == rooted.OURS else module.path
     for path in _paths(own, link[0] if link else "", os.path.dirname(real)):
-        with suppress(OSError, BpfscopeError):
-            found = ElfFile.taking(rooted.open_regular(module.root, path), f"{module.path}'s debug file")
+        with suppress(OSError, BpfscopeError), ExitStack() as stack:
+            fd = rooted.open_regular(module.root, path)
+            found = stack.enter_context(ElfFile.taking(fd, f"{module.path}'s debug file"))
             if _fits(found, own, link[1] if link else -1, owners):
+                stack.pop_all()
                 return found
-            found.close()
     return None
 
 

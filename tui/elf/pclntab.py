@@ -15,9 +15,10 @@ from array import array
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import islice
 from typing import Final, NamedTuple
 
-from tui.elf.reader import ElfFile, names_at, text_at
+from tui.elf.reader import AARCH64, X86_64, ElfFile, names_at, text_at
 from tui.errors import BinaryError
 
 Columns = tuple[Sequence[int], Sequence[int], Sequence[str]]  # addresses, sizes in bytes, sanitised names
@@ -27,13 +28,20 @@ _MAGICS: Final = (0xFFFFFFF1, 0xFFFFFFF0, _MAGIC_116)  # from Go 1.20, 1.18, 1.1
 _HEADER: Final = struct.Struct("<IHBB8Q")  # magic, zeros, least instruction, pointer, then words
 _LARGEST: Final = 1 << 28  # bytes of a table; Kubernetes' have a tenth of that
 _CHUNK: Final = 1 << 24  # bytes that are searched at once
-_MOST_SEARCHED: Final = 1 << 30  # bytes
+_MOST_FUNCTIONS: Final = 1 << 20  # the Go compiler has 20,000, Kubernetes' programs 150,000
+_MOST_SEARCHED: Final = 1 << 29  # bytes
+_MOST_HITS: Final = 1 << 16  # of what is searched
+_MOST_PLACES: Final = 1024  # that are looked at more closely
+_MOST_TABLES: Final = 8  # that are read, of those that begin well
+_QUANTA: Final = {X86_64: 1, AARCH64: 4}  # bytes of the shortest instruction
 _MOST_FILLED_IN: Final = 1 << 22
 _RELA: Final = 4  # SHT_RELA
 _RELATIVE: Final = (8, 1027)  # R_X86_64_RELATIVE, R_AARCH64_RELATIVE
 _RECORD: Final = 23  # words of moduledata up to `text`
 _NAMES, _FIRST, _LAST, _TEXT = 1, 20, 21, 22  # of these: funcnametab, minpc, maxpc, text
 _MOST_STEPS: Final = 1 << 23  # through tables of numbers; the Go compiler's take 2¹⁸
+_MOST_VALUES: Final = 1 << 18  # of one function
+_ADDRESSES: Final = 1 << 48
 _LONGEST_PATH: Final = 4096
 _LONGEST_NUMBER: Final = 5  # bytes of a varint of 32 bits
 
@@ -55,8 +63,8 @@ class _Header(NamedTuple):
 class Table:
     """One module's; holds the table's bytes."""
 
-    def __init__(self, data: bytes, header: _Header, text: int, shown: str) -> None:
-        """Raises BinaryError for a table that doesn't fit."""
+    def __init__(self, data: bytes, header: _Header, shown: str) -> None:
+        """Addresses are distances until they are placed. Raises BinaryError for a table that doesn't fit."""
         self._data, self._header, self._shown = data, header, shown
         width = 8 if header.magic == _MAGIC_116 else 4
         end = header.rows + (2 * header.functions + 1) * width
@@ -64,11 +72,18 @@ class Table:
             raise BinaryError(f"{shown} is damaged: its table of functions is cut")
         self._paths = data[header.files : header.numbers]
         rows = array("Q" if width == 8 else "I", data[header.rows : end])
-        base = 0 if width == 8 else text
-        self._starts = array("Q", [base + entry for entry in rows[0::2]])  # and the end of the last
+        self.absolute = width == 8
+        self._starts = array("Q", rows[0::2])  # and the end of the last
         self._records = [header.rows + at + (width & 8) // 2 for at in rows[1::2]]  # so that fields lie alike in all
         if any(before > after for before, after in zip(self._starts, self._starts[1:])):  # noqa: B905 - neighbours
             raise BinaryError(f"{shown} is damaged: its table of functions isn't in order")
+
+    def place(self, text: int) -> bool:
+        """Addresses count from there; False, and nothing changes, where that can't be."""
+        if not 0 < text < _ADDRESSES:
+            return False
+        self._starts = array("Q", [text + start for start in self._starts])
+        return True
 
     @property
     def bounds(self) -> tuple[int, int]:
@@ -118,7 +133,7 @@ class Table:
 
     def _value(self, table: int, distance: int) -> int:
         """What a table says of an instruction of a function; -1 where it says nothing."""
-        return next((value for end, value in self._steps(table) if distance < end), -1)
+        return next((value for end, value in islice(self._steps(table), _MOST_VALUES) if distance < end), -1)
 
     def _steps(self, table: int) -> Iterator[tuple[int, int]]:
         """The values of a table of numbers, each with the distance at which it ends (runtime/symtab.go: step)."""
@@ -134,48 +149,47 @@ class Table:
 
 def read(elf: ElfFile) -> Table | None:
     """The file's table; None where it has none that fits."""
-    for address, data in _candidates(elf):
-        header = _header(data)
-        if not header:
-            continue
+    places = islice(_candidates(elf), _MOST_PLACES)
+    begun = ((at, size, header) for at, size in places if (header := _header(elf.loaded(at, _HEADER.size), size)))
+    for address, size, header in islice(begun, _MOST_TABLES):
         try:
-            unplaced = Table(data, header, 0, elf.shown)
-            text = 0 if header.magic == _MAGIC_116 else _text(elf, address, header, unplaced.bounds)
-            return None if text is None else Table(data, header, text, elf.shown)
-        except (BinaryError, OverflowError):
+            table = Table(elf.loaded(address, size), header, elf.shown)
+        except BinaryError:
             continue
+        return table if table.absolute or table.place(_text(elf, address, header, table.bounds)) else None
     return None
 
 
-def _candidates(elf: ElfFile) -> Iterator[tuple[int, bytes]]:
-    """Addresses at which a table may begin, and the bytes from there: by section, else by the magic number."""
+def _candidates(elf: ElfFile) -> Iterator[tuple[int, int]]:
+    """Addresses at which a table may begin, and its largest size: by section, else by the magic number."""
     section = next((section for section in elf.sections if section.name.endswith(".gopclntab")), None)
     if section:
-        yield section.address, elf.bytes_at(section.offset, min(section.size, _LARGEST))
+        yield section.address, min(section.size, _LARGEST)
     elif not elf.sections or elf.of_go():  # linkers put it among other data
         for magic in _MAGICS:
-            for quantum in (1, 4):
-                pattern = struct.pack("<IHBB", magic, 0, quantum, 8)
-                for address in _search(elf, pattern):
-                    yield address, elf.loaded(address, _LARGEST)
+            for address in _search(elf, struct.pack("<IHBB", magic, 0, _QUANTA.get(elf.machine, 1), 8)):
+                yield address, _LARGEST
 
 
 def _search(elf: ElfFile, pattern: bytes) -> Iterator[int]:
-    """Where 8 bytes stand in data, at addresses that eight divides."""
-    left = _MOST_SEARCHED
+    """Where 8 bytes stand in what is loaded, at addresses that eight divides."""
+    left, hits = _MOST_SEARCHED, _MOST_HITS
     for segment in elf.segments:
-        for start in range(-segment.address % 8, 0 if segment.executable else segment.file_size, _CHUNK):
+        for start in range(-segment.address % 8, segment.file_size, _CHUNK):
             data = elf.bytes_at(segment.offset + start, min(_CHUNK, segment.file_size - start))
             left -= len(data)
-            at = data.find(pattern) if left >= 0 else -1
-            while at >= 0:
+            at = data.find(pattern)
+            while at >= 0 and left >= 0 and hits:
                 if at % 8 == 0:
                     yield segment.address + start + at
+                hits -= 1
                 at = data.find(pattern, at + 1)
+            if left < 0 or not hits:
+                return
 
 
-def _header(data: bytes) -> _Header | None:
-    """The header if it is one, with its parts in their order."""
+def _header(data: bytes, size: int) -> _Header | None:
+    """The header if it is one, with its parts in their order within the size."""
     if len(data) < _HEADER.size:
         return None
     magic, zeros, quantum, pointer, *words = _HEADER.unpack_from(data)
@@ -184,20 +198,20 @@ def _header(data: bytes) -> _Header | None:
     if magic == _MAGIC_116:
         words.insert(2, 0)
     functions, _, text, *parts = words[:8]
-    if not functions or parts != sorted(parts) or parts[-1] >= len(data):
+    if not 0 < functions <= _MOST_FUNCTIONS or parts != sorted(parts) or parts[-1] >= size:
         return None
     return _Header(magic, quantum, functions, text, *parts)
 
 
-def _text(elf: ElfFile, address: int, header: _Header, bounds: tuple[int, int]) -> int | None:
-    """What functions' addresses count from: by the record that points to the table, else by the header."""
+def _text(elf: ElfFile, address: int, header: _Header, bounds: tuple[int, int]) -> int:
+    """What functions' addresses count from: by the record that points to the table, else by the header; or 0."""
     image = _Image(elf)
-    for record in image.pointers(address):
+    for record in islice(image.pointers(address), _MOST_PLACES):
         word = [image.word(record + 8 * index) for index in range(_RECORD)]
         expected = address + header.names, word[_TEXT] + bounds[0], word[_TEXT] + bounds[1]
         if word[_TEXT] and (word[_NAMES], word[_FIRST], word[_LAST]) == expected:
             return word[_TEXT]
-    return header.text or None
+    return header.text
 
 
 class _Image:

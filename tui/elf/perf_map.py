@@ -33,6 +33,7 @@ class PerfMap(Owner):
     def __init__(self, pid: int) -> None:
         """`pid` may be any thread of the process."""
         self._pid = pid
+        self.path = ""  # as the process sees it, once it was looked for
         self._fd = -1
         self._read: tuple[int, ...] = ()  # the file's identity and size when it was read last
         self._ranges = Ranges(())
@@ -75,7 +76,8 @@ class PerfMap(Owner):
         """Takes the file that the process has now, if there is one that can be trusted; else the one before stays."""
         try:
             users, number = _identity(self._pid)
-            fd = rooted.open_regular(f"/proc/{self._pid}/root", _path(number), link=False)
+            self.path = f"/tmp/perf-{number}.map"  # noqa: S108 - where the format has it
+            fd = rooted.open_regular(f"/proc/{self._pid}/root", self.path, link=False)
         except (OSError, ValueError):
             return
         if os.fstat(fd).st_uid not in users:
@@ -91,7 +93,7 @@ def module(pid: int) -> Module | None:
         status = found.status()
         if status is None:
             return None
-        return Module(JIT, _path(_identity(pid)[1]), "", status.st_dev, status.st_ino, f"/proc/{pid}/root")
+        return Module(JIT, found.path, "", status.st_dev, status.st_ino, f"/proc/{pid}/root")
 
 
 def listing(module: Module) -> Listing:
@@ -115,10 +117,6 @@ def parse(text: bytes) -> Iterator[tuple[int, int, str]]:
         start, size = int(line[1], 16), int(line[2], 16)
         if start + size <= _ADDRESSES:
             yield start, size, sanitise(line[3][:_LONGEST_NAME].decode("utf-8", "surrogateescape"))
-
-
-def _path(number: int) -> str:
-    return f"/tmp/perf-{number}.map"  # noqa: S108 - where the format has it
 
 
 def _identity(pid: int) -> tuple[set[int], int]:
