@@ -15,7 +15,7 @@ _MOST_FILES: Final = 1 << 16
 _MOST_FORMATS: Final = 16
 _LONGEST_LEB128: Final = 10  # bytes
 _MASK: Final = (1 << 64) - 1
-_COPY, _ADVANCE_PC, _ADVANCE_LINE, _SET_FILE, _CONST_ADD_PC, _FIXED_ADVANCE_PC = 1, 2, 3, 4, 8, 9
+_COPY, _ADVANCE_PC, _ADVANCE_LINE, _SET_FILE, _SET_COLUMN, _CONST_ADD_PC, _FIXED_ADVANCE_PC = 1, 2, 3, 4, 5, 8, 9
 _END_SEQUENCE, _SET_ADDRESS, _DEFINE_FILE = 1, 2, 3  # extended
 _PATH, _FOLDER = 1, 2  # DW_LNCT_path, DW_LNCT_directory_index
 _STRING, _LINE_STRP, _STRP, _UDATA, _BLOCK = 0x08, 0x1F, 0x0E, 0x0F, 0x09
@@ -133,6 +133,8 @@ def _sequences(unit: bytes, head: Header, paths: list[bytes]) -> Iterator[tuple[
             line += step
         elif code == _SET_FILE:
             file, at = _uleb(unit, at)
+        elif code == _SET_COLUMN:
+            _, at = _uleb(unit, at)
         else:
             advance, at = _advance(unit, at, code, head)
             address += advance
