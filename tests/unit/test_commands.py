@@ -1,5 +1,6 @@
 import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -90,6 +91,21 @@ def test_symbols_as_json(program: str, capsys: pytest.CaptureFixture[str]) -> No
         "origin": "symtab",
     }.items() <= second.items()
     assert set(second) >= {"module", "function", "raw_name", "address", "size", "origin"}
+
+
+def test_symbols_with_lines(targets: Path, program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    fibonacci = str(targets / "fibonacci")
+    assert cli.main(["symbols", fibonacci, "main.fibonacciRecursive", "--lines"]) == 0
+    shown = re.search(r"main\.fibonacciRecursive  (/\S+/fibonacci\.go):(\d+)\n", capsys.readouterr().out)
+    assert shown
+    assert cli.main(["symbols", fibonacci, "main.fibonacciRecursive", "--lines", "--json"]) == 0
+    (row,) = objects(capsys.readouterr().out)
+    assert (row["file"], str(row["line"])) == shown.groups()
+    source = Path(shown[1]).read_text(encoding="ascii").splitlines()
+    assert source[int(shown[2]) - 1].startswith("func fibonacciRecursive(")
+    assert cli.main(["symbols", program, "main", "--lines", "--json"]) == 0
+    (row,) = objects(capsys.readouterr().out)
+    assert (row["file"], row["line"]) == (None, None)
 
 
 def test_symbols_as_text_and_json_agree(program: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,15 +40,17 @@ def run(arguments: argparse.Namespace) -> int:
             _print_table(module, table)
         return 0
     found = selection.pick_functions(target, arguments.module, arguments.patterns)
-    located = _lines(target, found) if arguments.lines else {}
+    located = _lines(target, found) if arguments.lines else None
     if arguments.json:
         for function in found:
-            sys.stdout.write(rows.line(rows.function(function) | _located(located, function, arguments)))
-    elif arguments.lines:
-        _print_lines(found, located)
+            sys.stdout.write(rows.line(rows.function(function) | _located(located, function)))
     else:
         for module, group in groupby(found, attrgetter("module")):
-            _print_table(module, list(map(attrgetter("address", "size", "origin", "name"), group)))
+            table = list(map(attrgetter("address", "size", "origin", "name"), there := list(group)))
+            if located is not None:
+                named = (function.name + _source(located, function) for function in there)
+                table = [(*row[:3], name) for row, name in zip(table, named, strict=True)]
+            _print_table(module, table)
     return 0
 
 
@@ -57,7 +59,7 @@ def _sites(target: "Target", arguments: argparse.Namespace) -> int:
     from tui.collectors.files import Files
 
     functions = selection.pick_functions(target, arguments.module, arguments.patterns)
-    located = _lines(target, functions) if arguments.lines else {}
+    located = _lines(target, functions) if arguments.lines else None
     costs = _costs()
     if not arguments.json:
         print(f"{'ADDRESS':>12} {'SITE':>5} {'COST':>8} {'INSTRUCTION':<32} FUNCTION")
@@ -65,19 +67,15 @@ def _sites(target: "Target", arguments: argparse.Namespace) -> int:
         for function, site, instruction in files.sites(functions):
             cost = None if site.refused or not costs else costs.emulated if site.emulated else costs.stepped
             if arguments.json:
-                row = (
-                    rows.function(function)
-                    | _located(located, function, arguments)
-                    | {
-                        "site": function.address + site.offset - function.offset,
-                        "instruction": instruction,
-                        "emulated": site.emulated,
-                        "cost_ns": cost,
-                        "refused": site.refused or None,
-                        "inexact": site.note or None,
-                    }
-                )
-                sys.stdout.write(rows.line(row))
+                row = rows.function(function) | {
+                    "site": function.address + site.offset - function.offset,
+                    "instruction": instruction,
+                    "emulated": site.emulated,
+                    "cost_ns": cost,
+                    "refused": site.refused or None,
+                    "inexact": site.note or None,
+                }
+                sys.stdout.write(rows.line(row | _located(located, function)))
             else:
                 _print_site(function, site, instruction, cost, _source(located, function))
     return 0
@@ -94,26 +92,17 @@ def _lines(target: "Target", functions: Sequence["Function"]) -> "dict[Function,
     return found
 
 
-def _located(located: "Mapping[Function, Line]", function: "Function", arguments: argparse.Namespace) -> "rows.Row":
+def _located(located: "Mapping[Function, Line] | None", function: "Function") -> "rows.Row":
     """The fields `file` and `line`, if they were asked for."""
-    if not arguments.lines:
+    if located is None:
         return {}
     line = located.get(function)
     return {"file": line and line.file, "line": line and line.line}
 
 
-def _source(located: "Mapping[Function, Line]", function: "Function") -> str:
-    line = located.get(function)
+def _source(located: "Mapping[Function, Line] | None", function: "Function") -> str:
+    line = located.get(function) if located else None
     return f"  {line.file}:{line.line}" if line else ""
-
-
-def _print_lines(functions: Sequence["Function"], located: "Mapping[Function, Line]") -> None:
-    """As `_print_table`, each with its file and line."""
-    for module, group in groupby(functions, attrgetter("module")):
-        print(f"{module}\n{'ADDRESS':>12} {'SIZE':>7} {'ORIGIN':<6} FUNCTION  FILE:LINE")
-        for function in group:
-            source = _source(located, function)
-            print(f"{function.address:>12x} {function.size:>7} {function.origin:<6} {function.name}{source}")
 
 
 def _print_site(function: "Function", site: "Site", instruction: str, cost: int | None, source: str) -> None:
