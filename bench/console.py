@@ -118,14 +118,15 @@ def _walk(terminal: Terminal, key: str) -> None:
 
 def watch(pid: int, seconds: int) -> tuple[int, float]:
     """The most resident bytes, and the percentage of a core, over some seconds."""
-    start, before, most = time.monotonic(), _cpu_seconds(pid), 0
+    start, before, most = time.monotonic(), cpu_seconds(pid), 0
     while time.monotonic() - start < seconds:
         time.sleep(1)
         most = max(most, _resident(pid))
-    return most, 100 * (_cpu_seconds(pid) - before) / (time.monotonic() - start)
+    return most, 100 * (cpu_seconds(pid) - before) / (time.monotonic() - start)
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """That a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 

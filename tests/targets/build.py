@@ -125,6 +125,7 @@ RECIPES = {
     "libunequal.so": Recipe(("library.c", "target.h"), _library),
     "uses-library": Recipe(("uses_library.c", "target.h"), _uses_library, ("libunequal.so",)),
     "unloads": _c("unloads.c"),
+    "twice": _c("twice.c"),
     "plus": _c("plus.cc", compiler=CXX),
     "hammer": _c("hammer.c", "-pthread"),
     "leaderless": _c("leaderless.c", "-pthread"),

@@ -6,6 +6,7 @@ Layout: header, program headers, code at 0x1000, then the sections' contents, th
 """
 
 import os
+import random
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -124,3 +125,13 @@ def module(folder: Path, data: bytes, name: str = "program") -> Module:
     path = folder / name
     path.write_bytes(data)
     return Module(name, str(path), str(path), 0, 0)
+
+
+def mutated(whole: bytes, spans: Sequence[tuple[int, int]], seed: int) -> bytes:
+    """The bytes with some changed that lie in spans of offset and size."""
+    chance = random.Random(seed)
+    data = bytearray(whole)
+    for _ in range(chance.choice((1, 5, 200))):
+        offset, size = chance.choice(spans)
+        data[offset + chance.randrange(size)] = chance.choice((0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)))
+    return bytes(data)

@@ -80,3 +80,26 @@ def test_whose_root_is_ours() -> None:
     assert rooted.same("/proc/self/root")
     assert not rooted.same("/proc/4194305/root")
     assert not rooted.same("/tmp")
+
+
+def test_paths_below_a_process_are_followed_as_it_sees_them(root: Path) -> None:
+    (root / "link").symlink_to("/file")
+    os.link(root / "file", root / "folder/same")
+    inside = f"/proc/{os.getpid()}/root{root}"
+    with open(rooted.opened(f"{inside}/file"), encoding="ascii") as file:
+        assert file.read() == "inside"
+    with pytest.raises(FileNotFoundError):  # /file, which there is none of
+        rooted.opened(f"{inside}/link")
+    status = (root / "file").stat()
+    assert rooted.identity(str(root), "link") == (status.st_dev, status.st_ino)
+    with pytest.raises(FileNotFoundError):
+        rooted.identity(str(root), "nowhere")
+
+
+def test_what_a_path_leads_to_is_looked_at_first(root: Path) -> None:
+    os.mkfifo(root / "fifo")
+    for path in (root / "fifo", root, Path("/dev/null")):
+        with pytest.raises(rooted.NotRegular):
+            rooted.opened(str(path))
+    with open(rooted.opened(str(root / "file")), encoding="ascii") as file:
+        assert file.read() == "inside"

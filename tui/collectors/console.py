@@ -32,9 +32,11 @@ from tui.elf.names import Function, Module
 from tui.errors import BpfscopeError, TargetError
 from tui.text import sanitise
 
-if TYPE_CHECKING:  # loaded when packets are filtered
+if TYPE_CHECKING:  # loaded when code is looked at, or packets are filtered
+    from tui.collectors.code import Codes, Listing
     from tui.collectors.filtering import Filters, LivePackets
     from tui.collectors.filters import Filter, HookChoice
+    from tui.elf.lines import Line
 
 _NOTHING: Final = HeldBack()
 Reading = TypeVar("Reading", bound=live.Sample)
@@ -203,6 +205,8 @@ class LiveSources:
         """End what serves the screens."""
         if "_filters" in vars(self):
             await self._filters.close()
+        if "_codes" in vars(self):
+            self._codes.close()
 
     def memory(self, view: str, functions: int) -> int:
         """Bytes that the kernel will keep for a view of so many functions; of counting, hardly any."""
@@ -225,6 +229,22 @@ class LiveSources:
     async def functions(self, module: Module) -> tuple[Function, ...]:
         """The module's functions by name. Raises BinaryError, NotPermitted, TargetError."""
         return await in_thread(functions.read, module)
+
+    @cached_property
+    def _codes(self) -> "Codes":
+        from tui.collectors.code import Codes
+
+        return Codes()
+
+    async def line(self, module: Module, function: Function) -> "Line | None":
+        """Where the function begins in its sources. Raises BinaryError, NotPermitted, TargetError."""
+        return await in_thread(lambda: self._codes.line(module, function))
+
+    async def code(
+        self, pid: int, modules: Sequence[Module], function: Function, among: Sequence[Function]
+    ) -> "Listing":
+        """The function's instructions. Raises BpfscopeError."""
+        return await in_thread(lambda: self._codes.listing(Target(pid, "", tuple(modules)), function, among))
 
     async def probe(
         self, pid: int, modules: Sequence[Module], functions: Sequence[Function]

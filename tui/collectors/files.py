@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from tui.collectors.others import Others
 from tui.collectors.target import Target
+from tui.elf import rooted
 from tui.elf.memory import LENGTH, Memory, running
 from tui.elf.names import Function, Module, Skipped
 from tui.elf.reader import ElfFile
@@ -105,7 +106,7 @@ def _changed(elf: ElfFile, memories: Sequence[Memory], module: Module, offsets: 
 
 def _open(module: Module) -> int:
     try:
-        return os.open(module.file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        return rooted.opened(module.file)
     except OSError as error:
         raise TargetError(f"cannot open {module.path}: {error.strerror}; the process may have ended") from None
 

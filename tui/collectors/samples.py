@@ -17,8 +17,10 @@ class Process(NamedTuple):
     cpu_percent: float  # of one CPU, since the sample before
     rss_bytes: int
     threads: int
-    language: str  # "go", "c++", "python", …; "" where unknown, "kernel" for kernel threads
+    language: str  # "go 1.27", "c++", "python 3.11", …; "" where unknown, "kernel" for kernel threads
     command: str
+    unit: str = ""  # "postgresql.service", "docker 3f2a9c1b4d5e"; "" where it is in none
+    deleted: bool = False  # the file of its program was deleted or replaced since it was started
 
 
 class ProcessesSample(NamedTuple):

@@ -18,8 +18,10 @@ from tui.collectors.samples import (
 )
 from tui.elf.names import Function, Module
 
-if TYPE_CHECKING:  # it needs the instruction sets, which most screens don't
+if TYPE_CHECKING:  # they need the instruction sets, which most screens don't
+    from tui.collectors.code import Listing
     from tui.collectors.filters import Filter, HookChoice
+    from tui.elf.lines import Line
 
 __all__ = ["Attached", "Filtering", "Probing", "Readings", "Sources"]
 
@@ -151,6 +153,19 @@ class Sources(Protocol):
 
     async def functions(self, module: Module) -> tuple[Function, ...]:
         """The module's functions by name. Raises BinaryError, NotPermitted, TargetError."""
+        ...
+
+    async def line(self, module: Module, function: Function) -> "Line | None":
+        """Where the function begins in its sources, if its file says so. Raises BpfscopeError."""
+        ...
+
+    async def code(
+        self, pid: int, modules: Sequence[Module], function: Function, among: Sequence[Function]
+    ) -> "Listing":
+        """The function's instructions; `among`: its module's functions, to name those that it calls.
+
+        Raises BpfscopeError.
+        """
         ...
 
     async def probe(

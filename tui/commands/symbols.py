@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import chain, groupby
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -16,6 +16,7 @@ from tui.export import rows
 if TYPE_CHECKING:
     from tui.collectors.calibration import Costs
     from tui.collectors.target import Target
+    from tui.elf.lines import Line
     from tui.elf.names import Function
     from tui.elf.sites import Site
 
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sites", action="store_true", help="where each one's probe would go, on what instruction, at what cost"
     )
+    parser.add_argument("--lines", action="store_true", help="the file and line of the sources where each one begins")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -33,17 +35,22 @@ def run(arguments: argparse.Namespace) -> int:
     target = targets.resolve(arguments.target)
     if arguments.sites:
         return _sites(target, arguments)
-    if not arguments.json and not arguments.patterns:
+    if not arguments.json and not arguments.patterns and not arguments.lines:
         for module, table in selection.whole_modules(target, arguments.module):
             _print_table(module, table)
         return 0
     found = selection.pick_functions(target, arguments.module, arguments.patterns)
+    located = _lines(target, found) if arguments.lines else None
     if arguments.json:
         for function in found:
-            sys.stdout.write(rows.line(rows.function(function)))
+            sys.stdout.write(rows.line(rows.function(function) | _located(located, function)))
     else:
         for module, group in groupby(found, attrgetter("module")):
-            _print_table(module, list(map(attrgetter("address", "size", "origin", "name"), group)))
+            table = list(map(attrgetter("address", "size", "origin", "name"), there := list(group)))
+            if located is not None:
+                named = (function.name + _source(located, function) for function in there)
+                table = [(*row[:3], name) for row, name in zip(table, named, strict=True)]
+            _print_table(module, table)
     return 0
 
 
@@ -52,6 +59,7 @@ def _sites(target: "Target", arguments: argparse.Namespace) -> int:
     from tui.collectors.files import Files
 
     functions = selection.pick_functions(target, arguments.module, arguments.patterns)
+    located = _lines(target, functions) if arguments.lines else None
     costs = _costs()
     if not arguments.json:
         print(f"{'ADDRESS':>12} {'SITE':>5} {'COST':>8} {'INSTRUCTION':<32} FUNCTION")
@@ -67,17 +75,41 @@ def _sites(target: "Target", arguments: argparse.Namespace) -> int:
                     "refused": site.refused or None,
                     "inexact": site.note or None,
                 }
-                sys.stdout.write(rows.line(row))
+                sys.stdout.write(rows.line(row | _located(located, function)))
             else:
-                _print_site(function, site, instruction, cost)
+                _print_site(function, site, instruction, cost, _source(located, function))
     return 0
 
 
-def _print_site(function: "Function", site: "Site", instruction: str, cost: int | None) -> None:
+def _lines(target: "Target", functions: Sequence["Function"]) -> "dict[Function, Line]":
+    """Where each function begins in the sources, of those that are known."""
+    from tui.elf import lines
+
+    modules = {module.name: module for module in target.modules}
+    found: dict[Function, Line] = {}
+    for name, group in groupby(functions, attrgetter("module")):
+        found |= lines.of_functions(modules[name], group)
+    return found
+
+
+def _located(located: "Mapping[Function, Line] | None", function: "Function") -> "rows.Row":
+    """The fields `file` and `line`, if they were asked for."""
+    if located is None:
+        return {}
+    line = located.get(function)
+    return {"file": line and line.file, "line": line and line.line}
+
+
+def _source(located: "Mapping[Function, Line] | None", function: "Function") -> str:
+    line = located.get(function) if located else None
+    return f"  {line.file}:{line.line}" if line else ""
+
+
+def _print_site(function: "Function", site: "Site", instruction: str, cost: int | None, source: str) -> None:
     where = f"+{site.offset - function.offset}"
     price = text.duration(cost) if cost is not None else "–"
     said = f"  ({site.refused or site.note})" if site.refused or site.note else ""
-    print(f"{function.address:>12x} {where:>5} {price:>8} {instruction:<32} {function.name}{said}")
+    print(f"{function.address:>12x} {where:>5} {price:>8} {instruction:<32} {function.name}{source}{said}")
 
 
 def _costs() -> "Costs | None":

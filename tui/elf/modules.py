@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from typing import Final, NamedTuple
 
+from tui.elf import rooted
 from tui.elf.names import Module
 from tui.errors import NotPermitted, TargetError
 from tui.text import sanitise
@@ -135,10 +136,9 @@ def _parse(pid: int, line: bytes) -> tuple[Module, Mapping] | None:
     file = f"/proc/{pid}/map_files/{_padless(fields[0])}"
     identity = _identity(file)
     if identity is None:  # not for this user; the file by that name will do if it is still the same
-        by_name = f"/proc/{pid}/root{path}"
-        identity = _identity(by_name)
+        identity = _identity_inside(f"/proc/{pid}/root", path)
         if identity and identity[1] == int(fields[4]):
-            file = by_name
+            file = f"/proc/{pid}/root{path}"
     device, inode = identity or (os.makedev(major, minor), int(fields[4]))
     shown = sanitise(path)
     start, end = (int(part, 16) for part in fields[0].split(b"-"))
@@ -159,6 +159,13 @@ def _identity(path: str) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def _identity_inside(root: str, path: str) -> tuple[int, int] | None:
+    try:
+        return rooted.identity(root, path)
+    except OSError:
+        return None
 
 
 def _forbidden(path: str) -> bool:

@@ -8,12 +8,12 @@ mapped: a file that somebody truncates meanwhile would end this process by SIGBU
 """
 
 import os
-import stat
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final, NamedTuple, Self
 
+from tui.elf import rooted
 from tui.errors import BinaryError, NotPermitted, TargetError
 from tui.owner import Owner
 from tui.text import sanitise
@@ -87,7 +87,9 @@ class ElfFile(Owner):
         """Opens a regular file. Raises BinaryError, NotPermitted, TargetError."""
         shown = shown or sanitise(path)
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+            fd = rooted.opened(path)
+        except rooted.NotRegular:
+            raise BinaryError(f"{shown} is not a regular file: name a program or a shared library") from None
         except PermissionError:
             raise NotPermitted(
                 f"cannot read {shown}: run as root, or with CAP_DAC_READ_SEARCH and CAP_SYS_ADMIN"
@@ -96,15 +98,9 @@ class ElfFile(Owner):
             raise TargetError(f"{shown} is gone: the process ended or unloaded it") from None
         except OSError as error:
             raise BinaryError(f"cannot read {shown}: {error.strerror}") from None
-        try:
-            status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode):
-                raise BinaryError(f"{shown} is not a regular file: name a program or a shared library")
-            if status.st_size == 0:
-                raise BinaryError(f"{shown} is empty: name a program or a shared library")
-        except BaseException:
+        if os.fstat(fd).st_size == 0:
             os.close(fd)
-            raise
+            raise BinaryError(f"{shown} is empty: name a program or a shared library")
         return cls.taking(fd, shown)
 
     @classmethod

@@ -46,7 +46,7 @@ class Tables(Owner):
             return
         try:
             self._hold_root(module.root)
-            self._open[key] = os.open(module.file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+            self._open[key] = rooted.opened(module.file)
         except OSError:  # it has gone, or is no file: nothing will be named
             return
 

@@ -34,6 +34,8 @@ def process(row: Process) -> Row:
         "cpu_percent": round(row.cpu_percent, 2),
         "rss_bytes": row.rss_bytes,
         "language": row.language,
+        "unit": row.unit or None,
+        "deleted": row.deleted,
         "command": row.command,
     }
 

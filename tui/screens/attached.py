@@ -424,7 +424,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         """Show the nearest bpftrace program."""
         paths = {module.name: module.path for module in self.modules}
         probed = [(function, paths[function.module]) for function in self.views.functions]
-        found = program(self.VIEW, self.target.pid, probed, go=self.target.language == "go")
+        found = program(self.VIEW, self.target.pid, probed, go=self.target.of_go)
         self.app.push_screen(BpftraceScreen(f"{self.target.title} ▸ {self.NAME.lower()}", found))
 
     def action_skipped(self) -> None:

@@ -59,9 +59,10 @@ def longest(functions: Iterable[Function]) -> int:
     return max((cell_len(one.name) + (2 + cell_len(_also(one)) if one.aliases else 0) for one in functions), default=16)
 
 
-def spelt(function: Function) -> tuple[str, str]:
-    """The function's whole name, and what is to be said about it."""
+def spelt(function: Function, source: str = "") -> tuple[str, str]:
+    """The function's whole name, and what is to be said about it; `source`: its file and line."""
     notes = [
+        source,
         f"– can't be probed: {function.unprobeable}" if function.unprobeable else "",
         function.raw_name if function.raw_name != function.name else "",
         _also(function),

@@ -15,6 +15,7 @@ from tui.elf.names import Function, Module
 from tui.errors import BpfscopeError
 from tui.screens.attached import AttachedScreen
 from tui.screens.base import CURSOR, CUT, MARKED, REVERSE, SORT, SORTED, ConsoleScreen, counted, filter_by
+from tui.screens.code_pane import ACTIONS, JUMPED_TO, CodePane, Wanted
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.function_rows import COLUMNS, longest, spelt, words
 from tui.screens.marks import Marks
@@ -76,11 +77,12 @@ class FunctionsScreen(ConsoleScreen):
         Action("a", "a", "mark all", "mark_all", "Mark all functions that the filter leaves; again: unmark them", 3),
         filter_by("functions with this in their name", 1),
         Action("tab", "tab", "modules", "pane", "Go to the other pane", 4),
+        *ACTIONS,
         SORT,
         REVERSE,
         Action("escape", "esc", "back", "back", "Clear the filter, or go back", 0),
     )
-    SIGNS = (CURSOR, MARKED, ("◉", "probed"), ("–", "can't be probed, or read"), SORTED, CUT)
+    SIGNS = (CURSOR, MARKED, ("◉", "probed"), ("–", "can't be probed, or read"), JUMPED_TO, SORTED, CUT)
 
     class ModulesRead(Message):
         """The process's modules are known."""
@@ -123,6 +125,7 @@ class FunctionsScreen(ConsoleScreen):
             yield ModulesPane(self._count, lambda module: self.marks.sign_of_module(module.name))
             yield functions
             yield Static(id="failure", markup=False)
+        yield CodePane(self.sources)
 
     def begin(self) -> None:
         """Read the modules."""
@@ -314,18 +317,32 @@ class FunctionsScreen(ConsoleScreen):
         return phrases
 
     def _show_detail(self) -> None:
-        module, function = self.modules_table.row, self.functions.row
+        module, function, code = self.modules_table.row, self.functions.row, self.query_one(CodePane)
+        among = self._read.get(self.module.name, ()) if self.module else ()
+        code.follow(Wanted(self.target.pid, self.modules, function, among) if function else None)
         if self._among_modules:
             self.query_one(Detail).show(module.path if module else "")
         else:
-            self.query_one(Detail).show(*(spelt(function) if function else ("",)))
+            self.query_one(Detail).show(*(spelt(function, code.source(function)) if function else ("",)))
+
+    def on_code_pane_located(self) -> None:
+        """Say where the function is in its sources."""
+        self._show_detail()
+
+    def action_code(self) -> None:
+        """Show or hide the code of the function under the cursor."""
+        self.query_one(CodePane).toggle()
+
+    def action_code_page(self, pages: int) -> None:
+        """Move the code."""
+        self.query_one(CodePane).turn(pages)
 
     def can(self, name: str) -> bool:
         """What does something now."""
         if name.startswith("view"):
             return self.functions.row is not None and not self._among_modules and not self.probe
-        if name in ("mark", "probe", "sort", "sort_reverse"):
-            return self.functions.row is not None and (name == "probe" or not self._among_modules)
+        if name in ("mark", "probe", "sort", "sort_reverse", "code"):
+            return self.functions.row is not None and (name in ("probe", "code") or not self._among_modules)
         return name != "mark_all" or bool(self.functions.rows)
 
     def actions(self) -> list[Action]:
