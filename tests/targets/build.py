@@ -77,6 +77,10 @@ def _data(*flags: str) -> Recipe:
     return Recipe(("data.c", "data.S", "target.h"), commands)
 
 
+def _usdt(*flags: str) -> Callable[[Path, Path], list[Command]]:
+    return lambda out, _: [[*CC, *flags, HERE / "usdt.c", "-o", out]]
+
+
 def _go(source: str, architecture: str = "") -> Recipe:
     def commands(out: Path, _: Path) -> list[Command]:
         go: Command = [Path(sys.executable).with_name("go"), "build", "-o", out, HERE / source]
@@ -132,6 +136,10 @@ RECIPES = {
 }
 if X86:  # programs of its instructions
     RECIPES["plain-thunks"] = _c("plain.c", "-mfunction-return=thunk", "-fcf-protection=none")
+    RECIPES |= {
+        f"usdt{end}": Recipe(("usdt.c", "usdt.h", "target.h"), _usdt(*flags))
+        for end, flags in (("", ()), ("-fixed", ("-no-pie", "-fno-pie", "-O2")), ("-stripped", ("-s",)))
+    }
     RECIPES["changed"] = _c("changed.c", "-pthread")
     RECIPES["data"] = _data()
     RECIPES["data-unwound"] = _data("-DUNWOUND")

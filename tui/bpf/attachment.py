@@ -34,6 +34,7 @@ class Hook(NamedTuple):
     offset: int
     cookie: int  # its lower 32 bits are the function's index
     by_return_probe: bool = False  # when the function that was entered there returns, not there
+    semaphore: int = 0  # as of links.Site
 
     @property
     def function(self) -> int:
@@ -169,7 +170,9 @@ class Attachment(Owner):
     def _attach(self, links: Links, program: int, hooks: Sequence[Hook]) -> list[Rejected]:
         by_file: dict[tuple[str, bool], list[Site]] = {}
         for hook in hooks:
-            by_file.setdefault((hook.file, hook.by_return_probe), []).append(Site(hook.offset, hook.cookie))
+            by_file.setdefault((hook.file, hook.by_return_probe), []).append(
+                Site(hook.offset, hook.cookie, hook.semaphore)
+            )
         rejected: list[Rejected] = []
         for (file, returns), sites in by_file.items():
             if self._method is Method.PERF_EVENT:

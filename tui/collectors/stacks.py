@@ -21,6 +21,7 @@ from tui.owner import Owner
 
 _MOST_SHAPES: Final = 65_536  # different stacks that are kept; calls of others are lost
 _MOST_KEYS: Final = 32_768  # of the kernel's, whose shapes are remembered; others are symbolised again
+_NO_ENTRY: Final = "a USDT probe lies within a function: who called it is told at functions' entries only"
 _LOST: Final = -1  # in place of a shape
 _STACK, _CALLER = 1.0, 0.08  # what a stack and each caller in it cost, in emulated hits
 _USUAL: Final = 16  # callers, as long as nobody has called
@@ -154,7 +155,7 @@ class StacksProbe(Owner):
 
     def _choose(self, functions: Sequence[Function]) -> tuple[list[Chosen], list[Skipped]]:
         """Those that can be probed, and the others. Raises BpfscopeError where there are none."""
-        found, skipped = self._files.choose(list(dict.fromkeys(functions)))
+        found, skipped = self._files.choose(list(dict.fromkeys(functions)), no_usdt=_NO_ENTRY)
         chosen = []
         for each in found:
             if reason := returns.no_function(each):

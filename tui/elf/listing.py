@@ -16,7 +16,7 @@ from tui.elf.names import Function
 
 _FORMAT: Final = 4
 _WORTH_KEEPING: Final = 5_000  # functions; fewer are read as fast as the cache
-ORIGINS: Final = ("symtab", "dynsym")
+ORIGINS: Final = ("symtab", "dynsym", "pclntab", "debug file", "minidebuginfo", "perf map", "usdt")
 
 
 class Listing(NamedTuple):

@@ -1,6 +1,8 @@
 """The plain data of this package: modules and functions."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
+
+USDT: Final = "usdt"  # the origin of what isn't a function but a place that the program's author has named
 
 
 class Module(NamedTuple):
@@ -25,7 +27,7 @@ class Function(NamedTuple):
     raw_name: str  # as in the file, sanitised
     address: int  # virtual address in the file, bytes
     size: int  # bytes; 0 where the file doesn't say
-    origin: str  # "symtab" or "dynsym"
+    origin: str  # one of tui.elf.listing.ORIGINS
     offset: int  # of the first byte in the file
     aliases: tuple[str, ...] = ()  # other names of the same address
     unprobeable: str = ""  # why no probe can go here; empty: one can
