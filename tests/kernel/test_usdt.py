@@ -28,7 +28,17 @@ from tui.elf.names import Function
 from tui.errors import BpfscopeError, UsageError
 
 pytestmark = pytest.mark.requires("x86-64")
-SHOP = {"plain": 3, "registers": 12, "memory": 24, "constants": 17, "global": 19, "real": 23, "asked": 29, "twice": 68}
+SHOP = {
+    "plain": 3,
+    "registers": 12,
+    "memory": 24,
+    "constants": 17,
+    "global": 19,
+    "real": 23,
+    "asked": 29,
+    "twice": 68,
+    "early": 41,
+}
 TRUTH = {f"usdt:shop:{name}": number for name, number in SHOP.items()}
 HOLDER = """
 import sys
@@ -72,7 +82,7 @@ def test_counts_exactly(start: Start, program: str, method: Method) -> None:
         assert (attached.skipped, attached.inexact) == ((), ())
         truth = process.work()
         assert calls(probe) == TRUTH == {name: truth[name] for name in TRUTH}
-        assert truth["semaphores"] == 3  # one of them counts both places of its probe
+        assert truth["semaphores"] == 4  # one of them counts both places of its probe
     assert process.work()["semaphores"] == 0
 
 
@@ -91,6 +101,15 @@ def test_a_probe_that_is_taken_off_and_put_back_keeps_its_count_and_semaphore(st
         assert process.work() | {"usdt:shop:twice": 0} == TRUTH | {"usdt:shop:twice": 0, "semaphores": 1}
         assert calls(probe) == {"usdt:shop:asked": 58, "usdt:shop:twice": 136}
     assert process.work()["semaphores"] == 0
+
+
+def test_a_function_that_begins_with_a_probe_is_counted_beside_it(start: Start, method: Method) -> None:
+    process = start("usdt")
+    target = resolve(process.pid)
+    with CountingProbe(target) as probe:
+        assert probe.add(pick(target, "early", "usdt:shop:early", "asked")).skipped == ()
+        assert process.work()["semaphores"] == 1
+        assert calls(probe) == {"early": 41, "usdt:shop:early": 41, "asked": 29}
 
 
 def test_a_file_is_counted_in_processes_to_come(targets: Path) -> None:
@@ -248,7 +267,7 @@ def test_bpftrace_lists_and_counts_the_same(targets: Path) -> None:
     done = subprocess.run(["bpftrace", "-l", f"usdt:{path}:*"], capture_output=True, text=True, check=True)
     listed = {"usdt:" + line.removeprefix(f"usdt:{path}:") for line in done.stdout.split()}
     assert listed == set(TRUTH)
-    names = [name for name in SHOP if name not in ("asked", "twice")]  # without a pid it sets no semaphore
+    names = [name for name in SHOP if name != "asked"]
     script = "".join(f'usdt:{path}:shop:{name} {{ @["usdt:shop:{name}"] = count(); }} ' for name in names)
     with Command(path, *(f"usdt:shop:{name}" for name in names)) as command:
         theirs = subprocess.run(

@@ -6,6 +6,7 @@
 
 SEMAPHORE(shop, asked);
 SEMAPHORE(shop, twice);
+SEMAPHORE(shop, early);
 
 static long total = 70000;
 static int table[4] = { 10, -20, 30, -40 };
@@ -53,6 +54,9 @@ FUNCTION void twice(int number)
 		USDT_COUNTED(shop, twice, "-4@%0 -4@%1", "m"(table[number & 3]), "r"(number));
 }
 
+/* Its first instruction is the probe's. */
+FUNCTION void early(int number) { USDT_COUNTED(shop, early, "-4@%0", "r"(number)); }
+
 int main(void)
 {
 	const double half = 0.5;
@@ -72,10 +76,12 @@ int main(void)
 		TIMES(29) seen += asked(42);
 		TIMES(31) twice(5);
 		TIMES(37) twice(6);
+		TIMES(41) early(1);
 		printf("{\"usdt:shop:plain\": 3, \"usdt:shop:registers\": 12, \"usdt:shop:memory\": 24,"
 		       " \"usdt:shop:constants\": 17, \"usdt:shop:global\": 19, \"usdt:shop:real\": 23,"
-		       " \"usdt:shop:asked\": %d, \"usdt:shop:twice\": 68, \"semaphores\": %d}\n",
-		       seen, shop_asked_semaphore + shop_twice_semaphore);
+		       " \"usdt:shop:asked\": %d, \"usdt:shop:twice\": 68, \"usdt:shop:early\": 41,"
+		       " \"semaphores\": %d}\n",
+		       seen, shop_asked_semaphore + shop_twice_semaphore + shop_early_semaphore);
 		fflush(stdout);
 	} while (*read_line());
 	return 0;

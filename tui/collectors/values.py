@@ -11,7 +11,7 @@ from tui.collectors.decoding import Decoder
 from tui.collectors.reading import Reads, Wanted
 from tui.collectors.samples import Attached, Read, ValuesRow, ValuesSample
 from tui.collectors.target import Target
-from tui.elf.names import Function
+from tui.elf.names import USDT, Function
 from tui.elf.values import Signature
 from tui.errors import BpfscopeError
 
@@ -83,5 +83,6 @@ def _decoder(reads: Reads, names: tuple[str, ...]) -> _Decode:
 
 def _require_values(function: Function, reads: Reads) -> None:
     if not reads.names:
-        why = "; ".join(reads.unread) or "nothing is known of what it takes"
+        nothing = "it has no arguments" if function.origin == USDT else "nothing is known of what it takes"
+        why = "; ".join(reads.unread) or nothing
         raise BpfscopeError(f"nothing of {function.name} can be read: {why}")
