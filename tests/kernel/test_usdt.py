@@ -29,7 +29,7 @@ from tui.errors import BpfscopeError, UsageError
 
 pytestmark = pytest.mark.requires("x86-64")
 SHOP = {
-    "plain": 3,
+    "plain": 46,
     "registers": 12,
     "memory": 24,
     "constants": 17,
@@ -38,6 +38,7 @@ SHOP = {
     "asked": 29,
     "twice": 68,
     "early": 41,
+    "within": 90,
 }
 TRUTH = {f"usdt:shop:{name}": number for name, number in SHOP.items()}
 HOLDER = """
@@ -180,13 +181,39 @@ def test_events_have_the_arguments_of_their_place(start: Start, method: Method) 
     assert (sample.calls, sample.lost, sample.dropped, sample.unmatched) == (97, 0, 0, 0)
 
 
-def test_neither_durations_nor_results_nor_callers(start: Start) -> None:
+@pytest.mark.guest
+@pytest.mark.parametrize("program", ["usdt", "usdt-fixed", "usdt-frames"])
+def test_callers_with_the_function_around_the_probe(start: Start, program: str, method: Method) -> None:
+    process = start(program)
+    target = resolve(process.pid)
+    functions = pick(target, "usdt:shop:within", "usdt:shop:twice", "usdt:shop:early", "usdt:shop:asked", "second")
+    with StacksProbe(target) as probe:
+        attached = probe.add(functions)
+        assert (attached.skipped, attached.inexact) == ((), ())
+        process.work()
+        sample = probe.read()
+    found: Counter[tuple[str, ...]] = Counter()
+    for stack in sample.stacks:
+        ours = [frame.name for frame in stack.frames if frame.module == program and frame.name != "_start"]
+        found[tuple(ours)] += stack.calls
+    above = ("main",) if program == "usdt-frames" else ()  # without frame pointers only direct callers are known
+    assert found == {
+        (*above, "first", "within", "usdt:shop:within"): 43,
+        (*above, "second", "within", "usdt:shop:within"): 47,
+        ("main", "second"): 47,
+        ("main", "twice", "usdt:shop:twice"): 68,
+        ("main", "early", "usdt:shop:early"): 41,
+        ("main", "asked", "usdt:shop:asked"): 29,
+    }
+    assert (sample.calls, sample.lost) == (sum(found.values()), 0)
+    assert process.work()["semaphores"] == 0
+
+
+def test_neither_durations_nor_results(start: Start) -> None:
     target = resolve(start("usdt").pid)
     function = probe_named(target, "plain")
     with LatencyProbe(target) as latency, pytest.raises(BpfscopeError, match="a place in a function, not a call"):
         latency.add([function])
-    with StacksProbe(target) as stacks, pytest.raises(BpfscopeError, match="lies within a function"):
-        stacks.add([function])
     constants = probe_named(target, "constants")
     signature = signatures.read(target, [constants])[constants]
     with (

@@ -138,7 +138,12 @@ if X86:  # programs of its instructions
     RECIPES["plain-thunks"] = _c("plain.c", "-mfunction-return=thunk", "-fcf-protection=none")
     RECIPES |= {
         f"usdt{end}": Recipe(("usdt.c", "usdt.h", "target.h"), _usdt(*flags))
-        for end, flags in (("", ()), ("-fixed", ("-no-pie", "-fno-pie", "-O2")), ("-stripped", ("-s",)))
+        for end, flags in (
+            ("", ()),
+            ("-fixed", ("-no-pie", "-fno-pie", "-O2")),
+            ("-frames", ("-O0", *FRAMES)),
+            ("-stripped", ("-s",)),
+        )
     }
     RECIPES["changed"] = _c("changed.c", "-pthread")
     RECIPES["data"] = _data()

@@ -57,6 +57,29 @@ FUNCTION void twice(int number)
 /* Its first instruction is the probe's. */
 FUNCTION void early(int number) { USDT_COUNTED(shop, early, "-4@%0", "r"(number)); }
 
+/* Where the stack is higher than at the entry, and other functions have been called. */
+FUNCTION void within(int number)
+{
+	char space[200];
+
+	snprintf(space, sizeof space, "%d", number);
+	USDT(shop, within, "1@%0", "m"(space[0]));
+}
+
+FUNCTION void first(int number)
+{
+	within(number);
+	plain();
+}
+
+FUNCTION void second(int number)
+{
+	volatile char space[77] = { 0 };
+
+	within(number + space[5]);
+	space[0]++;
+}
+
 int main(void)
 {
 	const double half = 0.5;
@@ -77,7 +100,9 @@ int main(void)
 		TIMES(31) twice(5);
 		TIMES(37) twice(6);
 		TIMES(41) early(1);
-		printf("{\"usdt:shop:plain\": 3, \"usdt:shop:registers\": 12, \"usdt:shop:memory\": 24,"
+		TIMES(43) first(7);
+		TIMES(47) second(8);
+		printf("{\"usdt:shop:plain\": 46, \"usdt:shop:within\": 90, \"usdt:shop:registers\": 12, \"usdt:shop:memory\": 24,"
 		       " \"usdt:shop:constants\": 17, \"usdt:shop:global\": 19, \"usdt:shop:real\": 23,"
 		       " \"usdt:shop:asked\": %d, \"usdt:shop:twice\": 68, \"usdt:shop:early\": 41,"
 		       " \"semaphores\": %d}\n",
