@@ -6,6 +6,8 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -45,14 +47,32 @@ HOLDER = """
 import sys
 from tui.bpf import kernel
 from tui.bpf.links import Links, Site
-path, offset = sys.argv[1], int(sys.argv[2])
+path, offset, multi = sys.argv[1], int(sys.argv[2]), sys.argv[3] == "multi"
 code = bytes.fromhex("b7000000000000009500000000000000")
-program = kernel.program_load(kernel.PROG_TYPE_KPROBE, kernel.ATTACH_UPROBE_MULTI, code, "holder")
+program = kernel.program_load(kernel.PROG_TYPE_KPROBE, kernel.ATTACH_UPROBE_MULTI if multi else 0, code, "holder")
 with Links() as links:
-    assert not links.attach_multi(program, path, [Site(offset, 0)], 0)
+    if multi:
+        assert not links.attach_multi(program, path, [Site(offset, 0)], 0)
+    else:
+        assert not links.attach_perf(program, path, [Site(offset, 0)], -1)
     print("ready", flush=True)
     sys.stdin.read()
 """
+
+
+@contextmanager
+def held(function: Function, file: str, how: str = "multi") -> Iterator[int]:
+    """Somebody's probe on a place, without its semaphore; who it is."""
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, file, str(function.offset), how],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert holder.stdout
+        assert holder.stdout.readline() == "ready\n"
+        yield holder.pid
+    finally:
+        holder.communicate(timeout=SECONDS)
 
 
 def probe_named(target: Target, name: str) -> Function:
@@ -229,48 +249,36 @@ def test_neither_durations_nor_results(start: Start) -> None:
 
 
 @pytest.mark.requires("uprobe_multi")
-def test_who_holds_a_probe_without_its_semaphore_is_said(start: Start, method: Method) -> None:
-    process = start("usdt")
-    target = resolve(process.pid)
+@pytest.mark.parametrize("how", ["multi", "perf"])
+def test_who_holds_a_probe_without_its_semaphore_is_said(start: Start, method: Method, how: str) -> None:
+    target = resolve(start("usdt").pid)
     asked, plain = probe_named(target, "asked"), probe_named(target, "plain")
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, target.modules[0].file, str(asked.offset)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        assert holder.stdout
-        assert holder.stdout.readline() == "ready\n"
-        with CountingProbe(target) as probe:
-            attached = probe.add([asked, plain])
-            assert attached.attached == (plain,)
-            ((function, reason),) = attached.skipped
-            assert function == asked
-            assert f"({holder.pid}) probes this place without its semaphore" in reason
-    finally:
-        holder.communicate()
+    with held(asked, target.modules[0].file, how) as holder, CountingProbe(target) as probe:
+        attached = probe.add([asked, plain])
+        assert attached.attached == (plain,)
+        ((function, reason),) = attached.skipped
+        assert function == asked
+        assert f"({holder}) probes this place without its semaphore" in reason
     with CountingProbe(target) as probe:
         assert probe.add([asked, plain]).skipped == ()
 
 
-def test_one_place_that_is_held_is_left_out_of_the_two(start: Start) -> None:
+@pytest.mark.requires("uprobe_multi")
+def test_one_place_that_is_held_is_left_out_of_the_two(start: Start, method: Method) -> None:
     process = start("usdt")
     target = resolve(process.pid)
     twice = probe_named(target, "twice")
-    holder = subprocess.Popen(
-        [sys.executable, "-c", HOLDER, target.modules[0].file, str(twice.offset)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        assert holder.stdout
-        assert holder.stdout.readline() == "ready\n"
-        with CountingProbe(target) as probe:
-            attached = probe.add([twice])
+    with (
+        held(twice, target.modules[0].file), CountingProbe(target) as counting, EventsProbe(target) as events,
+        StacksProbe(target) as stacks,
+    ):  # fmt: skip
+        for attached in (counting.add([twice]), events.add([twice]), stacks.add([twice])):
             assert (attached.attached, attached.skipped) == ((twice,), ())
             assert attached.inexact[0].reason.startswith("1 of its 2 places is left out: ")
-            process.work()
-            assert calls(probe) == {"usdt:shop:twice": 37}
-    finally:
-        holder.communicate()
+        process.work()
+        assert calls(counting) == {"usdt:shop:twice": 37}
+        assert {event.arguments for event in events.read().events} == {(("arg0", 30), ("arg1", 6))}
+        assert stacks.read().calls == 37
 
 
 def test_the_command_line(start: Start) -> None:

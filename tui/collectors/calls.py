@@ -134,17 +134,16 @@ class CallsProbe(Owner):
             off=self.held_back.indexes,
         )
         functions = [each.function for each in self._members]
-        partly = [each for each in skipped if each.function in functions]
-        skipped = [each for each in skipped if each.function not in functions]
         self._indexes, rejected = attached_places(functions, self._events.attachment.rejected)
-        skipped += [each for each in rejected if each.function not in self._indexes]
+        left_out = dict.fromkeys((*skipped, *rejected))
+        skipped = [each for each in left_out if each.function not in self._indexes]
         if not self._indexes:
             raise nothing_attached(skipped)
         self._started = time.monotonic()
         attached = (self._members[index] for indexes in self._indexes.values() for index in indexes)
         notes = dict.fromkeys(Skipped(each.function, note) for each in attached for note in each.notes)
-        left_out = [each for each in rejected if each.function in self._indexes]
-        return Attached(self.functions, tuple(skipped), (*notes, *partly, *left_out))
+        partly = (each for each in left_out if each.function in self._indexes)
+        return Attached(self.functions, tuple(skipped), (*notes, *partly))
 
     def _choose(self, signatures: Mapping[Function, Signature]) -> list[Skipped]:
         """Finds out what to attach; returns what can't be. Raises where that is everything."""

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from tui.collectors.others import Others
@@ -70,17 +71,18 @@ class Files(Owner):
                 memories = self._memories(module)
                 for memory in memories:
                     stack.enter_context(memory)
-                usdt = _Usdt(elf, sites)
+                probes = _Usdt(elf, sites)
+                changed = partial(_changed, elf, memories, module)
                 for function in functions:
                     if function.module != name:
                         continue
                     if function.origin == USDT:
-                        found = usdt.places(function)
+                        found = probes.places(function)
                     else:
                         site = sites.choose(function)
                         where = sites.returns(function) if returns and not site.refused else Returns(())
                         found = [Chosen(function, site, where, sites.of_go(function), sites.go)]
-                    good, refused = _sound(found, lambda offsets: _changed(elf, memories, module, offsets))  # noqa: B023
+                    good, refused = _sound(found, changed)
                     chosen += good
                     if not good:
                         skipped.append(Skipped(function, refused))
