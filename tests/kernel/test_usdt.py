@@ -108,7 +108,13 @@ def test_counts_exactly(start: Start, program: str, method: Method) -> None:
 
 
 @pytest.mark.guest
-def test_a_probe_that_is_taken_off_and_put_back_keeps_its_count_and_semaphore(start: Start, method: Method) -> None:
+def test_a_probe_that_is_taken_off_and_put_back_keeps_its_count_and_semaphore(
+    start: Start, method: Method, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise AssertionError("a place was refused")
+
+    monkeypatch.setattr("tui.bpf.uprobes.holders", refused)
     process = start("usdt")
     target = resolve(process.pid)
     asked, twice = probe_named(target, "asked"), probe_named(target, "twice")
@@ -131,6 +137,9 @@ def test_a_function_that_begins_with_a_probe_is_counted_beside_it(start: Start, 
         assert probe.add(pick(target, "early", "usdt:shop:early", "asked")).skipped == ()
         assert process.work()["semaphores"] == 1
         assert calls(probe) == {"early": 41, "usdt:shop:early": 41, "asked": 29}
+        probe.suspend(pick(target, "asked"))
+        assert process.work()["semaphores"] == 1
+        assert calls(probe) == {"early": 82, "usdt:shop:early": 82, "asked": 29}
 
 
 def test_a_file_is_counted_in_processes_to_come(targets: Path) -> None:

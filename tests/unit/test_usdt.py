@@ -16,6 +16,7 @@ from tui.elf import functions, usdt, usdt_arguments
 from tui.elf.reader import ElfFile
 from tui.elf.usdt import Location
 from tui.errors import BinaryError
+from tui.screens.function_rows import COLUMNS
 
 NOP = {62: b"\x90" * 4, 183: b"\x1f\x20\x03\xd5"}[MACHINE]
 CODE = NOP * 60 + b"\0" * 16  # 256 bytes, nops but for the last
@@ -66,6 +67,8 @@ def test_they_are_rows_behind_the_functions(tmp_path: Path) -> None:
         ("usdt:shop:sold", "usdt", 0, CODE_AT + 8),
     ]
     assert [row[2:] for row in functions.table(made)][-1] == ("usdt", "usdt:shop:sold")
+    size = next(column for column in COLUMNS if column.title == "SIZE")
+    assert [size.cell(each, 8) for each in functions.read(made)] == ["16", "16", "–"]
     assert "usdt:shop:sold" not in [name for _, _, name in functions.places(made)], "addresses aren't named by them"
 
 

@@ -93,7 +93,7 @@ class Batch(Owner):
             raise
         self._control[0] = self._generation << 1 | 1  # from here on the new one counts, and tells the old one so
         place = self._places[min(self._live, default=0)]
-        let_hits_finish(place.file, place.offset, self._pid if self._by_kernel else None)
+        let_hits_finish(place.file, _site(place, 0), self._pid if self._by_kernel else None)
         before.close()
         self._control[0] = self._generation << 1
 

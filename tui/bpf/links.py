@@ -98,7 +98,7 @@ class Links(Owner):
         Raises TargetError where the process or file is gone, else as `objects.refusal`.
         """
         rejected: list[Rejected] = []
-        good = _of_one_mind(sites)
+        good = list(sites)
         flags = kernel.UPROBE_MULTI_RETURN if returns else 0
         for _ in range(_TRIES):
             if not good:
@@ -122,7 +122,7 @@ class Links(Owner):
             for site in sites[PERF_EVENT_LIMIT:]
         ]
         _raise_file_limit(2 * PERF_EVENT_LIMIT + 64)
-        for site in _of_one_mind(sites[:PERF_EVENT_LIMIT]):
+        for site in sites[:PERF_EVENT_LIMIT]:
             try:
                 event = kernel.uprobe_event(file, site.offset, pid, returns=returns, counter=site.semaphore)
             except OSError as error:
@@ -151,7 +151,7 @@ class Links(Owner):
             os.close(self._multi.pop())
 
 
-def let_hits_finish(file: str, offset: int, pid: int | None) -> None:
+def let_hits_finish(file: str, site: Site, pid: int | None) -> None:
     """Waits for hits that one program has passed over, and another, which is also attached there, has yet to see.
 
     From 6.12 the kernel may take a program off a place between the two (earlier it waits for the hits there first), but
@@ -160,15 +160,9 @@ def let_hits_finish(file: str, offset: int, pid: int | None) -> None:
     program = -1
     with Links() as passing, contextlib.suppress(OSError, BpfscopeError):  # no target, no hits
         program = kernel.program_load(kernel.PROG_TYPE_KPROBE, kernel.ATTACH_UPROBE_MULTI, _RETURN_0, "passing")
-        passing.attach_multi(program, file, [Site(offset, 0)], pid or 0)
+        passing.attach_multi(program, file, [site], pid or 0)
     if program >= 0:
         os.close(program)
-
-
-def _of_one_mind(sites: Sequence[Site]) -> list[Site]:
-    """The same, with one semaphore for each place: a function may begin where a USDT probe lies."""
-    semaphores = {site.offset: site.semaphore for site in sites if site.semaphore}
-    return [site._replace(semaphore=semaphores.get(site.offset, 0)) for site in sites] if semaphores else list(sites)
 
 
 def _explained(file: str, sites: Sequence[Site]) -> list[Rejected]:

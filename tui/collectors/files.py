@@ -30,11 +30,7 @@ class Chosen(NamedTuple):
     go: bool = False  # it is one of Go's
     in_go: bool = False  # it is in a program of Go's, as what cgo links in
     usdt: Location | None = None  # it is no function, but one of a USDT probe's places
-
-    @property
-    def semaphore(self) -> int:
-        """The offset in the file of what is above 0 while somebody looks; 0: there is none."""
-        return self.usdt.semaphore if self.usdt else 0
+    semaphore: int = 0  # offset in the file of what is to be above 0 meanwhile, as a probe at that place has it
 
 
 class Files(Owner):
@@ -71,7 +67,7 @@ class Files(Owner):
                 memories = self._memories(module)
                 for memory in memories:
                     stack.enter_context(memory)
-                probes = _Usdt(elf, sites)
+                probes, of_module = _Usdt(elf, sites), list[Chosen]()
                 changed = partial(_changed, elf, memories, module)
                 for function in functions:
                     if function.module != name:
@@ -83,9 +79,10 @@ class Files(Owner):
                         where = sites.returns(function) if returns and not site.refused else Returns(())
                         found = [Chosen(function, site, where, sites.of_go(function), sites.go)]
                     good, refused = _sound(found, changed)
-                    chosen += good
+                    of_module += good
                     if not good:
                         skipped.append(Skipped(function, refused))
+                chosen += _of_one_mind(of_module)
         return chosen, skipped
 
     def signature(self, function: Function, location: Location) -> "Signature":
@@ -147,6 +144,12 @@ def _sound(places: Sequence[Chosen], changed: Callable[[Sequence[int]], str]) ->
         note = left_out(len(places) - len(good), len(places), refused)
         good[0] = good[0]._replace(site=good[0].site._replace(note=note))
     return good, refused
+
+
+def _of_one_mind(places: Sequence[Chosen]) -> list[Chosen]:
+    """The same, with one semaphore for each offset: a function may begin where a USDT probe lies."""
+    semaphores = {each.site.offset: each.usdt.semaphore for each in places if each.usdt}
+    return [each._replace(semaphore=semaphores.get(each.site.offset, 0)) for each in places]
 
 
 def left_out(number: int, every: int, reason: str) -> str:

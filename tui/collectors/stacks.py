@@ -188,11 +188,11 @@ class StacksProbe(Owner):
             unwinding = {each.function.module: Unwinding(files[each.function.module]) for each in chosen if each.usdt}
             for each in chosen:
                 function, offset, name = each.function, each.site.offset, each.function.module
-                spot = Spot(self._files.path(name), offset, offset - function.offset, function.size)
+                spot = Spot(self._files.path(name), offset, offset - function.offset, function.size, each.semaphore)
                 frames: tuple[Frame, ...] = (Frame(function.name, name),)
                 if each.usdt:
                     place = _within(unwinding[name].height(each.usdt.address), files[name].machine)
-                    spot = spot._replace(before=0, semaphore=each.semaphore, within=place)
+                    spot = spot._replace(before=0, within=place)
                     frames = (symboliser.around(modules[name], offset), *frames)
                 spots.append(spot)
                 segment = next(one for one in files[name].executable if 0 <= offset - one.offset < one.file_size)

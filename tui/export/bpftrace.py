@@ -79,10 +79,10 @@ def _usdt(view: str, path: str, name: str) -> str:
         "calls": f'@calls["{name}"] = count();',
         "stacks": "@[ustack] = count();",
         "arguments": "@[arg0] = count();",
-        "events": f'printf("%d {name}\\n", tid);',
+        "events": f'printf("%d %s\\n", tid, "{name}");',
     }
     _, provider, probe = name.split(":", 2)
-    return f'usdt:{path}:"{provider}":"{probe}" {{ {does[view]} }}' if view in does else f"// {name} takes no time"
+    return f'usdt:{path}:"{provider}":"{probe}" {{ {does[view]} }}' if view in does else f'// "{name}" takes no time'
 
 
 def _calls(place: str, name: str, _: bool) -> list[str]:
