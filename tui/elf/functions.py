@@ -54,7 +54,8 @@ def table(module: Module) -> Iterator[tuple[int, int, str, str]]:
     """The same as rows of address, size, origin and readable name: all that a listing prints, in half the time."""
     found = _read(module, raw_names=False)
     rows = zip(found.addresses, found.sizes, map(ORIGINS.__getitem__, found.origins), found.names, strict=True)
-    return chain(rows, ((each.address, each.size, each.origin, each.name) for each in _usdt(module)))
+    probes = [(each.address, each.size, each.origin, each.name) for each in _usdt(module)]
+    return chain(rows, probes) if probes else rows
 
 
 def places(module: Module) -> Iterator[tuple[int, int, str]]:
