@@ -78,6 +78,10 @@ def _data(*flags: str) -> Recipe:
     return Recipe(("data.c", "data.S", "target.h"), commands)
 
 
+def _usdt(*flags: str) -> Callable[[Path, Path], list[Command]]:
+    return lambda out, _: [[*CC, *flags, HERE / "usdt.c", "-o", out]]
+
+
 def _go(source: str, *flags: str, **environment: str) -> Recipe:
     def commands(out: Path, _: Path) -> list[Command]:
         given = [f"{name}={value}" for name, value in environment.items()]
@@ -164,6 +168,15 @@ RECIPES = {
 }
 if X86:  # programs of its instructions
     RECIPES["plain-thunks"] = _c("plain.c", "-mfunction-return=thunk", "-fcf-protection=none")
+    RECIPES |= {
+        f"usdt{end}": Recipe(("usdt.c", "usdt.h", "target.h"), _usdt(*flags))
+        for end, flags in (
+            ("", ()),
+            ("-fixed", ("-no-pie", "-fno-pie", "-O2")),
+            ("-frames", ("-O0", *FRAMES)),
+            ("-stripped", ("-s",)),
+        )
+    }
     RECIPES["changed"] = _c("changed.c", "-pthread")
     RECIPES["data"] = _data()
     RECIPES["data-unwound"] = _data("-DUNWOUND")

@@ -29,6 +29,7 @@ class Timed(NamedTuple):
     entry: int
     returns: tuple[int, ...] | None = ()  # where it returns; none: by a return probe; None: only entries are seen
     go: bool = False
+    semaphore: int = 0  # as of links.Site
 
 
 class Kept(NamedTuple):
@@ -60,7 +61,9 @@ def hooks(places: Sequence[Timed]) -> tuple[list[Hook], list[Hook], list[Hook]]:
         for ordinal, offset in enumerate(place.returns or ()):
             returns.append(Hook(place.file, offset, cookie | _RETURN | ordinal << _ORDINAL))
         by_probe = place.returns == ()
-        entries.append(Hook(place.file, place.entry, cookie | (_URETPROBE if by_probe else 0)))
+        entries.append(
+            Hook(place.file, place.entry, cookie | (_URETPROBE if by_probe else 0), semaphore=place.semaphore)
+        )
         if by_probe:
             probes.append(Hook(place.file, place.entry, cookie | _RETURN | _URETPROBE, by_return_probe=True))
     return returns, entries, probes

@@ -277,7 +277,8 @@ def hold_back(
     if percent <= limit or sum(spent) <= _NEGLIGIBLE * seconds:
         return HeldBack()
     indexes = dearest(spent, cpu, _AIM * limit / 100, _AIM * _NEGLIGIBLE * seconds)
-    return HeldBack(tuple(functions[index] for index in indexes), percent, tuple(indexes))
+    held = dict.fromkeys(functions[index] for index in indexes)  # with all its places: USDT probes may have several
+    return HeldBack(tuple(held), percent, tuple(at for at, function in enumerate(functions) if function in held))
 
 
 def cpu_time(pid: int | None) -> int:

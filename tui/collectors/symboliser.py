@@ -73,6 +73,11 @@ class Symboliser(Owner):
             frames.append(frame)
         return frames
 
+    def around(self, module: Module, offset: int) -> Frame:
+        """The function that lies at an offset of a file."""
+        table = self._tables.of(module)
+        return Frame((table and table.at(offset)) or f"{module.name}+0x{offset:x}", module.name)
+
     def close(self) -> None:
         """Closes what it holds open; a second time is harmless."""
         self._tables.close()

@@ -10,7 +10,7 @@ from typing import TypeVar
 from tui import text
 from tui.collectors.target import Target
 from tui.elf import functions, patterns
-from tui.elf.names import Function, Module
+from tui.elf.names import USDT, Function, Module
 from tui.errors import BinaryError, BpfscopeError, TargetError, UsageError
 from tui.text import sanitise
 
@@ -19,6 +19,7 @@ TableRow = tuple[int, int, str, str]
 
 _LOOKING = 0.3  # seconds, after which no further module is looked into
 _NAMED = 5  # names in "did you mean"
+_USDT = f"{USDT}:"  # how their names begin
 _COMPARED = 5_000  # names that are worth comparing letter by letter
 
 
@@ -29,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser, how_many: str) -> None:
         "patterns",
         metavar="PATTERN",
         nargs=how_many,
-        help="functions: a name, a glob with * and ?, or /regex/; several add up",
+        help="functions: a name, a glob with * and ?, or /regex/; several add up. USDT probes are usdt:PROVIDER:NAME",
     )
 
 
@@ -63,17 +64,21 @@ def pick_modules(target: Target, globs: Sequence[str] | None) -> list[Module]:
 def pick_functions(target: Target, globs: Sequence[str] | None, wanted: Sequence[str]) -> list[Function]:
     """The functions that the patterns name in these modules; all of them without a pattern.
 
+    USDT probes are named only by patterns with "usdt:" in them: looking at them may change what the program does.
+
     Raises BpfscopeError: a pattern that matches nothing is told the nearest names.
     """
     modules = pick_modules(target, globs)
     there = [function for _, found in _each(modules, functions.read) for function in found]
     if not wanted:
         return there
+    without_usdt = [function for function in there if function.origin != USDT]
     found: dict[Function, None] = {}
     for pattern in wanted:
         if not pattern:
             raise UsageError("a PATTERN is empty: name a function, or '*' for all")
-        matching = patterns.select(there, pattern)
+        among = there if _USDT in pattern else without_usdt
+        matching = patterns.select(among, pattern)
         if not matching:
             others = [] if globs else target.modules[1:]
             raise BpfscopeError(_nothing(pattern, there, modules) + _elsewhere(pattern, others))
@@ -110,10 +115,10 @@ def _nothing(pattern: str, there: Sequence[Function], modules: Sequence[Module])
     names = ", ".join(module.name for module in modules[:3]) + (", …" if len(modules) > 3 else "")
     near = nearest(pattern, (function.name for function in there))
     hint = f"; the nearest names are {', '.join(near)}" if near else ""
-    stripped = ""
-    if all(function.origin == "dynsym" for function in there):
+    stripped, exported = "", sum(function.origin != USDT for function in there)
+    if all(function.origin in ("dynsym", USDT) for function in there):
         whose, their = ("it is", "its") if len(modules) == 1 else ("they are", "their")
-        stripped = f"; {whose} stripped: only {their} {text.plural(len(there), 'exported function')} are known"
+        stripped = f"; {whose} stripped: only {their} {text.plural(exported, 'exported function')} are known"
     return f"no function of {names} matches {sanitise(pattern)}{stripped}{hint}"
 
 

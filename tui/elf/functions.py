@@ -1,4 +1,4 @@
-"""The functions of a module, from every source of names that it has.
+"""The functions of a module, from every source of names that it has, and its USDT probes beside them.
 
 .symtab comes first; where it was stripped, a separate debug file or Go's own table stands for it. Then comes what
 .dynsym has besides, and what .gnu_debugdata adds to that.
@@ -16,10 +16,10 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from itertools import accumulate, compress
+from itertools import accumulate, chain, compress
 from typing import Final, NamedTuple
 
-from tui.elf import demangle, listing
+from tui.elf import demangle, listing, usdt
 from tui.elf.disassembly import Disassembler
 from tui.elf.listing import ORIGINS, Listing
 from tui.elf.names import Function, Module
@@ -49,20 +49,29 @@ class _Table(NamedTuple):
 
 
 def read(module: Module) -> tuple[Function, ...]:
-    """The module's functions by name. Raises BinaryError, NotPermitted, TargetError."""
-    return tuple(_read(module).functions(module.name))
+    """The module's functions by name, then its USDT probes. Raises BinaryError, NotPermitted, TargetError."""
+    return (*_read(module).functions(module.name), *_usdt(module))
 
 
 def table(module: Module) -> Iterator[tuple[int, int, str, str]]:
     """The same as rows of address, size, origin and readable name: all that a listing prints, in half the time."""
     found = _read(module, raw_names=False)
-    return zip(found.addresses, found.sizes, map(ORIGINS.__getitem__, found.origins), found.names, strict=True)
+    rows = zip(found.addresses, found.sizes, map(ORIGINS.__getitem__, found.origins), found.names, strict=True)
+    probes = [(each.address, each.size, each.origin, each.name) for each in _usdt(module)]
+    return chain(rows, probes) if probes else rows
 
 
 def places(module: Module) -> Iterator[tuple[int, int, str]]:
     """The same as rows of offset in the file, size and readable name: all that naming an address takes."""
     found = _read(module, raw_names=False)
     return zip(found.offsets, found.sizes, found.names, strict=True)
+
+
+def _usdt(module: Module) -> list[Function]:
+    if not module.file:
+        return []
+    with ElfFile.open(module.file, module.path) as elf:
+        return usdt.functions(elf, module.name)
 
 
 def _read(module: Module, *, raw_names: bool = True) -> Listing:

@@ -22,7 +22,7 @@ SYMTAB: Final = 2
 DYNSYM: Final = 11
 _NOBITS: Final = 8
 _PT_LOAD: Final = 1
-_EXECUTABLE: Final = 1
+_EXECUTABLE, _WRITABLE = 1, 2
 X86_64: Final = "x86_64"
 AARCH64: Final = "aarch64"
 _MACHINES: Final = {62: X86_64, 183: AARCH64}  # e_machine
@@ -46,6 +46,7 @@ class Segment(NamedTuple):
     address: int
     file_size: int
     executable: bool
+    writable: bool = False
 
 
 class Section(NamedTuple):
@@ -182,7 +183,8 @@ class ElfFile(Owner):
         found = []
         for kind, flags, start, address, _, size in table:
             if kind == _PT_LOAD:
-                found.append(Segment(start, address, min(size, max(0, self._size - start)), bool(flags & _EXECUTABLE)))
+                there = min(size, max(0, self._size - start))
+                found.append(Segment(start, address, there, bool(flags & _EXECUTABLE), bool(flags & _WRITABLE)))
         return tuple(found)
 
     def _read_sections(self, header: bytes) -> tuple[Section, ...]:

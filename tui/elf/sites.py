@@ -20,7 +20,7 @@ from typing import Final, NamedTuple, Protocol
 from tui.elf.callees import Callees
 from tui.elf.disassembly import LONGEST, Disassembler, Instruction
 from tui.elf.flow import File
-from tui.elf.names import Function
+from tui.elf.names import USDT, Function
 from tui.elf.reader import AARCH64, ElfFile
 from tui.elf.sites_arm64 import Arm64
 from tui.elf.sites_x86 import X86
@@ -99,6 +99,8 @@ class Sites(Owner):
             return Site(function.offset, function.unprobeable)
         data = self._bytes(function)
         code = self._code(function, data)
+        if function.origin == USDT:
+            return _site(function, code, 0)
         if len(data) == function.size and code.simple():
             return Site(function.offset, "", emulated=True)
         return self._search(function, code, len(data))

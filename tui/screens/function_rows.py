@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from rich.cells import cell_len
 
 from tui import text
-from tui.elf.names import Function
+from tui.elf.names import USDT, Function
 from tui.widgets.columns import Column
 from tui.widgets.pieces import Cell
 
@@ -19,7 +19,7 @@ def _name(function: Function, _: int) -> Cell:
 
 
 def _size(function: Function, _: int) -> Cell:
-    return text.count(function.size) if function.size else "?"
+    return text.count(function.size) if function.size else "–" if function.origin == USDT else "?"
 
 
 COLUMNS: tuple[Column[Function], ...] = (
