@@ -1,0 +1,148 @@
+"""CPU time without probes, against programs that know where theirs went."""
+
+import os
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.kernel.conftest import Start
+from tests.kernel.probing import gone, link_ids, pick, program_ids, resolve
+from tui.bpf.sampling import HERTZ
+from tui.collectors.samples import HotSample
+from tui.collectors.sampling import Sampling
+from tui.collectors.symboliser import JIT
+from tui.errors import TargetError
+
+POINTS = 0.05  # that a share may be off
+SAMPLES = 1_000
+
+
+@contextmanager
+def sampled(target: int | Path) -> Iterator[Sampling]:
+    with Sampling(resolve(target)) as sampling:
+        yield sampling
+
+
+def whole(sample: HotSample) -> None:
+    """Each tick is counted once."""
+    counted = sum(sample.counts.values())
+    assert sample.total == counted + sample.kernel + sample.elsewhere + sample.lost
+    assert sum(sample.modules.values()) == counted
+    assert sum(sample.starts.values()) <= counted
+    assert sample.lost == 0
+
+
+def shares(parts: Mapping[str, int]) -> dict[str, float]:
+    return {name: number / sum(parts.values()) for name, number in parts.items()}
+
+
+def split(sample: HotSample, module: str) -> dict[str, int]:
+    """Ticks by what split.c calls them."""
+    named = {name: ticks for (where, name), ticks in sample.counts.items() if where == module}
+    return {"most": named["most"], "some": named["some"], "made": sample.counts[JIT, "made"], "kernel": sample.kernel}
+
+
+@pytest.mark.guest
+def test_a_known_split(start: Start) -> None:
+    process = start("split", 3, 3_700)
+    with sampled(process.pid) as sampling:
+        truth = process.work()
+        at = truth.pop("made at")
+        path = Path(f"/tmp/perf-{process.pid}.map")
+        path.write_text(f"{at:x} 80 made\n")
+        sample = sampling.read()
+        path.unlink()
+    whole(sample)
+    assert sample.total >= SAMPLES
+    assert sample.elsewhere == 0
+    assert sample.total / HERTZ == pytest.approx(sum(truth.values()) / 1e9, rel=POINTS)
+    assert shares(split(sample, "split")) == pytest.approx(shares(truth), abs=POINTS)
+    for function in pick(resolve(process.pid), "most", "some"):
+        assert sample.starts["split", function.offset] == sample.counts["split", function.name]
+
+
+def test_go(start: Start) -> None:
+    process = start("split-go", 11_000)
+    with sampled(process.pid) as sampling:
+        truth = process.work()
+        sample = sampling.read()
+    whole(sample)
+    assert sample.total >= SAMPLES
+    ours = {name: sample.counts["split-go", name] for name in truth}
+    assert sum(ours.values()) > 0.9 * sample.total
+    assert shares(ours) == pytest.approx(shares(truth), abs=POINTS)
+
+
+def test_code_without_names_is_told_by_its_place(start: Start) -> None:
+    process = start("split-stripped", 1, 1_000)
+    with sampled(process.pid) as sampling:
+        process.work()
+        sample = sampling.read()
+    whole(sample)
+    assert sample.elsewhere > 0  # what was made, of which nothing says a name
+    assert all(name.startswith("split-stripped+0x") for module, name in sample.counts if module == "split-stripped")
+    assert sample.modules["split-stripped"] > sample.total / 2
+    assert not any(module == "split-stripped" for module, _ in sample.starts)
+
+
+def test_readings_add_up(start: Start) -> None:
+    process = start("split", 1, 1_500)
+    with sampled(process.pid) as sampling:
+        process.send("go")
+        before = sampling.read()
+        while (now := sampling.read()).total < 50:
+            assert all(now.counts[key] >= ticks for key, ticks in before.counts.items())
+            before = now
+            time.sleep(0.05)
+        process.truth()
+        whole(sampling.read())
+
+
+def test_a_process_that_sleeps_has_no_samples(start: Start) -> None:
+    process, busy = start("split", 1, 100), start("split", 1, 700)
+    with sampled(process.pid) as sampling:
+        busy.work()
+        sample = sampling.read()
+        assert (sample.total, sample.counts, sample.ended) == (0, {}, "")
+
+
+def test_the_end_of_the_target(start: Start) -> None:
+    process = start("split", 2, 600)
+    with sampled(process.pid) as sampling:
+        process.work()
+        assert process.end() == 0
+        sample = sampling.read()
+    whole(sample)
+    assert sample.ended.startswith(("exited", "ended"))
+    assert sample.counts["split", "most"] > 0  # named all the same
+    with pytest.raises(TargetError):
+        Sampling(resolve(process.pid))
+
+
+def test_all_that_run_a_file(start: Start, targets: Path) -> None:
+    first, second = start("split", 1, 400), start("split", 1, 400)
+    with sampled(targets / "split") as sampling:
+        first.work()
+        alone = sampling.read().total
+        second.work()
+        both = sampling.read().total
+    assert alone > 0.8 * 0.4 * HERTZ
+    assert both > alone + 0.8 * 0.4 * HERTZ
+
+
+def test_nothing_runs_the_file(targets: Path) -> None:
+    with pytest.raises(TargetError, match="nothing runs split-stripped"):
+        Sampling(resolve(targets / "split-stripped"))
+
+
+def test_nothing_stays(start: Start) -> None:
+    process = start("split")
+    before = len(os.listdir("/proc/self/fd"))
+    with sampled(process.pid):
+        programs, links = program_ids(os.getpid()), link_ids(os.getpid())
+        assert (len(programs), bool(links)) == (1, True)
+    assert gone(programs, links)
+    assert len(os.listdir("/proc/self/fd")) == before
