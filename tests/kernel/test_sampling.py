@@ -12,7 +12,7 @@ from tests.kernel.conftest import Start
 from tests.kernel.probing import gone, link_ids, pick, program_ids, resolve
 from tui.bpf.sampling import HERTZ
 from tui.collectors.samples import HotSample
-from tui.collectors.sampling import Sampling
+from tui.collectors.sampling import Sampler
 from tui.collectors.symboliser import JIT
 from tui.errors import TargetError
 
@@ -21,8 +21,8 @@ SAMPLES = 1_000
 
 
 @contextmanager
-def sampled(target: int | Path) -> Iterator[Sampling]:
-    with Sampling(resolve(target)) as sampling:
+def sampled(target: int | Path) -> Iterator[Sampler]:
+    with Sampler(resolve(target)) as sampling:
         yield sampling
 
 
@@ -119,7 +119,7 @@ def test_the_end_of_the_target(start: Start) -> None:
     assert sample.ended.startswith(("exited", "ended"))
     assert sample.counts["split", "most"] > 0  # named all the same
     with pytest.raises(TargetError):
-        Sampling(resolve(process.pid))
+        Sampler(resolve(process.pid))
 
 
 def test_all_that_run_a_file(start: Start, targets: Path) -> None:
@@ -135,7 +135,7 @@ def test_all_that_run_a_file(start: Start, targets: Path) -> None:
 
 def test_nothing_runs_the_file(targets: Path) -> None:
     with pytest.raises(TargetError, match="nothing runs split-stripped"):
-        Sampling(resolve(targets / "split-stripped"))
+        Sampler(resolve(targets / "split-stripped"))
 
 
 def test_nothing_stays(start: Start) -> None:

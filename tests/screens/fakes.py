@@ -1,6 +1,7 @@
 """A world for the screens: frozen processes, modules and functions; probes whose numbers the test sets."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic
@@ -15,6 +16,7 @@ from tui.collectors.samples import (
     CountsSample,
     Event,
     EventsSample,
+    HotSample,
     Interface,
     InterfacesSample,
     Latency,
@@ -261,6 +263,41 @@ class FakeTiming(FakeReadings[LatencySample]):
         self.give(LatencySample(1000 + time, time, self.functions, (*latencies, *rest), lost, ended, COST))
 
 
+class FakeSampling:
+    """Sampling whose samples are what the test gives."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+        self._queue: asyncio.Queue[HotSample] = asyncio.Queue()
+
+    def tick(
+        self, time: float, ticks: dict[Function, int], *, kernel: int = 0, elsewhere: int = 0, ended: str = ""
+    ) -> None:
+        """Yield a sample."""
+        counts: Counter[tuple[str, str]] = Counter()
+        modules: Counter[str] = Counter()
+        for one, number in ticks.items():
+            counts[one.module, one.name] += number
+            modules[one.module] += number
+        starts = {(one.module, one.offset): number for one, number in ticks.items()}
+        total = sum(ticks.values()) + kernel + elsewhere
+        self._queue.put_nowait(
+            HotSample(1000 + time, time, total, kernel, elsewhere, 0, counts, starts, modules, ended)
+        )
+
+    async def readings(self, interval: float) -> AsyncIterator[HotSample]:
+        """What `tick` was given."""
+        while True:
+            sample = await self._queue.get()
+            yield sample
+            if sample.ended:
+                return
+
+    async def close(self) -> None:
+        """Count the closings."""
+        self.closed += 1
+
+
 class FakeSources:
     """Sources that know what the constants above say, unless the test changes them."""
 
@@ -275,6 +312,7 @@ class FakeSources:
         self.refusals: dict[str, str | BpfscopeError] = {}  # method, or module's name → why it fails
         self.holds: dict[str, asyncio.Event] = {}  # method, or module's name → what it waits for
         self.probings: list[FakeProbing] = []
+        self.samplings: list[FakeSampling] = []
         self.timings: list[FakeTiming] = []
         self.by: list[str] = []  # of the timings
         self.stackings: list[FakeReadings[StacksSample]] = []
@@ -388,6 +426,12 @@ class FakeSources:
         attached = await self._attach("probe", functions)
         self.probings.append(FakeProbing(attached.attached))
         return self.probing, attached
+
+    async def sampling(self, pid: int, modules: Sequence[Module]) -> tuple[FakeSampling, Attached]:
+        """Sampling, unless it is refused."""
+        await self._answer("sampling")
+        self.samplings.append(FakeSampling())
+        return self.samplings[-1], Attached((), ())
 
     async def latency(
         self, pid: int, modules: Sequence[Module], functions: Sequence[Function], by: str

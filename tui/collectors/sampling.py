@@ -15,7 +15,7 @@ _KERNEL: Final = 1 << 63  # addresses from here on are the kernel's
 _MOST: Final = 65_536  # different functions, or places without one; others are "elsewhere"
 
 
-class Sampling(Owner):
+class Sampler(Owner):
     """Samples a process, or all that run a file now. Leaving it ends that."""
 
     def __init__(self, target: Target) -> None:

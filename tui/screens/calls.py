@@ -9,6 +9,7 @@ from typing import NamedTuple
 from tui.collectors.samples import CountsSample
 from tui.elf.names import Function, Skipped
 from tui.export import rows
+from tui.screens.hotness import HOT
 from tui.screens.target import Key, Target, function_key
 from tui.widgets.history import History
 
@@ -131,6 +132,11 @@ class Calls:
         if self._gaps:
             rows = [self._marked(row) if row.key in self._gaps else row for row in rows]
         return rows
+
+    def cold(self, hot: frozenset[Key]) -> list[Function]:
+        """Those that weren't called, or for less than a hundredth of all calls and aren't `hot`."""
+        least = self.total * HOT
+        return [row.function for row in self.rows() if not row.calls or (row.calls < least and row.key not in hot)]
 
     def _marked(self, row: CallRow) -> CallRow:
         """The row of a function whose count has stopped, or had."""
