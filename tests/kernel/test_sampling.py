@@ -1,6 +1,8 @@
 """CPU time without probes, against programs that know where theirs went."""
 
+import json
 import os
+import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -9,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.kernel.conftest import Start
-from tests.kernel.probing import gone, link_ids, pick, program_ids, resolve
+from tests.kernel.probing import BPFSCOPE, gone, link_ids, pick, program_ids, resolve, run, run_as_nobody
+from tests.targets.running import SECONDS
 from tui.bpf.sampling import HERTZ
 from tui.collectors.samples import HotSample
 from tui.collectors.sampling import Sampler
@@ -146,3 +149,68 @@ def test_nothing_stays(start: Start) -> None:
         assert (len(programs), bool(links)) == (1, True)
     assert gone(programs, links)
     assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_the_command_lists_what_is_hot_first(start: Start) -> None:
+    process = start("split", 1, 60_000)
+    process.send("go")
+    done = run("symbols", process.pid, "most", "some", "main", "spin", "--json", "-d", "2")
+    assert done.returncode == 0
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [row["function"] for row in rows[:2]] == ["most", "some"]
+    percents = [row["cpu_percent"] for row in rows]
+    assert len(rows) == 4
+    assert 35 < percents[0] < 75
+    assert percents == sorted(percents, reverse=True)
+    assert "in the kernel" in done.stderr
+
+
+def test_the_command_for_people(start: Start) -> None:
+    process = start("split", 1, 60_000)
+    process.send("go")
+    lines = run("symbols", process.pid, "-d", "2").stdout.splitlines()
+    assert lines[0].split() == ["CPU", "%", "ADDRESS", "SIZE", "ORIGIN", "FUNCTION"]
+    assert lines[1].endswith(" most")
+    assert 35 < float(lines[1].split()[0]) < 75
+    assert lines[-1].startswith(" " * 7)
+
+
+def test_the_command_where_nothing_runs(start: Start) -> None:
+    process = start("split")
+    done = run("symbols", process.pid, "most", "-d", "0.2", "--json")
+    assert json.loads(done.stdout)["cpu_percent"] is None
+    assert "nothing ran in 0.2 s" in done.stderr
+
+
+def test_the_command_ends_with_its_target(start: Start) -> None:
+    process = start("split", 1, 300)
+    command = subprocess.Popen(
+        [BPFSCOPE, "symbols", str(process.pid), "most", "-d", "600", "--json"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert command.stderr
+    assert command.stderr.readline().startswith("sampling CPU time for 600 s")
+    process.work()
+    process.end()
+    out, err = command.communicate(timeout=SECONDS)
+    assert command.returncode == 0
+    assert json.loads(out)["cpu_percent"] > 0
+    assert "the target exited 0" in err
+
+
+def test_sites_are_not_sampled(start: Start) -> None:
+    done = run("symbols", start("split").pid, "-d", "1", "--sites")
+    assert (done.returncode, done.stdout) == (2, "")
+
+
+def test_a_user_without_rights_is_told_which(start: Start) -> None:
+    with subprocess.Popen(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-c", "input()"],
+        stdin=subprocess.PIPE,
+    ) as theirs:  # a process of the same user: everything but sampling is allowed
+        try:
+            done = run_as_nobody(BPFSCOPE, "symbols", theirs.pid, "-d", "1")
+        finally:
+            theirs.kill()
+    assert done.returncode == 3
+    assert "CAP_PERFMON" in done.stderr

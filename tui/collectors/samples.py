@@ -154,6 +154,12 @@ class HotSample(NamedTuple):
     modules: Mapping[str, int]  # by module
     ended: str = ""
 
+    def ticks(self, function: Function) -> int:
+        """Those in a function."""
+        if function.origin == "perf map":  # it lies in no file
+            return self.counts.get((function.module, function.name), 0)
+        return self.starts.get((function.module, function.offset), 0)
+
 
 class Address(int):
     """A pointer: people read it in hexadecimal."""

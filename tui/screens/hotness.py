@@ -35,12 +35,7 @@ class Hotness:
 
     def of(self, function: Function) -> float:
         """A function's share, 0–1."""
-        if self._sample is None or not self._sample.total:
-            return 0.0
-        ticks = self._sample.starts.get((function.module, function.offset), 0)
-        if function.origin == "perf map":
-            ticks = self._sample.counts.get((function.module, function.name), 0)
-        return ticks / self._sample.total
+        return self._share(self._sample.ticks(function)) if self._sample else 0.0
 
     def of_module(self, module: Module) -> float:
         """A module's share, 0–1."""
