@@ -12,7 +12,21 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import against, attaching, console, flood, hits, launch, machine, packets, peers, programs, symbols, table
+from bench import (
+    against,
+    attaching,
+    console,
+    flood,
+    hits,
+    launch,
+    machine,
+    packets,
+    peers,
+    programs,
+    sampling,
+    symbols,
+    table,
+)
 from bench.measure import Bench, say
 from bench.table import Row
 from tui.errors import BpfscopeError
@@ -26,6 +40,7 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "console": console.rows,
     "timing": console.timing_rows,
     "symbols": symbols.rows,
+    "sampling": sampling.rows,
     "packets": packets.rows,
     "flood": flood.rows,
 }

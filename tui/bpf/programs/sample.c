@@ -8,7 +8,7 @@
  * lost       one cell: ticks for which there was no room
  * processes  those that are looked at, by their numbers as the reader sees them; written by the reader
  *
- * Cost: 0.2 µs a tick.
+ * Cost: 0.5 to 1.5 µs a tick, 0.015 % of each CPU.
  */
 #include <bpfscope.h>
 
