@@ -18,7 +18,7 @@ from tui.screens.attached import AttachedScreen
 from tui.screens.base import CURSOR, CUT, MARKED, REVERSE, SORT, SORTED, counted, filter_by
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.function_rows import COLUMNS, longest, spelt, words
-from tui.screens.hotness import CPU, column
+from tui.screens.hotness import CPU, SHARES, column
 from tui.screens.marks import Marks
 from tui.screens.modules_pane import SLIM, ModulesPane
 from tui.screens.probe import ProbeScreen
@@ -86,7 +86,7 @@ class FunctionsScreen(SampledScreen):
         REVERSE,
         Action("escape", "esc", "back", "back", "Clear the filter, or go back", 0),
     )
-    SIGNS = (CURSOR, MARKED, ("◉", "probed"), ("–", "can't be probed, or read"), SORTED, CUT)
+    SIGNS = (CURSOR, MARKED, ("◉", "probed"), ("–", "can't be probed, or read"), SHARES, SORTED, CUT)
 
     class ModulesRead(Message):
         """The process's modules are known."""

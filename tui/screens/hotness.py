@@ -14,6 +14,7 @@ from tui.widgets.lines import Phrase
 Row = TypeVar("Row")
 HOT: Final = 0.01  # of all: what is worth a closer look
 CPU: Final = "cpu"  # the column
+SHARES: Final = ("CPU %", "of the process's CPU time, sampled as long as you look; nothing is probed for that")
 _PATIENCE: Final = 3.0  # seconds without a sample, after which that is said
 _PLACE: Final = attrgetter("module", "offset")
 
