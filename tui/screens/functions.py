@@ -385,7 +385,8 @@ class FunctionsScreen(SampledScreen):
         """Mark all of the module that belongs to the same as the function under the cursor; if all are, unmark them."""
         function = self.functions.row
         if function is not None and (package := packages.of(function.name)):
-            self.marks.toggle_all(one for one in self._haystack.rows if packages.of(one.name) == package)
+            within = [one for one in self._haystack.rows if package in one.name and packages.of(one.name) == package]
+            self.marks.toggle_all(within)
             self._show_marks()
         elif function is not None:
             self.say(f"{function.name} belongs to no package, namespace or class that its name would tell")

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from itertools import compress
-from operator import attrgetter, not_
+from operator import attrgetter
 from typing import Final, TypeVar
 
 from tui.collectors.samples import HotSample
@@ -16,7 +16,8 @@ HOT: Final = 0.01  # of all: what is worth a closer look
 CPU: Final = "cpu"  # the column
 SHARES: Final = ("CPU %", "of the process's CPU time, sampled as long as you look; nothing is probed for that")
 _PATIENCE: Final = 3.0  # seconds without a sample, after which that is said
-_PLACE: Final = attrgetter("module", "offset")
+_NAME, _OFFSET = attrgetter("name"), attrgetter("offset")
+_INVERSE: Final = bytes([1, 0]).ljust(256, b"\0")
 
 
 class Hotness:
@@ -47,13 +48,22 @@ class Hotness:
         return frozenset(function_key(function) for function in functions if self.of(function) >= HOT)
 
     def arranged(self, rows: Sequence[Function], sort: Sort) -> Sequence[Function]:
-        """The rows by their shares, where that is asked for; equal ones keep their order."""
-        if sort.key != CPU or self._sample is None:
+        """The rows, all of one module, by their shares, where that is asked for; equal ones keep their order.
+
+        Of 200,000 in 15 ms: it is done again with each sample.
+        """
+        if sort.key != CPU or self._sample is None or not rows:
             return rows
-        hot = list(map(self._sample.starts.__contains__, map(_PLACE, rows)))
-        ran = sorted(compress(rows, hot), key=self.of, reverse=sort.descending)
-        idle = list(compress(rows, map(not_, hot)))
-        return ran + idle if sort.descending else idle + ran
+        module = rows[0].module
+        if rows[0].origin == "perf map":
+            names = {name for where, name in self._sample.counts if where == module}
+            ran = bytes(map(names.__contains__, map(_NAME, rows)))
+        else:
+            offsets = {start for where, start in self._sample.starts if where == module}
+            ran = bytes(map(offsets.__contains__, map(_OFFSET, rows)))
+        first = sorted(compress(rows, ran), key=self.of, reverse=sort.descending)
+        rest = list(compress(rows, ran.translate(_INVERSE)))
+        return first + rest if sort.descending else rest + first
 
     def phrases(self) -> list[Phrase]:
         """What the state line says."""
