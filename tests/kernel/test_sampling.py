@@ -214,3 +214,10 @@ def test_a_user_without_rights_is_told_which(start: Start) -> None:
             theirs.kill()
     assert done.returncode == 3
     assert "CAP_PERFMON" in done.stderr
+
+
+def test_inside_a_container(targets: Path) -> None:
+    inside = f"(echo go; sleep 60) | {targets}/split 1 60000 & {BPFSCOPE} symbols $! most -d 2 --json"
+    command = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", inside]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True)
+    assert 35 < json.loads(done.stdout.splitlines()[-1])["cpu_percent"] < 75
