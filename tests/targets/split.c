@@ -48,6 +48,7 @@ static void *run(void *unused)
 {
 	work *const works[PARTS] = { most, some, made, in_kernel };
 	long times[PARTS] = { 80, 80, 80, 2 }, took[PARTS] = { 0 }, all = 0;
+	long began = now();
 	unsigned seed = 7;
 
 	while (all < wanted) {	/* whichever part is behind the most goes on, for a time that fits no clock's ticks */
@@ -58,8 +59,9 @@ static void *run(void *unused)
 		long start = now();
 		works[next](times[next] * (1 + rand_r(&seed) % 16));
 		took[next] += now() - start;
-		all = took[MOST] + took[SOME] + took[MADE] + took[KERNEL];
+		all = now() - began;
 	}
+	took[KERNEL] = all - took[MOST] - took[SOME] - took[MADE];	/* asking for the time, too */
 	for (int part = 0; part < PARTS; part++)
 		__sync_fetch_and_add(&spent[part], took[part]);
 	return unused;
