@@ -236,3 +236,13 @@ def test_inside_a_container(targets: Path) -> None:
     command = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc", "sh", "-c", inside]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=True)
     assert 35 < json.loads(done.stdout.splitlines()[-1])["cpu_percent"] < 75
+
+
+@pytest.mark.requires("speed")
+def test_threads_that_live_for_less_than_two_ticks(start: Start) -> None:
+    process = start("split", 64, 19)
+    with sampled(process.pid) as sampling:
+        truth = process.work()
+        sample = sampling.read()
+    del truth["made at"]
+    assert sample.total / HERTZ == pytest.approx(sum(truth.values()) / 1e9, rel=0.2)

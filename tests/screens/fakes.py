@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Generic
+from typing import Any, Generic
 
 from tests.screens.filtering import CHOICES, FakeFiltering, made
 from tests.screens.network import INTERFACES, interfaces_sample
@@ -263,12 +263,8 @@ class FakeTiming(FakeReadings[LatencySample]):
         self.give(LatencySample(1000 + time, time, self.functions, (*latencies, *rest), lost, ended, COST))
 
 
-class FakeSampling:
+class FakeSampling(FakeReadings[Any]):
     """Sampling whose samples are what the test gives."""
-
-    def __init__(self) -> None:
-        self.closed = 0
-        self._queue: asyncio.Queue[HotSample] = asyncio.Queue()
 
     def tick(
         self, time: float, ticks: dict[Function, int], *, kernel: int = 0, elsewhere: int = 0, ended: str = ""
@@ -281,21 +277,7 @@ class FakeSampling:
             modules[one.module] += number
         starts = {(one.module, one.offset): number for one, number in ticks.items()}
         total = sum(ticks.values()) + kernel + elsewhere
-        self._queue.put_nowait(
-            HotSample(1000 + time, time, total, kernel, elsewhere, 0, counts, starts, modules, ended)
-        )
-
-    async def readings(self, interval: float) -> AsyncIterator[HotSample]:
-        """What `tick` was given."""
-        while True:
-            sample = await self._queue.get()
-            yield sample
-            if sample.ended:
-                return
-
-    async def close(self) -> None:
-        """Count the closings."""
-        self.closed += 1
+        self.give(HotSample(1000 + time, time, total, kernel, elsewhere, 0, counts, starts, modules, ended))
 
 
 class FakeSources:
@@ -430,7 +412,7 @@ class FakeSources:
     async def sampling(self, pid: int, modules: Sequence[Module]) -> tuple[FakeSampling, Attached]:
         """Sampling, unless it is refused."""
         await self._answer("sampling")
-        self.samplings.append(FakeSampling())
+        self.samplings.append(FakeSampling(()))
         return self.samplings[-1], Attached((), ())
 
     async def latency(

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from contextlib import ExitStack
 from typing import Final
 
 from tui.bpf.sampling import Ticks
@@ -25,13 +26,11 @@ class Sampler(Owner):
             raise TargetError(f"nothing runs {target.name}: start it, and try again")
         self._spots: Counter[Spot] = Counter()
         self._kernel = self._elsewhere = 0
-        self.watch = Watch(target.pid) if target.pid is not None else None
-        self._symboliser = Symboliser(target)
-        try:
-            self._ticks = Ticks(pids)
-        except BaseException:
-            self._let_go()
-            raise
+        with ExitStack() as owned:
+            self.watch = owned.enter_context(Watch(target.pid)) if target.pid is not None else None
+            self._symboliser = owned.enter_context(Symboliser(target))
+            self._ticks = owned.enter_context(Ticks(pids))
+            self._owned = owned.pop_all()
         self._started = time.monotonic()
 
     def read(self) -> HotSample:
@@ -59,14 +58,7 @@ class Sampler(Owner):
 
     def close(self) -> None:
         """Ends it; a second time is harmless."""
-        self._ticks.close()
-        self._let_go()
+        self._owned.close()
 
     def _has_room(self, spot: Spot) -> bool:
         return spot in self._spots or len(self._spots) < _MOST
-
-    def _let_go(self) -> None:
-        self._symboliser.close()
-        if self.watch:
-            self.watch.close()
-            self.watch = None

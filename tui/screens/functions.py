@@ -11,7 +11,6 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from tui import text
-from tui.elf import packages
 from tui.elf.names import Function, Module
 from tui.errors import BpfscopeError
 from tui.screens.attached import AttachedScreen
@@ -384,12 +383,9 @@ class FunctionsScreen(SampledScreen):
     def action_mark_package(self) -> None:
         """Mark all of the module that belongs to the same as the function under the cursor; if all are, unmark them."""
         function = self.functions.row
-        if function is not None and (package := packages.of(function.name)):
-            within = [one for one in self._haystack.rows if package in one.name and packages.of(one.name) == package]
-            self.marks.toggle_all(within)
-            self._show_marks()
-        elif function is not None:
+        if function is not None and not self.marks.toggle_package(function, self._haystack.rows):
             self.say(f"{function.name} belongs to no package, namespace or class that its name would tell")
+        self._show_marks()
 
     def action_mark_all(self) -> None:
         """Mark all that the filter leaves; if all are, unmark them."""

@@ -76,7 +76,8 @@ class SampledScreen(ConsoleScreen):
 
     def on_sampled_screen_not_sampled(self, event: NotSampled) -> None:
         """Go on without, and say so."""
-        self.hotness.running, self.hotness.refused = False, True
+        self._end()
+        self.hotness.refused = True
         self.say(f"no CPU sampling: {event.reason}", bad=True)
         self.show_hot()
 
