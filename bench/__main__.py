@@ -16,6 +16,7 @@ from bench import (
     against,
     attaching,
     console,
+    filtering,
     flood,
     hits,
     launch,
@@ -43,6 +44,7 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "sampling": sampling.rows,
     "packets": packets.rows,
     "flood": flood.rows,
+    "filtering": filtering.rows,
 }
 
 

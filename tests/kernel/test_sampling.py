@@ -16,7 +16,7 @@ from tests.targets.running import SECONDS, Running
 from tui.bpf.sampling import HERTZ
 from tui.collectors.samples import HotSample
 from tui.collectors.sampling import Sampler
-from tui.collectors.symboliser import JIT
+from tui.elf.names import JIT
 from tui.errors import TargetError
 
 POINTS = 0.05  # that a share may be off

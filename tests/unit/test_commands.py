@@ -198,9 +198,10 @@ def test_modules_are_picked_by_glob() -> None:
     )
     target = Target(1, "app", modules)
     assert selection.pick_modules(target, None) == [modules[0]]
-    assert selection.pick_modules(target, "lib?.so") == list(modules[1:])
-    assert selection.pick_modules(target, "/lib/*") == list(modules)
-    assert selection.pick_modules(target, "/b.so$/") == [modules[2]]
+    assert selection.pick_modules(target, ["lib?.so"]) == list(modules[1:])
+    assert selection.pick_modules(target, ["/lib/*"]) == list(modules)
+    assert selection.pick_modules(target, ["/b.so$/"]) == [modules[2]]
+    assert selection.pick_modules(target, ["/b.so$/", "lib?.so"]) == [modules[2], modules[1]]
 
 
 def test_an_unknown_module_and_a_stripped_one(program: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -228,4 +229,4 @@ def test_another_module_that_has_the_function_is_named(program: str, tmp_path: P
     with pytest.raises(BpfscopeError, match=r"; lib b\.so has it: give --module 'lib b\.so'$"):
         selection.pick_functions(Target(1, "program", modules), None, ["api"])
     with pytest.raises(BpfscopeError, match=r"matches api$"):
-        selection.pick_functions(Target(1, "program", modules), "program", ["api"])
+        selection.pick_functions(Target(1, "program", modules), ["program"], ["api"])

@@ -10,11 +10,11 @@ from tests.unit import elf_files
 from tests.unit.elf_files import CODE_AT, Elf, Load, Symbol
 from tui.collectors import symboliser
 from tui.collectors.samples import Frame
-from tui.collectors.symboliser import JIT, Probed, Spot, Symboliser
+from tui.collectors.symboliser import Probed, Spot, Symboliser
 from tui.collectors.target import Target, of_process
 from tui.elf import modules
 from tui.elf.modules import Region
-from tui.elf.names import Module
+from tui.elf.names import JIT, Module
 from tui.elf.perf_map import PerfMap
 from tui.elf.reader import Segment
 from tui.errors import TargetError

@@ -119,7 +119,7 @@ class Live(Generic[Reading_co]):
             await asyncio.sleep(due - loop.time())
 
     async def undo(self) -> None:
-        """Put back what the budget took off, of all probes, and keep none from now on. Raises BpfscopeError."""
+        """Put back what the budget took off, of all probes, and keep none; or keep it again. Raises BpfscopeError."""
         async with self._turn:
             await in_thread(self._budget.guard.undo)
 

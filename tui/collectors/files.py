@@ -45,7 +45,8 @@ class Files(Owner):
         Raises BinaryError, NotPermitted, NotSupported, TargetError.
         """
         chosen: list[Chosen] = []
-        skipped: list[Skipped] = []
+        skipped = [Skipped(function, function.unprobeable) for function in functions if function.unprobeable]
+        functions = [function for function in functions if not function.unprobeable]
         for name in dict.fromkeys(function.module for function in functions):
             module = self._modules[name]
             with ExitStack() as stack:
@@ -69,6 +70,10 @@ class Files(Owner):
     def sites(self, functions: Sequence[Function]) -> Iterator[tuple[Function, Site, str]]:
         """Each function with its site, and the instruction there as text. Raises as `choose` does."""
         for name in dict.fromkeys(function.module for function in functions):
+            if not self._modules[name].file:
+                made = (function for function in functions if function.module == name)
+                yield from ((function, Site(function.offset, function.unprobeable), "") for function in made)
+                continue
             with ElfFile.open(self.path(name), self._modules[name].path) as elf, Sites(elf) as sites:
                 for function in functions:
                     if function.module == name:

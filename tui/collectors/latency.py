@@ -83,9 +83,8 @@ class LatencyProbe(Owner):
             method,
             limit,
         )
-        overheads = [max(0, call.cost - call.floor) for call in calls]
         places, off = [each.place for each in timed], self.held_back.indexes
-        self._timing = Timing(places, pid, method, overheads, self._by, off)
+        self._timing = Timing(places, pid, method, calls, self._by, off)
         rejected = self._timing.attachment.rejected
         skipped += [Skipped(timed[index].function, reason) for index, reason in rejected.items()]
         self._indexes = {each.function: index for index, each in enumerate(timed) if index not in rejected}
@@ -225,4 +224,6 @@ def _latency(row: Row, buckets: Sequence[int], cost: _Cost) -> Latency:
         cost.floor,
         row.spent + row.returns * cost.floor,
         row.mixed,
+        row.strays,
+        row.probed + row.returns * cost.floor,
     )

@@ -58,6 +58,7 @@ class Cost(NamedTuple):
     suspended: tuple[Suspended, ...] = ()  # functions that were taken off because of it
     cpu_percent: float = 0.0  # the same time, of one CPU
     acts_in: float | None = None  # seconds until the dearest function is taken off, if it goes on so
+    waived: float | None = None  # the budget that there was, in percent, until somebody ended it
 
     @property
     def tolerated(self) -> bool:
@@ -82,11 +83,23 @@ class Latency(NamedTuple):
     floor_ns: int = 0  # how long a call seems to take at least, by what its probes take
     probe_ns: int = 0  # of the function's own time, what probes took: its own, and those of what it called
     mixed: int = 0  # returns whose own time has others' in it: of unmatched calls in between, or that they outlasted
+    strays: int = 0  # returns whose calls weren't seen: they began before, or another return was taken for theirs
+    total_probe_ns: int = 0  # of the total, what probes took: its own, and those of all that was called in it
 
     @property
     def net_ns(self) -> int:
         """The function's own time, without what probes took of it."""
         return max(0, self.self_ns - self.probe_ns)
+
+    @property
+    def each_probe_ns(self) -> int:
+        """What probes took of the mean call."""
+        return self.total_probe_ns // self.returns if self.returns else 0
+
+    @property
+    def swollen(self) -> bool:
+        """Whether the times of calls are mostly what probes took."""
+        return 2 * self.total_probe_ns > self.total_ns
 
     @property
     def doubtful(self) -> bool:
@@ -298,6 +311,7 @@ class FilterFigures(NamedTuple):
     others: GroupRow  # of groups for which there was no room
     hits: tuple[int, ...]  # per instruction of the classic program; () where they aren't counted
     gone: str = ""  # why this one counts no more: its interface disappeared, or somebody took it off
+    classic_matched: int | None = None  # by the hook `socket`: what the classic engine itself counted, a moment before
 
 
 class PacketRecord(NamedTuple):

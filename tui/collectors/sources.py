@@ -61,7 +61,7 @@ class Readings(Protocol[Reading_co]):
         ...
 
     async def undo(self) -> None:
-        """Put back what the budget took off, in all views, and keep none from now on. Raises BpfscopeError."""
+        """Put back what the budget took off, in all views, and keep none; or keep it again. Raises BpfscopeError."""
         ...
 
     async def close(self) -> None:

@@ -17,14 +17,13 @@ from tui.collectors.target import Target
 from tui.elf import modules
 from tui.elf.layout import Layout, mapped
 from tui.elf.modules import Region
-from tui.elf.names import Module
+from tui.elf.names import JIT, Module
 from tui.elf.perf_map import PerfMap
 from tui.elf.reader import Segment
 from tui.elf.tables import Tables, identity
 from tui.errors import BpfscopeError
 from tui.owner import Owner
 
-JIT: Final = "[jit]"  # the module of what a JIT compiler made
 _OF_THE_KERNEL: Final = ("[vdso]", "[vsyscall]", "[uprobes]")  # the last is where return probes of others lead to
 _MOST_PROCESSES: Final = 512  # that are known at a time: those that called last
 _GENERATIONS: Final = 4  # layouts of a process: code that was unloaded meanwhile still has its name

@@ -36,28 +36,36 @@ def add_arguments(parser: argparse.ArgumentParser, how_many: str) -> None:
 def add_target(parser: argparse.ArgumentParser) -> None:
     """TARGET and --module."""
     parser.add_argument("target", metavar="TARGET", help="a pid, a path, or the name of one process")
-    parser.add_argument("--module", metavar="GLOB", help="the modules to look in (default: the executable)")
+    parser.add_argument(
+        "--module",
+        metavar="GLOB",
+        action="append",
+        help="the modules to look in, by name or path; several add up (default: the executable)",
+    )
 
 
-def pick_modules(target: Target, glob: str | None) -> list[Module]:
-    """The executable, or the modules that the glob names. Raises TargetError with the modules that there are."""
-    if glob is None:
+def pick_modules(target: Target, globs: Sequence[str] | None) -> list[Module]:
+    """The executable, or the modules that the globs name. Raises TargetError with the modules that there are."""
+    if globs is None:
         return [target.modules[0]]
-    matches = patterns.compile_pattern(glob)
-    with patterns.limited():
-        found = [module for module in target.modules if matches(module.name) or matches(module.path)]
-    if not found:
-        there = ", ".join(module.name for module in target.modules[:20])
-        raise TargetError(f"no module of {target.name} is called {sanitise(glob)}; it has {there}")
-    return found
+    found: dict[Module, None] = {}
+    for glob in globs:
+        matches = patterns.compile_pattern(glob)
+        with patterns.limited():
+            matching = [module for module in target.modules if matches(module.name) or matches(module.path)]
+        if not matching:
+            there = ", ".join(module.name for module in target.modules[:20])
+            raise TargetError(f"no module of {target.name} is called {sanitise(glob)}; it has {there}")
+        found.update(dict.fromkeys(matching))
+    return list(found)
 
 
-def pick_functions(target: Target, glob: str | None, wanted: Sequence[str]) -> list[Function]:
+def pick_functions(target: Target, globs: Sequence[str] | None, wanted: Sequence[str]) -> list[Function]:
     """The functions that the patterns name in these modules; all of them without a pattern.
 
     Raises BpfscopeError: a pattern that matches nothing is told the nearest names.
     """
-    modules = pick_modules(target, glob)
+    modules = pick_modules(target, globs)
     there = [function for _, found in _each(modules, functions.read) for function in found]
     if not wanted:
         return there
@@ -67,15 +75,15 @@ def pick_functions(target: Target, glob: str | None, wanted: Sequence[str]) -> l
             raise UsageError("a PATTERN is empty: name a function, or '*' for all")
         matching = patterns.select(there, pattern)
         if not matching:
-            others = [] if glob else target.modules[1:]
+            others = [] if globs else target.modules[1:]
             raise BpfscopeError(_nothing(pattern, there, modules) + _elsewhere(pattern, others))
         found.update(dict.fromkeys(matching))
     return list(found)
 
 
-def whole_modules(target: Target, glob: str | None) -> list[tuple[str, list[TableRow]]]:
+def whole_modules(target: Target, globs: Sequence[str] | None) -> list[tuple[str, list[TableRow]]]:
     """The picked modules' names and tables, as `functions.table` gives them. Raises as `pick_functions` does."""
-    return _each(pick_modules(target, glob), functions.table)
+    return _each(pick_modules(target, globs), functions.table)
 
 
 def _each(modules: Sequence[Module], read: Callable[[Module], Iterable[Row]]) -> list[tuple[str, list[Row]]]:

@@ -107,5 +107,6 @@ def _costs() -> "Costs | None":
 
 def _print_table(module: str, table: Sequence[tuple[int, int, str, str]]) -> None:
     """The module, and a line per function; formatted at once, which takes half as long as line by line."""
-    head = f"{module}\n{'ADDRESS':>12} {'SIZE':>7} {'ORIGIN':<6} FUNCTION\n"
-    sys.stdout.write(head + "%12x %7d %-6s %s\n" * len(table) % tuple(chain.from_iterable(table)))
+    width = max(len("ORIGIN"), *(len(origin) for origin in {row[2] for row in table}))
+    head = f"{module}\n{'ADDRESS':>12} {'SIZE':>7} {'ORIGIN':<{width}} FUNCTION\n"
+    sys.stdout.write(head + f"%12x %7d %-{width}s %s\n" * len(table) % tuple(chain.from_iterable(table)))

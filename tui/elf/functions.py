@@ -1,4 +1,7 @@
-"""The functions of a module, from .symtab and .dynsym.
+"""The functions of a module, from every source of names that it has.
+
+.symtab comes first; where it was stripped, a separate debug file or Go's own table stands for it. Then comes what
+.dynsym has besides, and what .gnu_debugdata adds to that.
 
 Symbols of one address are one function: the name that people use comes first, the others are its aliases. Symbols
 without a size (hand-written assembly) are listed with size 0. Symbols that a program doesn't define, or that lie
@@ -7,11 +10,12 @@ outside the file's executable segments, are not functions of this file.
 Symbols are handled as columns, not as rows: of 78,000 functions each step below takes some 20 ms that way.
 """
 
+import re
 from array import array
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from contextlib import ExitStack
 from itertools import accumulate, compress
 from typing import Final, NamedTuple
 
@@ -19,20 +23,19 @@ from tui.elf import demangle, listing
 from tui.elf.disassembly import Disassembler
 from tui.elf.listing import ORIGINS, Listing
 from tui.elf.names import Function, Module
-from tui.elf.reader import DYNSYM, SYMTAB, ElfFile, Section, text_at
+from tui.elf.reader import DYNSYM, SYMTAB, ElfFile, Section, names_at
 from tui.errors import BinaryError
 
 _INDIRECT: Final = 10  # STT_GNU_IFUNC
 _IS_FUNCTION: Final = bytes(info & 15 in (2, _INDIRECT) for info in range(256))  # by st_info; 2 is STT_FUNC
 _ENTRY_SIZE: Final = 24  # Elf64_Sym: name u32, info u8, other u8, section u16, value u64, size u64
-_LONGEST_NAME: Final = 4096  # characters
-_PORTION: Final = 250
 _MOST_CODE: Final = 1 << 22  # bytes that are disassembled because functions lie within functions: hardly any do
 _NOP: Final = b"\x0f\x1f\x44"  # 6.18 makes a call of one that is probed, which writes below the stack pointer
+_GLOBAL_FUNCTION: Final = 0x12  # st_info
+_VERSION: Final = re.compile(r"(?<=.)@@?[A-Za-z_][\w.]*$")
 _SPECIAL_SECTION: Final = 0xFF00
 _PREFERENCE: Final = {1: 0, 10: 0, 2: 1, 0: 2}  # binding: global, unique, weak, local
 _RESOLVER: Final = "an indirect function: this is its resolver, which runs once; probe the implementation it picks"
-_PRINTABLE: Final = bytes(range(0x20, 0x7F)) + b"\0"
 
 
 class _Table(NamedTuple):
@@ -63,29 +66,96 @@ def places(module: Module) -> Iterator[tuple[int, int, str]]:
 
 
 def _read(module: Module, *, raw_names: bool = True) -> Listing:
-    with ElfFile.open(module.file, module.path) as elf, demangle.Demangler() as demangler:
-        found = listing.cached(elf.identity, raw_names=raw_names)
+    if not module.file:
+        from tui.elf import perf_map
+
+        return perf_map.listing(module)
+    with ExitStack() as stack:
+        elf = stack.enter_context(ElfFile.open(module.file, module.path))
+        debug = None if _section(elf, SYMTAB) else _debug_file(elf, module)
+        if debug:
+            stack.enter_context(debug)
+        identity = elf.identity + (f"-{debug.identity}" if debug else "")  # it may come and go
+        found = listing.cached(identity, raw_names=raw_names)
         if found is None:
-            tables = _tables(elf, demangler)
+            demangler = stack.enter_context(demangle.Demangler())
+            tables = [(table, demangler.begin(_unversioned(table.names))) for table in _tables(elf, debug)]
             found = listing.joined(_listing(elf, table, readable()) for table, readable in tables).by_name()
-            found.keep(elf.identity)
+            for address, reason in _inner(elf, found).items():
+                found.odd[address] = (found.odd[address][0] if address in found.odd else (), reason)
+            found.keep(identity)
     return found
 
 
-def _tables(elf: ElfFile, demangler: demangle.Demangler) -> list[tuple[_Table, Callable[[], Sequence[str]]]]:
-    """Each symbol table that has something new, and its readable names, which are being made."""
-    tables = []
+def _unversioned(names: Sequence[str]) -> Sequence[str]:
+    """Names as .dynsym has them: the linker adds versions to those in .symtab, as in memcpy@@GLIBC_2.14."""
+    return [_VERSION.sub("", name) if "@" in name else name for name in names]
+
+
+def _tables(elf: ElfFile, debug: ElfFile | None) -> Iterator[_Table]:
+    """Each source of names that has something new; those that the file doesn't need may be damaged."""
     known: set[int] = set()
-    for kind, origin in ((SYMTAB, "symtab"), (DYNSYM, "dynsym")):
-        section = next((section for section in elf.sections if section.kind == kind), None)  # a file has one, or none
-        if section and (table := _table(elf, section, origin, known)):
-            tables.append((table, demangler.begin(table.names)))
+    for table in _sources(elf, debug, known):
+        if table:
             known.update(table.addresses)
-    return tables
+            yield table
 
 
-def _table(elf: ElfFile, section: Section, origin: str, known: set[int]) -> _Table | None:
+def _sources(elf: ElfFile, debug: ElfFile | None, known: set[int]) -> Iterator[_Table | None]:
+    """What each source defines at addresses that aren't known by then."""
+    yield _table(elf, _section(elf, SYMTAB), "symtab", known)
+    if not _section(elf, SYMTAB):
+        if debug:
+            yield _extra(lambda: _table(debug, _section(debug, SYMTAB), "debug file", known))
+        if elf.of_go() or not elf.sections:
+            yield _extra(lambda: _of_go(elf, known))
+    yield _table(elf, _section(elf, DYNSYM), "dynsym", known)
+    if elf.section(".gnu_debugdata"):  # made to add to .dynsym, which alone says what is an indirect function
+        yield _extra(lambda: _minidebuginfo(elf, known))
+
+
+def _section(elf: ElfFile, kind: int) -> Section | None:
+    return next((section for section in elf.sections if section.kind == kind), None)  # a file has one, or none
+
+
+def _debug_file(elf: ElfFile, module: Module) -> ElfFile | None:
+    from tui.elf import debug_files
+
+    return debug_files.find(elf, module)
+
+
+def _extra(read: Callable[[], _Table | None]) -> _Table | None:
+    """A source that is beside the file: a damaged one says nothing."""
+    try:
+        return read()
+    except BinaryError:
+        return None
+
+
+def _minidebuginfo(elf: ElfFile, known: set[int]) -> _Table | None:
+    from tui.elf import minidebuginfo
+
+    with minidebuginfo.open_in(elf) as inner:
+        return _table(inner, _section(inner, SYMTAB), "minidebuginfo", known)
+
+
+def _of_go(elf: ElfFile, known: set[int]) -> _Table | None:
+    from tui.elf import pclntab
+
+    table = pclntab.read(elf)
+    if table is None:
+        return None
+    addresses, sizes, names = table.functions()
+    new = [bool(name) and address not in known for name, address in zip(names, addresses, strict=True)]
+    infos = bytes([_GLOBAL_FUNCTION]) * sum(new)
+    found = (list(compress(addresses, new)), list(compress(sizes, new)), infos, list(compress(names, new)))
+    return _Table("pclntab", *found) if infos else None
+
+
+def _table(elf: ElfFile, section: Section | None, origin: str, known: set[int]) -> _Table | None:
     """What a symbol table defines at addresses that aren't known already; None where that is nothing."""
+    if section is None:
+        return None
     if section.link >= len(elf.sections):
         raise BinaryError(f"{elf.shown} is damaged: its {section.name} names no string table")
     entries = elf.contents(section)
@@ -100,35 +170,12 @@ def _table(elf: ElfFile, section: Section, origin: str, known: set[int]) -> _Tab
     sizes = list(compress(words[2::3], chosen))
     infos = bytes(compress(entries[4::_ENTRY_SIZE], chosen))
     ats = compress(array("I", entries)[0 :: _ENTRY_SIZE // 4], chosen)
-    names = _read_names(elf, section, list(ats))
+    names = names_at(elf.contents(elf.sections[section.link]), list(ats), elf.shown)
     wanted = [bool(name) and address not in known for name, address in zip(names, addresses, strict=True)]
     if not all(wanted):
         addresses, sizes = list(compress(addresses, wanted)), list(compress(sizes, wanted))
         infos, names = bytes(compress(infos, wanted)), list(compress(names, wanted))
     return _Table(origin, addresses, sizes, infos, names)
-
-
-def _read_names(elf: ElfFile, section: Section, ats: Sequence[int]) -> list[str]:
-    """The sanitised names at offsets of a table's string table. Raises BinaryError for more than a linker makes."""
-    table = elf.contents(elf.sections[section.link])
-    name_at: Callable[[int], str] = partial(text_at, table, longest=_LONGEST_NAME)
-    if not table.translate(None, _PRINTABLE):
-        name_at = _plain_reader(table.decode("ascii") + "\0")
-    names: list[str] = []
-    left = 4 * len(table) + (1 << 20)  # names share endings only, so all of them together are about the table's size
-    for start in range(0, len(ats), _PORTION):
-        portion = list(map(name_at, ats[start : start + _PORTION]))
-        left -= sum(map(len, portion))
-        if left < 0:
-            raise BinaryError(f"{elf.shown} is damaged: its functions' names overlap")
-        names += portion
-    return names
-
-
-def _plain_reader(text: str) -> Callable[[int], str]:
-    """Of a string table with nothing in it that needs care."""
-    find, longest = text.find, _LONGEST_NAME
-    return lambda at: text[at : end if (end := find("\0", at, at + longest)) >= 0 else at + longest]
 
 
 def _listing(elf: ElfFile, table: _Table, readable: Sequence[str]) -> Listing:
@@ -147,8 +194,6 @@ def _listing(elf: ElfFile, table: _Table, readable: Sequence[str]) -> Listing:
             tuple(sorted(names - {table.names[first], readable[first]})),
             _RESOLVER if indirect else "",
         )
-    for address, reason in _inner(elf, table).items():
-        odd[address] = (odd[address][0] if address in odd else (), reason)
     offsets = elf.file_offsets(table.addresses)
     inside = [keep and offset >= 0 for keep, offset in zip(kept, offsets, strict=True)]
     return Listing(
@@ -162,9 +207,9 @@ def _listing(elf: ElfFile, table: _Table, readable: Sequence[str]) -> Listing:
     )
 
 
-def _inner(elf: ElfFile, table: _Table) -> dict[int, str]:
+def _inner(elf: ElfFile, found: Listing) -> dict[int, str]:
     """The functions that begin within another, at a place where a breakpoint would change what that one does."""
-    starts = sorted(zip(table.addresses, table.sizes, strict=True))
+    starts = sorted(zip(found.addresses, found.sizes, strict=True))
     ends = list(accumulate((start + size for start, size in starts), max))
     within = [row for row in range(1, len(starts)) if starts[row - 1][0] < starts[row][0] < ends[row - 1]]
     if not within:

@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 from tui import cache
 from tui.elf.names import Function
 
-_FORMAT: Final = 4
+_FORMAT: Final = 5
 _WORTH_KEEPING: Final = 5_000  # functions; fewer are read as fast as the cache
-ORIGINS: Final = ("symtab", "dynsym")
+ORIGINS: Final = ("symtab", "dynsym", "pclntab", "debug file", "minidebuginfo", "perf map", "usdt")
 
 
 class Listing(NamedTuple):

@@ -45,7 +45,10 @@ def of_file(path: str) -> Module:
 
 
 def of_process(pid: int) -> tuple[Module, ...]:
-    """What the process maps executable, its executable first, then by name. Raises TargetError, NotPermitted."""
+    """What the process maps executable, its executable first, then by name; last what a JIT compiler made.
+
+    Raises TargetError, NotPermitted.
+    """
     lines = _lines(pid)
     if not lines:
         raise TargetError(f"process {pid} has no program of its own (a kernel thread, or it has just ended)")
@@ -60,7 +63,7 @@ def of_process(pid: int) -> tuple[Module, ...]:
     if not found:
         raise TargetError(f"process {pid} maps no file that it could execute")
     modules = sorted(found.values(), key=lambda module: ((module.device, module.inode) != executable, module.name))
-    return _unique(modules)
+    return _unique(modules + _made(pid))
 
 
 def only_executable(pid: int) -> Module:
@@ -141,7 +144,7 @@ def _parse(pid: int, line: bytes) -> tuple[Module, Mapping] | None:
     start, end = (int(part, 16) for part in fields[0].split(b"-"))
     how = "writable" if b"w" in fields[1] else "shared" if fields[1].endswith(b"s") else ""
     refused = f"its code is mapped {how}, where the kernel puts no probe" if how else ""
-    module = Module(os.path.basename(shown.removesuffix(" (deleted)")), shown, file, device, inode)
+    module = Module(os.path.basename(shown.removesuffix(" (deleted)")), shown, file, device, inode, f"/proc/{pid}/root")
     return module, Mapping(start, end, int(fields[2], 16), refused)
 
 
@@ -166,6 +169,20 @@ def _forbidden(path: str) -> bool:
     except OSError:
         return False
     return False
+
+
+def _made(pid: int) -> list[Module]:
+    """What a JIT compiler has made in the process, if it keeps a map of it."""
+    try:
+        here = os.path.samefile(f"/proc/{pid}/ns/pid", "/proc/self/ns/pid")
+    except OSError:
+        return []
+    if here and not os.path.lexists(f"/proc/{pid}/root/tmp/perf-{pid}.map"):
+        return []
+    from tui.elf import perf_map
+
+    made = perf_map.module(pid)
+    return [made] if made else []
 
 
 def _unique(modules: list[Module]) -> tuple[Module, ...]:

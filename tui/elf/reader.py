@@ -10,7 +10,8 @@ mapped: a file that somebody truncates meanwhile would end this process by SIGBU
 import os
 import stat
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Final, NamedTuple, Self
 
 from tui.errors import BinaryError, NotPermitted, TargetError
@@ -29,6 +30,9 @@ _HERE: Final = os.uname().machine
 _MOST_HEADERS: Final = 65_536
 _MOST_EXECUTABLE: Final = 64  # segments; linkers make one or two
 _LONGEST_SECTION_NAME: Final = 255
+_LONGEST_NAME: Final = 4096  # characters
+_PORTION: Final = 250
+_PRINTABLE: Final = bytes(range(0x20, 0x7F)) + b"\0"
 _LARGEST: Final = 1 << 29  # bytes of a section; symbol tables of the largest programs have a tenth of that
 
 _SEGMENT: Final = struct.Struct("<IIQQQQ16x")  # Elf64_Phdr: type, flags, offset, address, physical, file size
@@ -98,6 +102,15 @@ class ElfFile(Owner):
                 raise BinaryError(f"{shown} is not a regular file: name a program or a shared library")
             if status.st_size == 0:
                 raise BinaryError(f"{shown} is empty: name a program or a shared library")
+        except BaseException:
+            os.close(fd)
+            raise
+        return cls.taking(fd, shown)
+
+    @classmethod
+    def taking(cls, fd: int, shown: str) -> Self:
+        """Of a file that is open, whose descriptor is closed where this fails. Raises BinaryError."""
+        try:
             return cls(fd, shown)
         except OSError as error:
             os.close(fd)
@@ -124,6 +137,10 @@ class ElfFile(Owner):
     def section(self, name: str) -> Section | None:
         """The first section of that name."""
         return next((section for section in self.sections if section.name == name), None)
+
+    def of_go(self) -> bool:
+        """Whether Go made it or a part of it, as far as its sections say."""
+        return any(section.name.endswith((".gopclntab", ".go.buildinfo")) for section in self.sections)
 
     def file_offsets(self, addresses: Iterable[int]) -> list[int]:
         """Where executable addresses lie in the file; -1 for one that isn't in the file or not executable."""
@@ -201,3 +218,25 @@ def text_at(table: bytes, offset: int, longest: int) -> str:
     """The zero-ended string at an offset of a string table, sanitised; at most `longest` bytes of it."""
     end = table.find(b"\0", offset, offset + longest)
     return sanitise(table[offset : end if end >= 0 else offset + longest].decode("utf-8", "surrogateescape"))
+
+
+def names_at(table: bytes, offsets: Sequence[int], shown: str) -> list[str]:
+    """The names at offsets of a string table, sanitised. Raises BinaryError for more than a linker makes."""
+    name_at: Callable[[int], str] = partial(text_at, table, longest=_LONGEST_NAME)
+    if not table.translate(None, _PRINTABLE):
+        name_at = _plain_reader(table.decode("ascii") + "\0")
+    names: list[str] = []
+    left = 4 * len(table) + (1 << 20)  # names share endings only, so all of them together are about the table's size
+    for start in range(0, len(offsets), _PORTION):
+        portion = list(map(name_at, offsets[start : start + _PORTION]))
+        left -= sum(map(len, portion))
+        if left < 0:
+            raise BinaryError(f"{shown} is damaged: its functions' names overlap")
+        names += portion
+    return names
+
+
+def _plain_reader(text: str) -> Callable[[int], str]:
+    """Of a string table with nothing in it that needs care."""
+    find, longest = text.find, _LONGEST_NAME
+    return lambda at: text[at : end if (end := find("\0", at, at + longest)) >= 0 else at + longest]

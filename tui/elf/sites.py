@@ -88,7 +88,7 @@ class Sites(Owner):
 
     def __init__(self, elf: ElfFile) -> None:
         self._elf = elf
-        self.go = any(section.name in (".gopclntab", ".go.buildinfo") for section in elf.sections)
+        self.go = elf.of_go() or (not elf.sections and _has_table_of_go(elf))
         self._disassembler: Disassembler | None = None
         self._unwinding: Unwinding | None = None
         self._callees = Callees(elf.loaded, lambda address: self._frame(address) is not None, self._instructions)
@@ -177,6 +177,12 @@ class Sites(Owner):
         if self._disassembler is None:
             self._disassembler = Disassembler(self._elf.machine)
         return self._disassembler.instructions(code, address, most)
+
+
+def _has_table_of_go(elf: ElfFile) -> bool:
+    from tui.elf import pclntab
+
+    return pclntab.read(elf) is not None
 
 
 def _site(function: Function, code: _Code, at: int, note: str = "") -> Site:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable
 from typing import Any, TextIO
 
+from tui.collectors.beginnings import is_whole
 from tui.collectors.samples import (
     Cost,
     CountsSample,
@@ -122,6 +123,8 @@ def latency(figures: Latency) -> Row:
         "total_ns": figures.total_ns,
         "self_ns": figures.self_ns,
         "probe_ns": figures.probe_ns,
+        "total_probe_ns": figures.total_probe_ns,
+        "strays": figures.strays,
         "mixed": figures.mixed,
         "floor_ns": figures.floor_ns,
         "p50_ns": p50 if known else None,
@@ -137,9 +140,13 @@ def stacks(sample: StacksSample) -> Row:
     return {
         "elapsed_ns": int(sample.elapsed * 1e9),
         "stacks": [
-            {"frames": [frame.name for frame in frames], "modules": [frame.module for frame in frames], "count": calls}
-            | ({"cut": True} if cut else {})
-            for frames, calls, cut in ordered
+            {
+                "frames": [frame.name for frame in stack.frames],
+                "modules": [frame.module for frame in stack.frames],
+                "count": stack.calls,
+            }
+            | ({"cut": True} if stack.cut else {} if is_whole(stack) else {"early": True})
+            for stack in ordered
         ],
         "calls": sample.calls,
         "lost": sample.lost,

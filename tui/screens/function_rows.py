@@ -38,10 +38,11 @@ COLUMNS: tuple[Column[Function], ...] = (
     Column(
         "origin",
         "ORIGIN",
-        8,
+        13,
         lambda function, _: ((function.origin, "dim"),),
         lambda function: function.origin,
         priority=3,
+        narrow=8,
     ),
 )
 

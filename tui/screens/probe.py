@@ -66,7 +66,14 @@ class ProbeScreen(AttachedScreen[CountsSample]):
         EXPORT,
         BACK,
     )
-    SIGNS = (CURSOR, MARKED, OFF, ("~", "it was off for a while: more calls than these; r counts anew"), SORTED, CUT)
+    SIGNS = (
+        CURSOR,
+        MARKED,
+        OFF,
+        ("~", "of functions that were not all counted all the time; r counts anew"),
+        SORTED,
+        CUT,
+    )
 
     class Removed(Message):
         """Functions were detached."""

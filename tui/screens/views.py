@@ -37,7 +37,7 @@ _TITLES: Final = {view.name: view.title for view in VIEWS}
 SWITCHING: Final = tuple(view.action(10) for view in VIEWS)
 SKIPPED = Action("x", "x", "skipped", "skipped", "List the functions that are not probed, or not exactly, and why", 6)
 UNDO = Action(
-    "u", "u", "put back", "undo", "Put back what the budget took off, in all views, and keep no budget any more", 3
+    "u", "u", "put back", "undo", "Put back what the budget took off, and keep no budget any more; again: keep it", 3
 )
 EXPORT = Action("e", "e", "export", "export", "Write the numbers to a JSON file in the current folder", 6)
 RESET = Action("r", "r", "reset", "reset", "Count from here", 2)
