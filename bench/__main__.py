@@ -25,6 +25,7 @@ from bench import (
     peers,
     processes,
     programs,
+    sampling,
     symbols,
     table,
 )
@@ -42,6 +43,7 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "timing": console.timing_rows,
     "processes": processes.rows,
     "symbols": symbols.rows,
+    "sampling": sampling.rows,
     "packets": packets.rows,
     "flood": flood.rows,
     "filtering": filtering.rows,

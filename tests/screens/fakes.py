@@ -1,9 +1,10 @@
 """A world for the screens: frozen processes, modules and functions; probes whose numbers the test sets."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Generic
+from typing import Any, Generic
 
 from tests.screens.filtering import CHOICES, FakeFiltering, made
 from tests.screens.network import INTERFACES, interfaces_sample
@@ -16,6 +17,7 @@ from tui.collectors.samples import (
     CountsSample,
     Event,
     EventsSample,
+    HotSample,
     Interface,
     InterfacesSample,
     Latency,
@@ -315,6 +317,23 @@ class FakeTiming(FakeReadings[LatencySample]):
         self.give(LatencySample(1000 + time, time, self.functions, (*latencies, *rest), lost, ended, COST))
 
 
+class FakeSampling(FakeReadings[Any]):
+    """Sampling whose samples are what the test gives."""
+
+    def tick(
+        self, time: float, ticks: dict[Function, int], *, kernel: int = 0, elsewhere: int = 0, ended: str = ""
+    ) -> None:
+        """Yield a sample."""
+        counts: Counter[tuple[str, str]] = Counter()
+        modules: Counter[str] = Counter()
+        for one, number in ticks.items():
+            counts[one.module, one.name] += number
+            modules[one.module] += number
+        starts = {(one.module, one.offset): number for one, number in ticks.items()}
+        total = sum(ticks.values()) + kernel + elsewhere
+        self.give(HotSample(1000 + time, time, total, kernel, elsewhere, 0, counts, starts, modules, ended))
+
+
 class FakeSources:
     """Sources that know what the constants above say, unless the test changes them."""
 
@@ -329,6 +348,7 @@ class FakeSources:
         self.refusals: dict[str, str | BpfscopeError] = {}  # method, or module's name → why it fails
         self.holds: dict[str, asyncio.Event] = {}  # method, or module's name → what it waits for
         self.probings: list[FakeProbing] = []
+        self.samplings: list[FakeSampling] = []
         self.timings: list[FakeTiming] = []
         self.by: list[str] = []  # of the timings
         self.stackings: list[FakeReadings[StacksSample]] = []
@@ -458,6 +478,12 @@ class FakeSources:
         attached = await self._attach("probe", functions)
         self.probings.append(FakeProbing(attached.attached))
         return self.probing, attached
+
+    async def sampling(self, pid: int, modules: Sequence[Module]) -> tuple[FakeSampling, Attached]:
+        """Sampling, unless it is refused."""
+        await self._answer("sampling")
+        self.samplings.append(FakeSampling(()))
+        return self.samplings[-1], Attached((), ())
 
     async def latency(
         self, pid: int, modules: Sequence[Module], functions: Sequence[Function], by: str

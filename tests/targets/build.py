@@ -163,6 +163,9 @@ RECIPES = {
     ),
     "goroutines-arm64": _go("goroutines.go", GOARCH="arm64"),  # never run where the machine is another one
     "load": _go("load.go"),
+    "split": _c("split.c", "-pthread"),
+    "split-stripped": _c("split.c", "-pthread", "-s"),
+    "split-go": _go("split.go"),
     "arguments-go": _go("arguments.go"),
     "plain_count.json": Recipe(("../kernel/plain_count.c", "../../tui/bpf/include/bpfscope.h"), _plain_count),
 }

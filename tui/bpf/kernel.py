@@ -44,6 +44,7 @@ PROG_TYPE_SOCKET_FILTER: Final = 1
 PROG_TYPE_KPROBE: Final = 2  # uprobes too
 PROG_TYPE_SCHED_CLS: Final = 3
 PROG_TYPE_XDP: Final = 6
+PROG_TYPE_PERF_EVENT: Final = 7
 PROG_TYPE_CGROUP_SKB: Final = 8
 ATTACH_CGROUP_INGRESS: Final = 0
 ATTACH_CGROUP_EGRESS: Final = 1
@@ -323,6 +324,12 @@ def uprobe_event(path: str, offset: int, pid: int, *, returns: bool = False, cou
         "2I5Q2I2Q", kind, size, counter << 32 | returns, 0, 0, 0, 0, 0, 0, ctypes.addressof(where), offset
     )
     return perf_event_open(attributes.ljust(size, b"\0"), pid, 0 if pid == -1 else -1)
+
+
+def clock_event(cpu: int, period: int) -> int:
+    """A perf event that ticks every so many ns on a CPU (cpu-clock), whatever runs there. Raises OSError."""
+    software, cpu_clock, size = 1, 0, 112  # PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK, PERF_ATTR_SIZE_VER5
+    return perf_event_open(struct.pack("2I2Q", software, size, cpu_clock, period).ljust(size, b"\0"), -1, cpu)
 
 
 def info(fd: int, size: int) -> bytes:

@@ -32,10 +32,11 @@ from tui.elf.names import Function, Module
 from tui.errors import BpfscopeError, TargetError
 from tui.text import sanitise
 
-if TYPE_CHECKING:  # loaded when code is looked at, or packets are filtered
+if TYPE_CHECKING:  # loaded when code is looked at, packets are filtered, or CPU time is sampled
     from tui.collectors.code import Codes, Listing
     from tui.collectors.filtering import Filters, LivePackets
     from tui.collectors.filters import Filter, HookChoice
+    from tui.collectors.live_sampling import LiveSampling
     from tui.elf.lines import Line
 
 _NOTHING: Final = HeldBack()
@@ -258,6 +259,13 @@ class LiveSources:
             probe.close()
             raise
         return LiveProbing(probe, self._budget(pid)), attached
+
+    async def sampling(self, pid: int, modules: Sequence[Module]) -> "tuple[LiveSampling, Attached]":
+        """Sample the process's CPU time, without a probe. Raises BpfscopeError."""
+        from tui.collectors.live_sampling import LiveSampling
+        from tui.collectors.sampling import Sampler
+
+        return LiveSampling(await in_thread(Sampler, Target(pid, "", tuple(modules)))), Attached((), ())
 
     async def latency(
         self, pid: int, modules: Sequence[Module], functions: Sequence[Function], by: str

@@ -1,6 +1,6 @@
 """What collectors yield: immutable readings. Totals only; who shows them computes rates from two samples."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from tui.elf.names import Function, Skipped
@@ -151,6 +151,29 @@ class StacksSample(NamedTuple):
     lost: int  # calls whose stack found no room, and hits that the kernel did not hand to our program
     ended: str = ""
     cost: Cost = Cost()
+
+
+class HotSample(NamedTuple):
+    """Where the target spent its CPU time since the start, in ticks of a clock; those of `counts` and the three others
+    are all of them.
+    """
+
+    time: float  # seconds, monotonic
+    elapsed: float  # seconds since the start
+    total: int
+    kernel: int  # in the kernel, for the target
+    elsewhere: int  # in memory of which nothing is known
+    lost: int  # there was no room
+    counts: Mapping[tuple[str, str], int]  # by module and function (or "libc.so.6+0x2724a"); of a JIT compiler's too
+    starts: Mapping[tuple[str, int], int]  # by module and `Function.offset`: several functions may have one name
+    modules: Mapping[str, int]  # by module
+    ended: str = ""
+
+    def ticks(self, function: Function) -> int:
+        """Those in a function."""
+        if function.origin == "perf map":  # it lies in no file
+            return self.counts.get((function.module, function.name), 0)
+        return self.starts.get((function.module, function.offset), 0)
 
 
 class Address(int):

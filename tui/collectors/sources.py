@@ -8,6 +8,7 @@ from tui.collectors.samples import (
     Cost,
     CountsSample,
     EventsSample,
+    HotSample,
     Interface,
     InterfacesSample,
     LatencySample,
@@ -23,7 +24,7 @@ if TYPE_CHECKING:  # they need the instruction sets, which most screens don't
     from tui.collectors.filters import Filter, HookChoice
     from tui.elf.lines import Line
 
-__all__ = ["Attached", "Filtering", "Probing", "Readings", "Sources"]
+__all__ = ["Attached", "Filtering", "Probing", "Readings", "Sampling", "Sources"]
 
 
 class Sample(Protocol):
@@ -79,6 +80,18 @@ class Probing(Readings[CountsSample], Protocol):
 
     async def remove(self, functions: Sequence[Function]) -> None:
         """Detach these; the counts of the others go on unbroken."""
+        ...
+
+
+class Sampling(Protocol):
+    """CPU sampling that runs. Whoever opened it closes it."""
+
+    def readings(self, interval: float) -> AsyncIterator[HotSample]:
+        """A sample every `interval` seconds; ends with `ended`, or when closed."""
+        ...
+
+    async def close(self) -> None:
+        """End it."""
         ...
 
 
@@ -172,6 +185,10 @@ class Sources(Protocol):
         self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
     ) -> tuple[Probing, Attached]:
         """Attach to these functions of the process. Raises BpfscopeError when none could be attached."""
+        ...
+
+    async def sampling(self, pid: int, modules: Sequence[Module]) -> tuple[Sampling, Attached]:
+        """Sample the process's CPU time, without a probe. Raises BpfscopeError."""
         ...
 
     async def latency(

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 from tui import text
 from tui.collectors import target as targets
 from tui.commands import running, selection
-from tui.errors import BpfscopeError
+from tui.commands.numbers import seconds
+from tui.errors import BpfscopeError, UsageError
 from tui.export import rows
 
 if TYPE_CHECKING:
@@ -25,6 +26,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `symbols`."""
     selection.add_arguments(parser, "*")
     parser.add_argument(
+        "-d",
+        metavar="S",
+        dest="duration",
+        type=seconds,
+        help="sample the target's CPU time for S seconds first, without a probe, and sort by it",
+    )
+    parser.add_argument(
         "--sites", action="store_true", help="where each one's probe would go, on what instruction, at what cost"
     )
     parser.add_argument("--lines", action="store_true", help="the file and line of the sources where each one begins")
@@ -32,7 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints a row per function, module by module."""
+    if arguments.duration and arguments.sites:
+        raise UsageError("-d and --sites don't go together: sample first, and ask for the sites of what is hot")
     target = targets.resolve(arguments.target)
+    if arguments.duration:
+        from tui.commands import hot
+
+        return hot.run(target, arguments)
     if arguments.sites:
         return _sites(target, arguments)
     if not arguments.json and not arguments.patterns and not arguments.lines:

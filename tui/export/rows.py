@@ -12,6 +12,7 @@ from tui.collectors.samples import (
     Event,
     EventsSample,
     FilterFigures,
+    HotSample,
     Latency,
     LatencySample,
     PacketsSample,
@@ -52,6 +53,12 @@ def function(row: Function) -> Row:
         "aliases": row.aliases,
         "unprobeable": row.unprobeable or None,
     }
+
+
+def hot(row: Function, sample: HotSample) -> Row:
+    """The same, with its share of the target's CPU time; null where nothing ran."""
+    percent = round(100 * sample.ticks(row) / sample.total, 2) if sample.total else None
+    return function(row) | {"cpu_percent": percent}
 
 
 def skipped(rows: Iterable[Skipped]) -> list[Row]:

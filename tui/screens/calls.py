@@ -9,6 +9,7 @@ from typing import NamedTuple
 from tui.collectors.samples import CountsSample
 from tui.elf.names import Function, Skipped
 from tui.export import rows
+from tui.screens.hotness import HOT
 from tui.screens.target import Key, Target, function_key
 from tui.widgets.history import History
 
@@ -135,6 +136,11 @@ class Calls:
         if not (self._gaps - self._off).isdisjoint(self._keys):
             rows = [row._replace(gap=True) for row in rows]
         return rows
+
+    def cold(self, hot: frozenset[Key]) -> list[Function]:
+        """Those that weren't called, or for less than a hundredth of all calls and aren't `hot`."""
+        least = self.total * HOT
+        return [row.function for row in self.rows() if not row.calls or (row.calls < least and row.key not in hot)]
 
     def _since_baseline(self) -> dict[Key, int]:
         if not self._baseline:

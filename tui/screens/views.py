@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tui.elf.names import Function, Module
 from tui.screens.off import Kind, Off, merged
-from tui.screens.target import Target, function_key
+from tui.screens.target import Key, Target, function_key
 from tui.widgets.actions import Action
 from tui.widgets.pieces import Piece
 
@@ -60,10 +60,18 @@ def title_of(name: str) -> str:
 class Views:
     """A target's functions, and the screens that show what is measured of them; the person switches between these."""
 
-    def __init__(self, target: Target, modules: Sequence[Module], functions: Sequence[Function]) -> None:
+    def __init__(
+        self,
+        target: Target,
+        modules: Sequence[Module],
+        functions: Sequence[Function],
+        hot: frozenset[Key] = frozenset(),
+    ) -> None:
+        """`hot`: those that took CPU time before anything was probed."""
         self.target = target
         self.modules = modules
         self.functions = tuple(functions)
+        self.hot = hot
         self.chosen: Function | None = None  # under the cursor when a view was opened
         self.screens: dict[str, AttachedScreen[Any]] = {}
 
