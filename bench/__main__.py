@@ -28,6 +28,7 @@ from bench import (
     sampling,
     symbols,
     table,
+    typing,
 )
 from bench.measure import Bench, say
 from bench.table import Row
@@ -44,6 +45,7 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "processes": processes.rows,
     "symbols": symbols.rows,
     "sampling": sampling.rows,
+    "typing": typing.rows,
     "packets": packets.rows,
     "flood": flood.rows,
     "filtering": filtering.rows,

@@ -72,5 +72,11 @@ def one_count(program: Path, function: str) -> Command:
 
 
 def list_symbols(file: Path) -> dict[str, Command]:
-    """Each lists all functions of a file; funccount can't."""
-    return {"ours": [BPFSCOPE, "symbols", str(file)], "bpftrace": [BPFTRACE, "-l", f"uprobe:{file}:*"]}
+    """Each lists all functions of a file; funccount can't. Of these bpftrace leaves mangled names as they are."""
+    return {
+        "ours": [BPFSCOPE, "symbols", str(file)],
+        "bpftrace": [BPFTRACE, "-l", f"uprobe:{file}:*"],
+        "nm": ["nm", "-C", str(file)],
+        "nm -D": ["nm", "-DC", str(file)],
+        "readelf": ["readelf", "-W", "--syms", str(file)],
+    }

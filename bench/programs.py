@@ -57,6 +57,19 @@ int main(int argc, char **argv)
 }
 """
 
+_WAITING = """
+#include <stdio.h>
+#include <unistd.h>
+
+int main(void)
+{
+	puts("ready");
+	fflush(stdout);
+	pause();
+	return 0;
+}
+"""
+
 _STOPWATCH = """
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -128,11 +141,18 @@ def steady(folder: Path) -> Path:
     return _compiled(source)
 
 
-def many_symbols(folder: Path, number: int) -> Path:
-    """A program of so many functions, to list."""
-    source = folder / f"symbols{number}.c"
-    source.write_text("int main(void) { return 0; }\n", encoding="ascii")
-    return _compiled(source, _assembly({f"generated_function_{index}": ["nop"] for index in range(number)}, []))
+def many_symbols(folder: Path, number: int, *, mangled: bool = False) -> Path:
+    """A program of so many functions, to list; it says "ready" and waits."""
+    source = folder / f"{'mangled' if mangled else 'symbols'}{number}.c"
+    source.write_text(_WAITING, encoding="ascii")
+    names = (_mangled(index) if mangled else f"generated_function_{index}" for index in range(number))
+    return _compiled(source, _assembly({name: ["nop"] for name in names}, []))
+
+
+def _mangled(index: int) -> str:
+    """component_0::Handler0::process_request_0(std::vector<std::string> const&, int), as C++ has it."""
+    names = (f"component_{index % 977}", f"Handler{index // 7}", f"process_request_{index}")
+    return f"_ZN{''.join(f'{len(name)}{name}' for name in names)}ERKSt6vectorISsSaISsEEi"
 
 
 def _assembly(bodies: dict[str, list[str]], data: list[str]) -> str:

@@ -42,15 +42,15 @@ def read(kind: str, name: str) -> bytes | None:
         return None
 
 
-def write(kind: str, name: str, content: bytes) -> str:
-    """Puts the whole file there or nothing; returns why it could not."""
+def write(kind: str, name: str, *parts: bytes) -> str:
+    """Puts the whole file there, of parts, or nothing; returns why it could not."""
     path, reason = folder(kind)
-    if not path or len(content) > _LARGEST:
+    if not path or sum(map(len, parts)) > _LARGEST:
         return reason
     partial = f"{path}/{name}.{os.getpid()}.partial"
     try:
         with open(partial, "wb") as file:
-            file.write(content)
+            file.writelines(parts)
         os.replace(partial, f"{path}/{name}")
         _shrink(path)
     except OSError as error:

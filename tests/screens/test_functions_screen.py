@@ -41,6 +41,25 @@ async def test_another_module_is_read_when_the_cursor_rests_on_it(sources: FakeS
         assert screen.functions.has_focus
 
 
+async def test_raw_names_are_one_key_away(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await functions(pilot)
+        await pilot.press("n")
+        await until(pilot, lambda: "main.Map[go.shape.int]" in painted(screen)[1])
+        await pilot.press("n")
+        await until(pilot, lambda: "main.Map[...]" in painted(screen)[1])
+
+
+async def test_letters_in_order_find_the_closest_first(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await functions(pilot)
+        await type_filter(pilot, "mfr")
+        await until(pilot, lambda: "~mfr finds these letters apart" in " ".join(" ".join(painted(screen)).split()))
+        await pilot.press("escape")
+        await type_filter(pilot, "~mfr")
+        await until(pilot, lambda: names(screen.functions.rows)[-1:] == ["main.fibonacciRecursive"])
+
+
 async def test_loading_is_said(sources: FakeSources) -> None:
     sources.holds["fibonacci"] = asyncio.Event()
     async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:

@@ -5,6 +5,8 @@ import time
 import warnings
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tui.elf import patterns
 from tui.widgets.filter import Haystack, TooSlow, Unfinished, finished, matcher
@@ -28,10 +30,45 @@ NAMES = ["main.main", "main.Map[...]", "runtime.Main", "std::map<int, int>::at\n
         ("!main", [NAMES[3]]),
         ("!/^main/", ["runtime.Main", NAMES[3]]),
         ("[...]", ["main.Map[...]"]),
+        ("pkg:main", ["main.main", "main.Map[...]"]),
+        ("pkg:MAI", []),
+        ("pkg:main map", ["main.Map[...]"]),
+        ("pkg:std::", [NAMES[3]]),
+        ("pkg:main !/map/", ["main.main"]),
+        ("!pkg:main", ["runtime.Main", NAMES[3]]),
+        ("~rtMain", ["runtime.Main"]),
+        ("~S at", [NAMES[3]]),
+        ("!~mainm", ["runtime.Main", NAMES[3]]),
+        ("~", NAMES),
     ],
 )
 def test_finds(typed: str, found: list[str]) -> None:
     assert list(Haystack(NAMES, str).matching(typed)) == found
+
+
+@pytest.mark.parametrize(
+    ("letters", "names"),
+    [
+        ("run", ["a.run", "runtime.run", "r.u.n", "brunt", "longer.rxxuxxn"]),
+        ("hpr", ["http.post.read", "graphprinter"]),
+        ("fmap", ["f.map", "foldmap"]),
+    ],
+)
+def test_the_closest_letters_come_first(letters: str, names: list[str]) -> None:
+    assert list(Haystack(list(reversed(names)), str).matching(f"~{letters}")) == names
+
+
+@given(st.lists(st.text("ab.~_/!*?: ", max_size=9), max_size=9), st.text("ab.~ !*?:", max_size=6))
+def test_typing_letter_by_letter_finds_what_typing_at_once_finds(names: list[str], typed: str) -> None:
+    haystack = Haystack(names, str)
+    for end in range(len(typed)):
+        haystack.matching(typed[:end])
+    assert list(haystack.matching(typed)) == list(Haystack(names, str).matching(typed))
+
+
+@pytest.mark.parametrize("rust", ["<alloc::vec::vec<u8> as core::fmt::debug>::fmt", "&mut alloc::x", "alloc::a"])
+def test_a_package_is_found_behind_rusts_brackets(rust: str) -> None:
+    assert Haystack([rust], str).matching("pkg:alloc") == [rust]
 
 
 @pytest.mark.parametrize("typed", ["/", "//", "/main", "/(main/", "!/x", "/[/", "/*/", "/a{99999999999}/"])

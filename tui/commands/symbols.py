@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from tui import text
 from tui.collectors import target as targets
-from tui.commands import running, selection
+from tui.commands import selection
 from tui.commands.numbers import seconds
 from tui.errors import BpfscopeError, UsageError
 from tui.export import rows
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from tui.elf.lines import Line
     from tui.elf.names import Function
     from tui.elf.sites import Site
+
+_AT_ONCE = 4096  # rows
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -129,6 +131,7 @@ def _print_site(function: "Function", site: "Site", instruction: str, cost: int 
 def _costs() -> "Costs | None":
     """What a hit costs here; None where that can't be measured."""
     from tui.collectors import calibration
+    from tui.commands import running
 
     try:
         return calibration.measure()
@@ -138,7 +141,9 @@ def _costs() -> "Costs | None":
 
 
 def _print_table(module: str, table: Sequence[tuple[int, int, str, str]]) -> None:
-    """The module, and a line per function; formatted at once, which takes half as long as line by line."""
+    """The module, and a line per function; many are formatted at once, which takes half as long as line by line."""
     width = max(len("ORIGIN"), *(len(origin) for origin in {row[2] for row in table}))
-    head = f"{module}\n{'ADDRESS':>12} {'SIZE':>7} {'ORIGIN':<{width}} FUNCTION\n"
-    sys.stdout.write(head + f"%12x %7d %-{width}s %s\n" * len(table) % tuple(chain.from_iterable(table)))
+    sys.stdout.write(f"{module}\n{'ADDRESS':>12} {'SIZE':>7} {'ORIGIN':<{width}} FUNCTION\n")
+    for start in range(0, len(table), _AT_ONCE):
+        some = table[start : start + _AT_ONCE]
+        sys.stdout.write(f"%12x %7d %-{width}s %s\n" * len(some) % tuple(chain.from_iterable(some)))

@@ -21,31 +21,46 @@ class Child(Owner):
     """Owns the process; a context manager. Raises OSError where there is no room for one."""
 
     def __init__(
-        self, command: list[str], request: bytes, file: int = -1, environment: Mapping[str, str] | None = None
+        self,
+        command: list[str],
+        request: bytes | None,
+        file: int = -1,
+        environment: Mapping[str, str] | None = None,
     ) -> None:
-        """Starts it, with the request as its standard input, and with a file's descriptor if there is one."""
-        source = os.memfd_create("request")
+        """Starts it, with the request as its standard input, and with a file's descriptor if there is one.
+
+        Without a request, `give` brings it later: until then the descriptor FILE is a pipe that stays open.
+        """
+        self._ended = self._request = self._go = self._result = -1
+        waits = -1
         try:
+            self._request = os.memfd_create("request")
             self._result = os.memfd_create("result")
-        except OSError:
-            os.close(source)
-            raise
-        try:
-            _write(source, request)
+            if request is None:
+                waits, self._go = os.pipe()
+            else:
+                self._write(request)
             actions: list[tuple[int, int, int] | tuple[int, int, str, int, int]] = [
-                (os.POSIX_SPAWN_DUP2, source, 0),
+                (os.POSIX_SPAWN_DUP2, self._request, 0),
                 (os.POSIX_SPAWN_DUP2, self._result, 1),
                 (os.POSIX_SPAWN_OPEN, 2, os.devnull, os.O_WRONLY, 0),
             ]
-            if file >= 0:
-                actions.append((os.POSIX_SPAWN_DUP2, file, FILE))
+            if max(file, waits) >= 0:
+                actions.append((os.POSIX_SPAWN_DUP2, max(file, waits), FILE))
             pid = os.posix_spawn(command[0], command, environment or {}, file_actions=actions)
             self._ended = os.pidfd_open(pid)
         except OSError:
-            os.close(self._result)
+            self.close()
             raise
         finally:
-            os.close(source)
+            if waits >= 0:
+                os.close(waits)
+
+    def give(self, request: bytes) -> None:
+        """Brings the request, and lets it begin. Raises OSError where there is no room for it."""
+        self._write(request)
+        os.close(self._go)
+        self._go = -1
 
     def result(self, seconds: float) -> bytes:
         """What it wrote until it ended, or within the time."""
@@ -56,15 +71,14 @@ class Child(Owner):
 
     def close(self) -> None:
         """Ends it if it is still at work; a second time is harmless."""
-        if self._ended < 0:
-            return
-        signal.pidfd_send_signal(self._ended, signal.SIGKILL)
-        os.waitid(os.P_PIDFD, self._ended, os.WEXITED)
-        os.close(self._ended)
-        os.close(self._result)
-        self._ended = -1
+        if self._ended >= 0:
+            signal.pidfd_send_signal(self._ended, signal.SIGKILL)
+            os.waitid(os.P_PIDFD, self._ended, os.WEXITED)
+        for fd in (self._ended, self._request, self._go, self._result):
+            if fd >= 0:
+                os.close(fd)
+        self._ended = self._request = self._go = self._result = -1
 
-
-def _write(fd: int, data: bytes) -> None:
-    while data:
-        data = data[os.write(fd, data) :]
+    def _write(self, data: bytes) -> None:
+        while data:
+            data = data[os.write(self._request, data) :]

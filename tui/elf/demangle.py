@@ -1,18 +1,19 @@
-"""Readable names for mangled ones of C++ and Rust, from libstdc++'s own demangler, in a child process.
+"""Readable names for mangled ones of C++ and Rust, in child processes.
 
-Rust's newer mangling (v0, `_R…`) is left as it is: nothing well kept that reads it is on every system.
-
-A name of a hostile file can make any demangler eat memory and time, so the child has little of both; where it gives
-up, the raw names stay. Feeding while the symbol table is still being read keeps both CPUs busy.
+A name of a hostile file can make any demangler eat memory and time, so a child has little of both; where it gives up,
+the raw names stay. Children that are expected to be needed start while the names are still being read.
 
     with Demangler() as demangler:
-        demangler.feed(["_ZN4test3runEv"])
-        demangler.results()  # {"_ZN4test3runEv": "test::run()"}
+        demangler.expect(strings, number)
+        made = demangler.begin(["_ZN4test3runEv"])
+        made()  # ["test::run()"]
 """
 
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from itertools import repeat
 from typing import Final
 
 from tui.elf.child import Child
@@ -22,16 +23,23 @@ from tui.text import sanitise
 _SECONDS: Final = 10.0
 _SMALLEST_PART: Final = 10_000  # names that are worth a process
 _MOST_PARTS: Final = 4
+_SIGNS: Final = ("_Z", "_R")  # that mangled names begin with
 _PRINTABLE: Final = bytes(range(0x20, 0x7F)) + b"\n"
+_PIECE: Final = 1024  # names; what ends the child costs only its piece
 _CHILD: Final = os.path.join(os.path.dirname(__file__), "demangle_child.py")
 
 
 class _Part:
-    """Names given to one child."""
+    """One child, and the names that it is given."""
 
-    def __init__(self, names: Sequence[str]) -> None:
+    def __init__(self) -> None:
+        self.names: Sequence[str] = ()
+        self.child = Child([sys.executable, "-I", "-S", _CHILD], None)
+
+    def give(self, names: Sequence[str]) -> None:
         self.names = names
-        self.child = Child([sys.executable, "-I", "-S", _CHILD], "\n".join(names).encode("utf-8", "replace"))
+        pieces = ("\n".join(names[start : start + _PIECE]) for start in range(0, len(names), _PIECE))
+        self.child.give("\0".join(pieces).encode("utf-8", "replace"))
 
     def read(self) -> list[str]:
         """A name for each: readable where the child got that far within its time."""
@@ -47,23 +55,42 @@ class Demangler(Owner):
 
     def __init__(self) -> None:
         self._parts: list[_Part] = []
+        self._idle: list[_Part] = []
+
+    def expect(self, strings: bytes, number: int) -> None:
+        """Starts the children for so many names of a string table, if some of these are mangled."""
+        if any(b"\0" + sign.encode() in strings for sign in _SIGNS):
+            with suppress(OSError):  # `begin` will see that there is no room
+                self._start(_count(number))
 
     def begin(self, names: Sequence[str]) -> Callable[[], Sequence[str]]:
         """Starts on these names. What it returns waits for them: a name for each, readable or as it was."""
-        if not any(name.startswith("_Z") for name in names):
+        if not any(map(str.startswith, names, repeat(_SIGNS))):
             return lambda: names
-        count = min(os.cpu_count() or 1, _MOST_PARTS, -(-len(names) // _SMALLEST_PART))
+        count = _count(len(names))
         step = -(-len(names) // count)
         mine = len(self._parts)
         try:
+            self._start(count)
             for start in range(0, len(names), step):
-                self._parts.append(_Part(names[start : start + step]))
+                self._parts.append(self._idle.pop())
+                self._parts[-1].give(names[start : start + step])
         except OSError:  # no room for another process or file: the names stay as they are
             return lambda: names
         parts = self._parts[mine:]
         return lambda: [name for part in parts for name in part.read()]
 
+    def _start(self, count: int) -> None:
+        while len(self._idle) < count:
+            self._idle.append(_Part())
+
     def close(self) -> None:
         """Ends the children that are still at work."""
-        while self._parts:
-            self._parts.pop().child.close()
+        for part in (*self._parts, *self._idle):
+            part.child.close()
+        self._parts, self._idle = [], []
+
+
+def _count(names: int) -> int:
+    """How many children for so many names."""
+    return max(1, min(os.cpu_count() or 1, _MOST_PARTS, -(-names // _SMALLEST_PART)))

@@ -1,13 +1,14 @@
 """The functions of a file as columns, and the cache of them: large binaries are opened again without being parsed.
 
 A cached listing is used only for the very file it was made of (device, inode, size, times), and only if its parts fit.
+Not for others of the same build-id: that is what a file says of itself, and a wrong offset would kill the target.
 """
 
 import json
 import zlib
 from array import array
 from collections.abc import Iterable
-from functools import partial
+from functools import partial, reduce
 from itertools import repeat
 from typing import Final, NamedTuple
 
@@ -15,7 +16,8 @@ from tui import cache
 from tui.elf.names import Function
 
 _FORMAT: Final = 5
-_WORTH_KEEPING: Final = 5_000  # functions; fewer are read as fast as the cache
+_WORTH_KEEPING: Final = 5_000  # functions; fewer are read as fast as the cache,
+_WORTH_KEEPING_PLAIN: Final = 50_000  # and so are more whose names are readable as they stand
 ORIGINS: Final = ("symtab", "dynsym", "pclntab", "debug file", "minidebuginfo", "perf map", "usdt")
 
 
@@ -34,12 +36,12 @@ class Listing(NamedTuple):
         """Sorted."""
         order = sorted(range(len(self.names)), key=self.names.__getitem__)
         return Listing(
-            [self.names[row] for row in order],
-            [self.raw_names[row] for row in order],
-            bytes(self.origins[row] for row in order),
-            array("Q", [self.addresses[row] for row in order]),
-            array("Q", [self.sizes[row] for row in order]),
-            array("Q", [self.offsets[row] for row in order]),
+            list(map(self.names.__getitem__, order)),
+            list(map(self.raw_names.__getitem__, order)),
+            bytes(map(self.origins.__getitem__, order)),
+            array("Q", map(self.addresses.__getitem__, order)),
+            array("Q", map(self.sizes.__getitem__, order)),
+            array("Q", map(self.offsets.__getitem__, order)),
             self.odd,
         )
 
@@ -64,16 +66,18 @@ class Listing(NamedTuple):
 
     def keep(self, identity: str) -> None:
         """Caches it, if it is large and the cache can be used."""
-        if len(self.names) < _WORTH_KEEPING:
+        plain = self.raw_names == self.names
+        if len(self.names) < (_WORTH_KEEPING_PLAIN if plain else _WORTH_KEEPING):
             return
         names = "\n".join(self.names).encode("utf-8", "replace")
-        raw_names = b"" if self.raw_names == self.names else "\n".join(self.raw_names).encode("utf-8", "replace")
+        raw_names = b"" if plain else "\n".join(self.raw_names).encode("utf-8", "replace")
         odd = json.dumps([[address, *values] for address, values in self.odd.items()]).encode()
         numbers = [column.tobytes() for column in (self.addresses, self.sizes, self.offsets)]
-        body = b"".join([self.origins, *numbers, odd, raw_names, names])
+        body = [self.origins, *numbers, odd, raw_names, names]
+        checksum = reduce(lambda before, part: zlib.crc32(part, before), body, 0)
         sizes = [len(self.names), len(names), len(raw_names), len(odd)]
-        head = json.dumps([_FORMAT, identity, zlib.crc32(body), *sizes]).encode()
-        cache.write("functions", identity, head + b"\n" + body)
+        head = json.dumps([_FORMAT, identity, checksum, *sizes]).encode()
+        cache.write("functions", identity, head, b"\n", *body)
 
 
 def cached(identity: str, *, raw_names: bool = True) -> Listing | None:
@@ -95,23 +99,24 @@ def _parse(content: bytes, identity: str, *, raw_names: bool) -> Listing | None:
 
     Raises ValueError, TypeError, IndexError, RecursionError, OverflowError for what isn't a listing.
     """
-    head, _, body = content.partition(b"\n")
-    form, kept_for, checksum, count, names_size, raw_size, odd_size = json.loads(head)
+    start = content.index(b"\n") + 1
+    body = memoryview(content)[start:]
+    form, kept_for, checksum, count, names_size, raw_size, odd_size = json.loads(content[:start])
     if [form, kept_for, checksum] != [_FORMAT, identity, zlib.crc32(body)] or len(
         body
     ) != 25 * count + odd_size + raw_size + names_size:
         return None
-    numbers = memoryview(body)[count : 25 * count]
+    numbers = body[count : 25 * count]
     addresses, sizes, offsets = (
         array("Q", bytes(numbers[at : at + 8 * count])) for at in range(0, 24 * count, 8 * count)
     )
-    text = memoryview(body)[25 * count :]
+    text = body[25 * count :]
     names = str(text[odd_size + raw_size :], "utf-8").split("\n")
     raws = str(text[odd_size : odd_size + raw_size], "utf-8").split("\n") if raw_size and raw_names else names
     odd = {
         int(address): (tuple(aliases), str(reason)) for address, aliases, reason in json.loads(bytes(text[:odd_size]))
     }
-    origins = body[:count]
+    origins = bytes(body[:count])
     if len(names) != count or len(raws) != count or max(origins) >= len(ORIGINS):
         return None
     return Listing(names, raws, origins, addresses, sizes, offsets, odd)

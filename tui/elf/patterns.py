@@ -42,24 +42,34 @@ def limited() -> Iterator[None]:
 
 
 def compile_pattern(pattern: str) -> Matcher:
-    """A test for whole names. Raises UsageError for a regular expression that doesn't parse.
-
-    What stands between two stars is matched where it first occurs, for good: many stars cost no more than a few.
-    """
+    """A test for whole names. Raises UsageError for a regular expression that doesn't parse."""
     if len(pattern) >= 2 and pattern[0] == pattern[-1] == "/":
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what re thinks of "[[a]" would land on the screen
-                searched = re.compile(pattern[1:-1])
-        except (re.error, RecursionError, OverflowError) as error:
-            raise UsageError(f"{pattern} is not a regular expression: {error}") from None
+        searched = expression(pattern[1:-1])
         return lambda name: searched.search(name) is not None
     if "*" not in pattern and "?" not in pattern:
         return lambda name: name == pattern
+    whole = re.compile(of_glob(pattern), re.DOTALL)
+    return lambda name: whole.fullmatch(name) is not None
+
+
+def expression(pattern: str, flags: int = 0) -> re.Pattern[str]:
+    """A regular expression. Raises UsageError for one that doesn't parse; never warns."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what re thinks of "[[a]" would land on the screen
+            return re.compile(pattern, flags)
+    except (re.error, RecursionError, OverflowError) as error:
+        raise UsageError(f"/{pattern}/ is not a regular expression: {error}") from None
+
+
+def of_glob(pattern: str) -> str:
+    """The regular expression of a glob.
+
+    What stands between two stars is matched where it first occurs, for good: many stars cost no more than a few.
+    """
     first, *between = ("".join("." if c == "?" else re.escape(c) for c in part) for part in pattern.split("*"))
     last = f".*{between.pop()}" if between else ""
-    whole = re.compile(first + "".join(f"(?>.*?{part})" for part in between if part) + last, re.DOTALL)
-    return lambda name: whole.fullmatch(name) is not None
+    return first + "".join(f"(?>.*?{part})" for part in between if part) + last
 
 
 def names(function: Function) -> Iterable[str]:

@@ -9,8 +9,9 @@ mapped: a file that somebody truncates meanwhile would end this process by SIGBU
 
 import os
 import struct
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+from operator import add
 from typing import Final, NamedTuple, Self
 
 from tui.elf import rooted
@@ -144,6 +145,8 @@ class ElfFile(Owner):
         found = [-1] * len(addresses := list(addresses))
         for segment in self.executable:
             low, high, shift = segment.address, segment.address + segment.file_size, segment.offset - segment.address
+            if addresses and low <= min(addresses) and max(addresses) < high:
+                return list(map(shift.__add__, addresses))
             found = [a + shift if low <= a < high else was for a, was in zip(addresses, found, strict=True)]
         return found
 
@@ -220,21 +223,17 @@ def text_at(table: bytes, offset: int, longest: int) -> str:
 
 def names_at(table: bytes, offsets: Sequence[int], shown: str) -> list[str]:
     """The names at offsets of a string table, sanitised. Raises BinaryError for more than a linker makes."""
-    name_at: Callable[[int], str] = partial(text_at, table, longest=_LONGEST_NAME)
+    most = 4 * len(table) + (1 << 20)  # names share endings only, so all of them together are about the table's size
     if not table.translate(None, _PRINTABLE):
-        name_at = _plain_reader(table.decode("ascii") + "\0")
+        text = table.decode("ascii")
+        ends = list(map(text.find, repeat("\0"), offsets, map(add, offsets, repeat(_LONGEST_NAME))))
+        if -1 not in ends and sum(ends) - sum(offsets) <= most:
+            return list(map(text.__getitem__, map(slice, offsets, ends)))
     names: list[str] = []
-    left = 4 * len(table) + (1 << 20)  # names share endings only, so all of them together are about the table's size
     for start in range(0, len(offsets), _PORTION):
-        portion = list(map(name_at, offsets[start : start + _PORTION]))
-        left -= sum(map(len, portion))
-        if left < 0:
+        portion = [text_at(table, at, _LONGEST_NAME) for at in offsets[start : start + _PORTION]]
+        most -= sum(map(len, portion))
+        if most < 0:
             raise BinaryError(f"{shown} is damaged: its functions' names overlap")
         names += portion
     return names
-
-
-def _plain_reader(text: str) -> Callable[[int], str]:
-    """Of a string table with nothing in it that needs care."""
-    find, longest = text.find, _LONGEST_NAME
-    return lambda at: text[at : end if (end := find("\0", at, at + longest)) >= 0 else at + longest]

@@ -229,9 +229,9 @@ class ConsoleScreen(Screen[Any]):
             await self.app.run_action(event.action.name, self)
 
 
-def filter_by(what: str, rank: int) -> Action:
-    """The filter: the same language on every screen."""
-    return Action("slash", "/", "filter", "filter", f"Keep {what}: {FILTERS}", rank)
+def filter_by(what: str, rank: int, more: str = "") -> Action:
+    """The filter: the same language on every screen; `more` of it makes sense on this one."""
+    return Action("slash", "/", "filter", "filter", f"Keep {what}: {FILTERS}{more}", rank)
 
 
 def counted(shown: int, total: int, noun: str) -> str:

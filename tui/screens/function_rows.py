@@ -47,6 +47,12 @@ COLUMNS: tuple[Column[Function], ...] = (
 )
 
 
+RAW_COLUMNS: tuple[Column[Function], ...] = (
+    COLUMNS[0]._replace(cell=lambda function, _: function.raw_name, sort=lambda function: function.raw_name),
+    *COLUMNS[1:],
+)
+
+
 def words(function: Function) -> str:
     """By what a function can be found."""
     if function.raw_name == function.name and not function.aliases:
@@ -54,8 +60,10 @@ def words(function: Function) -> str:
     return "\n".join((function.name, function.raw_name, *function.aliases))
 
 
-def longest(functions: Iterable[Function]) -> int:
-    """Cells that the longest name takes, with its other names."""
+def longest(functions: Iterable[Function], *, raw: bool) -> int:
+    """Cells that the longest name takes, with its other names where these are shown."""
+    if raw:
+        return max((cell_len(one.raw_name) for one in functions), default=16)
     return max((cell_len(one.name) + (2 + cell_len(_also(one)) if one.aliases else 0) for one in functions), default=16)
 
 

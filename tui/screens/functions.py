@@ -17,7 +17,7 @@ from tui.screens.attached import AttachedScreen
 from tui.screens.base import CURSOR, CUT, MARKED, REVERSE, SORT, SORTED, counted, filter_by
 from tui.screens.code_pane import ACTIONS, JUMPED_TO, CodePane, Wanted
 from tui.screens.confirm import ConfirmScreen
-from tui.screens.function_rows import COLUMNS, longest, spelt, words
+from tui.screens.function_rows import COLUMNS, RAW_COLUMNS, longest, spelt, words
 from tui.screens.hotness import CPU, SHARES, column
 from tui.screens.marks import Marks
 from tui.screens.modules_pane import SLIM, ModulesPane
@@ -80,8 +80,9 @@ class FunctionsScreen(SampledScreen):
             "m", "m", "mark package", "mark_package", "Mark the function's package, namespace or class, or unmark it", 6
         ),
         Action("a", "a", "mark all", "mark_all", "Mark all functions that the filter leaves; again: unmark them", 3),
-        filter_by("functions with this in their name", 1),
+        filter_by("functions with this in their name", 1, "; ~ finds letters in this order, pkg: a package"),
         Action("tab", "tab", "modules", "pane", "Go to the other pane", 4),
+        Action("n", "n", "raw names", "raw_names", "Show names as the file has them, or readable ones", 6),
         *ACTIONS,
         SORT,
         REVERSE,
@@ -271,12 +272,12 @@ class FunctionsScreen(SampledScreen):
     def _show_module(self) -> None:
         functions = self._read.get(self.module.name, ()) if self.module else ()
         self._sort(functions)
-        self.functions.limit("function", longest(functions))
+        self.functions.limit("function", longest(functions, raw=self.functions.columns is RAW_COLUMNS))
         self.query_one(Detail).one_line()
         self._show_functions(anew=True)
 
     def _sort(self, functions: Sequence[Function]) -> None:
-        self._haystack = Haystack(by_column(functions, COLUMNS, self.functions.sort), words)
+        self._haystack = Haystack(by_column(functions, self.functions.columns, self.functions.sort), words)
 
     def filtered(self) -> None:
         """Show what the filter leaves; half an expression leaves what was there."""
@@ -297,9 +298,16 @@ class FunctionsScreen(SampledScreen):
         if self.module.name not in self._read:
             return f"reading {self.module.name} …"
         if self._haystack.rows:
-            there = f"no function of {self.module.name} matches {self.prompt.wanted}; esc clears the filter"
+            near = "" if self.prompt.wanted[:1] in "~!/" else f", ~{self.prompt.wanted} finds these letters apart"
+            there = f"no function of {self.module.name} matches {self.prompt.wanted}; esc clears the filter{near}"
             return f"{there}, tab goes to the other modules" if len(self.modules) > 1 else there
         return f"{self.module.name} {STRIPPED}"
+
+    def action_raw_names(self) -> None:
+        """Show raw names, or readable ones."""
+        shown = COLUMNS if self.functions.columns is RAW_COLUMNS else RAW_COLUMNS
+        self.functions.use(shown, {"function": longest(self._haystack.rows, raw=shown is RAW_COLUMNS)})
+        self.sort_anew()
 
     def _count(self, module: Module) -> str:
         read = self._read.get(module.name)
@@ -360,7 +368,7 @@ class FunctionsScreen(SampledScreen):
         if name.startswith("view"):
             under = self.functions.row is not None and not self._among_modules
             return (under or bool(self.marks)) and not self.probe
-        if name in ("mark_package", "sort", "sort_reverse"):
+        if name in ("mark_package", "raw_names", "sort", "sort_reverse"):
             return self.functions.row is not None and not self._among_modules
         if name in ("mark", "probe"):
             return (self.modules_table if self._among_modules else self.functions).row is not None
