@@ -37,15 +37,22 @@ class Terminal:
         """Presses keys, by tmux's names."""
         self._run("send-keys", *keys)
 
-    def wait(self, text: str, *, there: bool = True) -> str:
-        """The screen once it has the text, or hasn't. Raises TimeoutError with what it has instead."""
+    def wait(self, text: str, pause: float = 0.05, *, there: bool = True) -> str:
+        """The screen once it has the text, or hasn't; looked at after pauses. Raises TimeoutError with what it has."""
         due, screen = time.monotonic() + programs.SECONDS, ""
         while time.monotonic() < due:
             screen = self._run("capture-pane", "-p")
             if (text in screen) == there:
                 return screen
-            time.sleep(0.01)
+            time.sleep(pause)
         raise TimeoutError(f"the console never {'showed' if there else 'took away'} {text!r}, but has\n{screen}")
+
+    def latency(self, key: str, text: str) -> float:
+        """Seconds from a key to the screen that has the text, which it hasn't before; tmux takes some 4 ms of them."""
+        start = time.monotonic()
+        self.keys(key)
+        self.wait(text, 0.0)
+        return time.monotonic() - start
 
     def __enter__(self) -> Self:
         return self
@@ -89,7 +96,7 @@ def _live(bench: Bench, key: str) -> tuple[int, float, bool, str]:
         _walk(terminal, key)
         time.sleep(bench.runs(5, 2))  # what starting left to do
         seconds = bench.runs(30, 20)
-        memory, cpu = _watch(terminal.pid, seconds)
+        memory, cpu = watch(terminal.pid, seconds)
         terminal.wait("live ●")
         bcc = "libbcc" in Path(f"/proc/{terminal.pid}/maps").read_text(encoding="utf-8", errors="replace")
     return memory, cpu, bcc, f"{seconds} s"
@@ -109,16 +116,17 @@ def _walk(terminal: Terminal, key: str) -> None:
     terminal.wait("live ●")
 
 
-def _watch(pid: int, seconds: int) -> tuple[int, float]:
+def watch(pid: int, seconds: int) -> tuple[int, float]:
     """The most resident bytes, and the percentage of a core, over some seconds."""
-    start, before, most = time.monotonic(), _cpu_seconds(pid), 0
+    start, before, most = time.monotonic(), cpu_seconds(pid), 0
     while time.monotonic() - start < seconds:
         time.sleep(1)
         most = max(most, _resident(pid))
-    return most, 100 * (_cpu_seconds(pid) - before) / (time.monotonic() - start)
+    return most, 100 * (cpu_seconds(pid) - before) / (time.monotonic() - start)
 
 
-def _cpu_seconds(pid: int) -> float:
+def cpu_seconds(pid: int) -> float:
+    """That a process has used."""
     fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(") ")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS
 

@@ -16,7 +16,7 @@ from tui.collectors.interfaces import Interfaces
 from tui.collectors.packets import PacketsProbe, Wish
 
 _HOOKS: Final = (Hook.SOCKET, Hook.SOCKET_EBPF, Hook.TCX_INGRESS, Hook.XDP)
-_EXPRESSION: Final = "udp and port 2"
+EXPRESSION: Final = "udp and port 2"
 
 
 def rows(bench: Bench) -> list[Row]:
@@ -34,8 +34,8 @@ def _hook(pair: Pair, hook: Hook, number: int, folder: Path) -> Row:
     with pair.right.entered(), Compiler() as compiler:
         with Interfaces() as reader:
             interface = next(each for each in reader.read().interfaces if each.ifindex == pair.right.number)
-        program = compiler.compile(_EXPRESSION, **for_hook(hook.value, interface.name)).program
-        with PacketsProbe([Wish(interface, hook, _EXPRESSION, program)], by) as probe:
+        program = compiler.compile(EXPRESSION, **for_hook(hook.value, interface.name)).program
+        with PacketsProbe([Wish(interface, hook, EXPRESSION, program)], by) as probe:
             told = pair.left.flood(folder, number)
             (figures,) = probe.read().filters
     rate = f"{1e6 * number / told['ns']:,.0f} k/s"

@@ -134,6 +134,13 @@ def sender(folder: Path) -> Path:
     return _compiled(source)
 
 
+def steady(folder: Path) -> Path:
+    """A program that does the same again and again, as much as it is told."""
+    source = folder / "steady.c"
+    source.write_text(Path("bench/steady.c").read_text(encoding="ascii"), encoding="ascii")
+    return _compiled(source)
+
+
 def many_symbols(folder: Path, number: int, *, mangled: bool = False) -> Path:
     """A program of so many functions, to list; it says "ready" and waits."""
     source = folder / f"{'mangled' if mangled else 'symbols'}{number}.c"

@@ -84,7 +84,7 @@ def _outside(bench: Bench, pid: int) -> list[float]:
         for number in range(1, bench.runs(9, 3) + 1):
             terminal.keys("-l", f"t_{number}999")
             start = time.monotonic()
-            terminal.wait(" of 200,0")
+            terminal.wait(" of 200,0", 0.01)
             found.append(time.monotonic() - start)
             terminal.keys("C-u")
             terminal.wait(" of 200,0", there=False)

@@ -11,6 +11,7 @@ import gc
 import importlib
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -56,8 +57,12 @@ def main(words: Sequence[str] | None = None) -> int:
             fd = os.open(os.devnull, os.O_RDWR if writable else os.O_RDONLY)
             setattr(sys, name, open(fd, "r" if name == "stdin" else "w", encoding="utf-8"))  # noqa: SIM115
     if isinstance(sys.stdout, io.TextIOWrapper):
+        if isinstance(sys.stdout.buffer, io.RawIOBase):  # PYTHONUNBUFFERED: what a pipe doesn't take at once is lost
+            sys.stdout = open(sys.stdout.fileno(), "w", encoding=sys.stdout.encoding, closefd=False)  # noqa: SIM115
         sys.stdout.reconfigure(errors="replace")  # names from everywhere, in a locale that may not have their letters
     try:
+        if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # tui.start's
+            signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             status = _command(words[0], words[1:]) if words and words[0] in COMMANDS else _console(words)
         except SystemExit as done:  # argparse has said what there was to say

@@ -8,6 +8,7 @@ import pytest
 
 from tests.e2e import walk
 from tests.e2e.conftest import Open, Start
+from tests.targets.build import X86
 
 
 @pytest.mark.parametrize(("width", "height"), [(120, 36), (80, 24)])
@@ -44,6 +45,18 @@ def test_all_five_on_a_go_program(console: Open, start: Start, tmp_path: Path, w
     terminal.wait_for(r"g Arguments[\s\S]*live ●")
     walk.quit_detaching(terminal)
     assert target.end() == 0
+
+
+def test_the_code_of_a_function(console: Open, start: Start) -> None:
+    target = start("fibonacci")
+    terminal = console(target.pid)
+    walk.wait_functions(terminal, target.pid)
+    walk.filter_by(terminal, "main.fibonacciRecursive")
+    terminal.wait_for(r"main\.fibonacciRecursive +\S*fibonacci\.go:\d+")
+    terminal.keys("d")
+    terminal.wait_for(r"push +rbp +← probe \(emulated, [\d.]+ [nµ]s\)" if X86 else r"← probe \((emulated|single)")
+    terminal.type("]")
+    terminal.wait_for(r"(call|bl) +main\.fibonacciRecursive[\s\S]*runtime\.morestack")
 
 
 def test_keys_faster_than_probes(console: Open, start: Start) -> None:

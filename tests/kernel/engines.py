@@ -6,14 +6,14 @@ with Classic(program) as classic, Translated(program, Kind.TC) as tc:
 """
 
 import contextlib
-import ctypes
 import os
 import socket
 import struct
 from collections.abc import Iterable, Mapping, Sequence
 
+from tests.engines import attach
 from tui.bpf import kernel
-from tui.bpf.classic.instructions import Program, pack
+from tui.bpf.classic.instructions import Program
 from tui.bpf.extended.assembler import assemble, exit_, label, load, map_value, mov, store
 from tui.bpf.extended.instructions import R0, R1, R6, R7, R8, R9, W
 from tui.bpf.extended.items import Item
@@ -61,12 +61,6 @@ class Sockets:
         self._buffer = bytearray(LARGEST_DATAGRAM)
         self.sender.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2 * LARGEST_DATAGRAM)
 
-    def attach_classic(self, program: Program) -> None:
-        code = pack(program)
-        buffer = ctypes.create_string_buffer(code, len(code))
-        option = struct.pack("HxxxxxxQ", len(program), ctypes.addressof(buffer))
-        self.receiver.setsockopt(socket.SOL_SOCKET, 26, option)
-
     def attach(self, program: int) -> None:
         self.receiver.setsockopt(socket.SOL_SOCKET, 50, struct.pack("i", program))
 
@@ -89,7 +83,7 @@ class Classic(Owner):
     def __init__(self, program: Program) -> None:
         self._sockets = Sockets()
         try:
-            self._sockets.attach_classic(program)
+            attach(self._sockets.receiver, program)
         except OSError:
             self.close()
             raise

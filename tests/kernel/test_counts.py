@@ -37,7 +37,12 @@ EXECUTABLES = {
     "plain-static-pie": PLAIN,
     "plain-exported": EXPORTED,
     "plus": PLUS,
+    "plain-split": PLAIN,
+    "plain-mini": PLAIN,
     "fibonacci": FIBONACCI,
+    "fibonacci-stripped": FIBONACCI,
+    "fibonacci-external": FIBONACCI,
+    "fibonacci-external-pie": FIBONACCI,
     "symbols": SYMBOLS,
 }
 

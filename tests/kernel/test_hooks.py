@@ -30,7 +30,8 @@ def test_counts_are_exact(way: Way, pair: Pair, counter: Counter) -> None:
     with way.attach(end, counter.program(way.hook)) as attached:
         again = pair.left.send(PACKETS)
         assert counter.reaches(PACKETS + again * (end is pair.left))
-        assert not attached.gone()
+        with end.entered():
+            assert not attached.gone()
         assert attached.native == way.native
         assert attached.direction is way.hook.directions[0]
         seen = counter.count()

@@ -43,8 +43,9 @@ def whole(latency: Latency, calls: int) -> None:
 
 
 @pytest.mark.guest
-def test_the_three_functions_of_the_talk(start: Start) -> None:
-    process = start("fibonacci")
+@pytest.mark.parametrize("program", ["fibonacci", "fibonacci-stripped", "fibonacci-external-pie"])
+def test_the_three_functions_of_the_talk(start: Start, program: str) -> None:
+    process = start(program)
     names = [
         "main.fibonacciRecursive",
         "main.fibonacciCache",
@@ -113,6 +114,9 @@ def test_what_probes_take_is_subtracted(start: Start) -> None:
         process.work()
         recursive = latencies(probe)["main.fibonacciRecursive"]
     assert recursive.probe_ns > 500 * recursive.calls  # a RET is executed from a copy, on any machine
+    assert recursive.total_probe_ns > 2 * recursive.probe_ns  # each call's probes are in all calls around it
+    assert recursive.swollen
+    assert not spin.swollen
     assert recursive.net_ns == max(0, recursive.self_ns - recursive.probe_ns)
 
 

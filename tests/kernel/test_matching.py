@@ -284,3 +284,24 @@ def test_self_times_beside_a_signal_stack_inside_the_thread_s_own_add_up(start: 
     assert sum(latency.self_ns for latency in found.values()) == found["repeats"].total_ns
     assert found["repeats"].mixed == 1
     assert found["takes_time"].mixed == 0
+
+
+@pytest.mark.guest
+def test_coroutines_that_change_threads(start: Start) -> None:
+    process = start("migrates")
+    with timed(process, "changes_threads") as (probe, _):
+        truth = process.work()
+        found = latencies(probe)["changes_threads"]
+    assert truth["wrong"] == 0
+    whole(found, truth["changes_threads"])
+    assert found.max_ns < truth["pause"]
+    assert found.mixed == truth["changes_threads"]
+
+
+def test_events_of_coroutines_that_change_threads(start: Start) -> None:
+    process = start("migrates")
+    with tracing(process, "changes_threads") as probe:
+        truth = process.work()
+        sample = probe.read()
+    assert (sample.calls, sample.seen, sample.unmatched) == (truth["changes_threads"], truth["changes_threads"], 0)
+    assert all(0 < (event.duration_ns or 0) < truth["pause"] for event in sample.events)

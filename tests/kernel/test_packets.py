@@ -16,7 +16,7 @@ from tests.kernel.network import Pair
 from tui.bpf import classic, kernel
 from tui.bpf.hooks import Hook
 from tui.bpf.packets.groups import By
-from tui.collectors.packets import PacketsProbe, Wish
+from tui.collectors.packets import PacketsProbe, Wish, compiled_for
 from tui.collectors.samples import FilterFigures, GroupRow, Interface, PacketsSample
 from tui.errors import UsageError
 
@@ -55,6 +55,7 @@ def test_seen_and_matched(pair: Pair, hook: Hook, *, hits: bool) -> None:
         assert (found.seen, found.matched, found.lost) == (1098, 997, 0)
         assert (found.bytes_seen, found.bytes_matched) == (997 * 200 + 101 * 60, 997 * 200)
         assert found.segments == 997
+        assert found.classic_matched == (997 if hook is Hook.SOCKET else None)
         assert found.hits == ((1098, 1098, 997, 997, 997, 101) if hits else ())
         probe.stop()
         pair.left.send(7)
@@ -212,6 +213,33 @@ def test_the_interface_disappears() -> None:
         sample = probe.read()
     assert sample.ended == "right disappeared"
     assert {one.seen for one in sample.filters} == {13}
+
+
+def test_the_interface_moves_to_another_namespace() -> None:
+    with Pair() as pair, pair.right.entered(), PacketsProbe([wish(pair, hook) for hook in HOOKS]) as probe:
+        pair.left.send(13)
+        assert probe.read().ended == ""
+        pair.right.run("ip", "link", "set", "right", "netns", pair.left.path)
+        sample = probe.read()
+    assert sample.ended == "right disappeared"
+    assert {one.seen for one in sample.filters} == {13}
+
+
+def test_beside_a_classic_socket_figures_are_of_the_same_packets(pair: Pair, targets: Path) -> None:
+    with pair.right.entered(), ThreadPoolExecutor(1) as executor:
+        flood = executor.submit(pair.left.flood, targets, 300_007)
+        with PacketsProbe([wish(pair, Hook.SOCKET)]) as probe:
+            for _ in range(5):
+                found = only(probe.read())
+                assert found.seen == found.matched
+                assert found.bytes_seen == found.bytes_matched
+        flood.result()
+
+
+@pytest.mark.parametrize("name", ["any", "nflog", "nfqueue", "nfqueue:1"])
+def test_a_name_that_libpcap_takes_for_something_else(name: str) -> None:
+    assert compiled_for("socket-ebpf", interface(1, name)) == {"link_type": "EN10MB"}
+    assert compiled_for("socket-ebpf", interface(1, f"x{name}")) != {"link_type": "EN10MB"}
 
 
 def test_grouping_with_classic_bpf_is_refused(pair: Pair) -> None:

@@ -19,7 +19,7 @@ from tui.bpf.features import Method
 from tui.bpf.stacks import _SLOT
 from tui.collectors.samples import Frame, StacksSample
 from tui.collectors.stacks import StacksProbe
-from tui.collectors.symboliser import JIT
+from tui.elf.names import JIT
 
 Path_ = tuple[str, ...]
 OURS = ("callers", "libthrough.so", JIT, "")  # modules of frames whose names are known beforehand

@@ -1,12 +1,14 @@
 """A world for the screens: frozen processes, modules and functions; probes whose numbers the test sets."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from typing import Generic
+from typing import Any, Generic
 
 from tests.screens.filtering import CHOICES, FakeFiltering, made
 from tests.screens.network import INTERFACES, interfaces_sample
+from tui.collectors.code import Listing, Row
 from tui.collectors.filters import Filter, HookChoice
 from tui.collectors.histogram import BUCKETS, bucket_bounds
 from tui.collectors.samples import (
@@ -15,6 +17,7 @@ from tui.collectors.samples import (
     CountsSample,
     Event,
     EventsSample,
+    HotSample,
     Interface,
     InterfacesSample,
     Latency,
@@ -26,6 +29,7 @@ from tui.collectors.samples import (
     ValuesSample,
 )
 from tui.collectors.sources import Probing, Reading
+from tui.elf.lines import Line
 from tui.elf.names import Function, Module, Skipped
 from tui.errors import BpfscopeError
 
@@ -41,21 +45,42 @@ def process(pid: int, name: str, **changes: object) -> Process:
 
 
 PROCESSES = (
-    process(1, "systemd", parent=0, command="/sbin/init", rss_bytes=13 * MIB, language="c"),
+    process(1, "systemd", parent=0, unit="init.scope", command="/sbin/init", rss_bytes=13 * MIB, language="c"),
     process(2, "kthreadd", parent=0, language="kernel", command="[kthreadd]", rss_bytes=0),
     process(14, "ksoftirqd/0", parent=2, language="kernel", command="[ksoftirqd/0]", rss_bytes=0),
-    process(702, "sshd", language="c", command="sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups"),
+    process(
+        702, "sshd", unit="ssh.service", language="c", command="sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups"
+    ),
     process(
         811,
         "postgres",
         user="postgres",
         cpu_percent=4.1,
+        unit="postgresql@16-main.service",
         rss_bytes=88 * MIB,
         language="c",
         command="/usr/lib/postgresql/16/bin/postgres -D /var/lib/postgresql/16/main",
     ),
-    process(840, "postgres", user="postgres", parent=811, cpu_percent=0.4, language="c", command="postgres: writer"),
-    process(841, "postgres", user="postgres", parent=811, cpu_percent=1.2, language="c", command="postgres: walwriter"),
+    process(
+        840,
+        "postgres",
+        user="postgres",
+        parent=811,
+        unit="postgresql@16-main.service",
+        cpu_percent=0.4,
+        language="c",
+        command="postgres: writer",
+    ),
+    process(
+        841,
+        "postgres",
+        user="postgres",
+        parent=811,
+        unit="postgresql@16-main.service",
+        cpu_percent=1.2,
+        language="c",
+        command="postgres: walwriter",
+    ),
     process(
         1733,
         "node",
@@ -63,11 +88,22 @@ PROCESSES = (
         cpu_percent=11.9,
         rss_bytes=301 * MIB,
         threads=11,
-        language="node",
+        language="node 20",
+        unit="docker 3f2a9c1b4d5e",
         command="node /srv/shop/server.js --port 8080",
     ),
     process(2210, "bash", user="eva", parent=702, command="-bash", language="c"),
-    process(2696, "fibonacci", cpu_percent=38.2, threads=5, language="go", parent=2210, command="./fibonacci 10"),
+    process(
+        2696,
+        "fibonacci",
+        cpu_percent=38.2,
+        threads=5,
+        language="go",
+        unit="session-3.scope",
+        deleted=True,
+        parent=2210,
+        command="./fibonacci 10",
+    ),
     process(
         3012,
         "ripgrep",
@@ -75,7 +111,8 @@ PROCESSES = (
         cpu_percent=102.7,
         rss_bytes=24 * MIB,
         threads=9,
-        language="rust",
+        language="rust 1.80",
+        unit="session-3.scope",
         parent=2210,
         command="rg --threads 8 needle /var/log",
     ),
@@ -125,6 +162,25 @@ FUNCTIONS = {
     ),
     "libcrypto.so.3": (),
 }
+
+
+def listing(function: Function) -> Listing:
+    """Code for any function: one jump, one call, one source line after another; the probe is at its second place."""
+    texts = (
+        ("push", "rbp", None, "", 20),
+        ("sub", "rsp, 0x10", None, "", 21),
+        ("jge", "", 12, "", 21),
+        ("call", "", None, "runtime.spin", 22),
+        ("add", "rsp, 0x10", None, "", 23),
+        ("ret", "", None, "", 24),
+    )
+    offsets = (0, 1, 5, 7, 12, 16)
+    rows = tuple(
+        Row(function.address + at, at, mnemonic, operands, leads, other, Line("/home/eva/fib.go", line), at == 12)
+        for at, (mnemonic, operands, leads, other, line) in zip(offsets, texts, strict=True)
+    )
+    refused = function.unprobeable
+    return Listing(function, rows, -1 if refused else 0, refused, not refused, 480, "", cut=False)
 
 
 @dataclass
@@ -261,6 +317,23 @@ class FakeTiming(FakeReadings[LatencySample]):
         self.give(LatencySample(1000 + time, time, self.functions, (*latencies, *rest), lost, ended, COST))
 
 
+class FakeSampling(FakeReadings[Any]):
+    """Sampling whose samples are what the test gives."""
+
+    def tick(
+        self, time: float, ticks: dict[Function, int], *, kernel: int = 0, elsewhere: int = 0, ended: str = ""
+    ) -> None:
+        """Yield a sample."""
+        counts: Counter[tuple[str, str]] = Counter()
+        modules: Counter[str] = Counter()
+        for one, number in ticks.items():
+            counts[one.module, one.name] += number
+            modules[one.module] += number
+        starts = {(one.module, one.offset): number for one, number in ticks.items()}
+        total = sum(ticks.values()) + kernel + elsewhere
+        self.give(HotSample(1000 + time, time, total, kernel, elsewhere, 0, counts, starts, modules, ended))
+
+
 class FakeSources:
     """Sources that know what the constants above say, unless the test changes them."""
 
@@ -275,6 +348,7 @@ class FakeSources:
         self.refusals: dict[str, str | BpfscopeError] = {}  # method, or module's name → why it fails
         self.holds: dict[str, asyncio.Event] = {}  # method, or module's name → what it waits for
         self.probings: list[FakeProbing] = []
+        self.samplings: list[FakeSampling] = []
         self.timings: list[FakeTiming] = []
         self.by: list[str] = []  # of the timings
         self.stackings: list[FakeReadings[StacksSample]] = []
@@ -291,6 +365,9 @@ class FakeSources:
         self.compiled: list[tuple[str, str, str, bool, bool]] = []
         self.choices = CHOICES
         self.closed = 0
+        self.lines: dict[str, Line] = {"main.fibonacciLoop": Line("/home/eva/fib.go", 21)}
+        self.located: list[str] = []
+        self.disassembled: list[str] = []
         self.network_readings: asyncio.Queue[InterfacesSample] | None = None
 
     @property
@@ -381,6 +458,19 @@ class FakeSources:
         await self._answer(module.name)
         return self.functions_of[module.name]
 
+    async def line(self, module: Module, function: Function) -> Line | None:
+        """Of some functions it is known."""
+        await self._answer("line")
+        self.located.append(function.name)
+        return self.lines.get(function.name)
+
+    async def code(self, pid: int, modules: Sequence[Module], function: Function, among: Sequence[Function]) -> Listing:
+        """A few instructions that are the same for every function."""
+        del pid, modules, among
+        await self._answer("code")
+        self.disassembled.append(function.name)
+        return listing(function)
+
     async def probe(
         self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
     ) -> tuple[Probing, Attached]:
@@ -388,6 +478,12 @@ class FakeSources:
         attached = await self._attach("probe", functions)
         self.probings.append(FakeProbing(attached.attached))
         return self.probing, attached
+
+    async def sampling(self, pid: int, modules: Sequence[Module]) -> tuple[FakeSampling, Attached]:
+        """Sampling, unless it is refused."""
+        await self._answer("sampling")
+        self.samplings.append(FakeSampling(()))
+        return self.samplings[-1], Attached((), ())
 
     async def latency(
         self, pid: int, modules: Sequence[Module], functions: Sequence[Function], by: str

@@ -324,11 +324,15 @@ async def test_filters_and_interfaces_are_compared(sources: FakeSources) -> None
         one = [figures(each, 100 * number, 10 * number) for number, each in enumerate(running.filters)]
         await tick(pilot, screen, running, 1.0, *one)
         assert len(screen.filters.rows) == 4
+        await until(pilot, lambda: "matched 20 of 200" in state(screen))  # the cursor is on what was added
+        assert screen.entry.text == "udp"
         screen.set_focus(screen.filters)
         await pilot.press("end")
         await until(pilot, lambda: "matched 30 of 300" in state(screen))
         assert screen.entry.text == "udp"
+        screen.set_focus(screen.groups)
         await pilot.press("D")
+        await until(pilot, lambda: screen.entry.text == "")
         await until(pilot, lambda: len(sources.filterings[-1].filters) == 2 and not screen.run.busy)
         assert asked(sources.filterings) == [("eth0", "socket-ebpf", ""), ("eth1", "socket-ebpf", "")]
         await pilot.press("a", "escape")  # thought better of it

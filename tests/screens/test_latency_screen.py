@@ -231,9 +231,14 @@ async def test_what_the_budget_took_off(sources: FakeSources) -> None:
         await at(pilot, LatencyScreen)
         await pilot.press("u")
         await until(pilot, lambda: timing.undone == 1)
-        timing.give(LatencySample(1002, 2, timing.functions, (timed(5 * US),) * 3, 0, cost=Cost(33.0)))
-        await until(pilot, lambda: "no budget" in state(screen))
-        assert "u put back" not in keys(screen)
+        timing.give(LatencySample(1002, 2, timing.functions, (timed(5 * US),) * 3, 0, cost=Cost(33.0, waived=10)))
+        await until(pilot, lambda: "no budget: u keeps 10 %" in state(screen))
+        assert "u keep budget" in keys(screen)
+        await pilot.press("u")
+        await until(pilot, lambda: timing.undone == 2)
+        timing.give(LatencySample(1003, 3, timing.functions, (timed(5 * US),) * 3, 0, cost=Cost(3.0, 10.0)))
+        await until(pilot, lambda: "budget 10 %" in state(screen))
+        assert "u" not in [key.partition(" ")[0] for key in keys(screen).split("  ")]
 
 
 def test_what_is_shorter_than_the_probe_is_marked() -> None:

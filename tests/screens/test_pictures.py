@@ -11,7 +11,9 @@ from textual.widgets import Input
 
 from tests.screens.fakes import (
     CACHE,
+    FUNCTIONS,
     HOSTILE,
+    LOOP,
     MODULES,
     PROCESSES,
     RECURSIVE,
@@ -20,7 +22,7 @@ from tests.screens.fakes import (
     function,
     timed,
 )
-from tests.screens.steps import at, functions, probe, processes, ticks, type_filter, until
+from tests.screens.steps import at, functions, probe, processes, state, ticks, type_filter, until
 from tests.screens.test_arguments_screen import arguments
 from tests.screens.test_events_screen import events
 from tests.screens.test_latency_screen import latency
@@ -118,6 +120,23 @@ def test_processes_empty(picture: Compare, sources: FakeSources, size: tuple[int
 def test_functions(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
     async def steps(pilot: Pilot[Any]) -> None:
         await functions(pilot)
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_functions_hot(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    async def steps(pilot: Pilot[Any]) -> None:
+        screen = await functions(pilot)
+        await until(pilot, lambda: sources.samplings)
+        malloc, memcpy, *_ = FUNCTIONS["libc.so.6"]
+        ticks = {RECURSIVE: 2_440, LOOP: 124, CACHE: 16, FUNCTIONS["fibonacci"][5]: 1, malloc: 960, memcpy: 45}
+        sources.samplings[0].tick(40.0, ticks, kernel=402, elsewhere=12)
+        await until(pilot, lambda: "samples" in state(screen))
+        await pilot.press("s")
+        await until(pilot, lambda: screen.functions.rows[0] == RECURSIVE)
+        if size[0] < 70:
+            await pilot.press("tab")
 
     check(picture, sources, size, steps)
 

@@ -21,6 +21,7 @@ HERE = Path(__file__).parent
 CC = ["gcc", "-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror"]
 CXX = ["g++", "-std=c++17", "-O1", "-g", "-Wall", "-Wextra", "-Werror"]
 UNEQUAL = ["-Wl,-z,separate-code", "-Wl,-Ttext-segment=0x200000", "-Wl,--section-start=.text=0x231000"]
+PACK = "import lzma, pathlib, sys; f = pathlib.Path(sys.argv[1]); f.write_bytes(lzma.compress(f.read_bytes()))"
 X86 = os.uname().machine == "x86_64"
 PROTECTED = "-fcf-protection=full" if X86 else "-mbranch-protection=standard"
 FRAMES = ["-fno-omit-frame-pointer", "-fno-optimize-sibling-calls"]
@@ -77,12 +78,38 @@ def _data(*flags: str) -> Recipe:
     return Recipe(("data.c", "data.S", "target.h"), commands)
 
 
-def _go(source: str, architecture: str = "") -> Recipe:
+def _usdt(*flags: str) -> Callable[[Path, Path], list[Command]]:
+    return lambda out, _: [[*CC, *flags, HERE / "usdt.c", "-o", out]]
+
+
+def _go(source: str, *flags: str, **environment: str) -> Recipe:
     def commands(out: Path, _: Path) -> list[Command]:
-        go: Command = [Path(sys.executable).with_name("go"), "build", "-o", out, HERE / source]
-        return [["env", f"GOARCH={architecture}", *go] if architecture else go]
+        given = [f"{name}={value}" for name, value in environment.items()]
+        return [["env", *given, Path(sys.executable).with_name("go"), "build", "-o", out, *flags, HERE / source]]
 
     return Recipe((source,), commands)
+
+
+def _split(out: Path, folder: Path) -> list[Command]:
+    """As debug packages do: stripped, with a link to a file beside it that has the names."""
+    whole, debug = out.with_name("whole"), folder / "plain-split.debug"
+    return [
+        [*CC, HERE / "plain.c", "-o", whole],
+        ["objcopy", "--only-keep-debug", whole, debug],
+        ["objcopy", "--strip-all", f"--add-gnu-debuglink={debug}", whole, out],
+    ]
+
+
+def _mini(out: Path, _: Path) -> list[Command]:
+    """As Fedora strips: with the names that .dynsym lacks in .gnu_debugdata (gdb's manual, MiniDebugInfo)."""
+    whole, names = out.with_name("whole"), out.with_name("names")
+    return [
+        [*CC, "-rdynamic", HERE / "plain.c", "-o", whole],
+        ["objcopy", "--only-keep-debug", whole, names],
+        ["objcopy", "--strip-all", "--remove-section=.comment", "--keep-symbol=hidden", names],
+        [sys.executable, "-c", PACK, names],
+        ["objcopy", "--strip-all", f"--add-section=.gnu_debugdata={names}", whole, out],
+    ]
 
 
 def _plain_count(out: Path, _: Path) -> list[Command]:
@@ -97,15 +124,19 @@ RECIPES = {
     "plain-static-pie": _c("plain.c", "-static-pie", "-fPIE"),
     "plain-exported": _c("plain.c", "-rdynamic", "-s"),
     "plain-stripped": _c("plain.c", "-s"),
+    "plain-split": Recipe(("plain.c", "target.h"), _split),
+    "plain-mini": Recipe(("plain.c", "target.h"), _mini),
     "libunequal.so": Recipe(("library.c", "target.h"), _library),
     "uses-library": Recipe(("uses_library.c", "target.h"), _uses_library, ("libunequal.so",)),
     "unloads": _c("unloads.c"),
+    "twice": _c("twice.c"),
     "plus": _c("plus.cc", compiler=CXX),
     "hammer": _c("hammer.c", "-pthread"),
     "leaderless": _c("leaderless.c", "-pthread"),
     "forks": _c("forks.c"),
     "stacks": _c("stacks.c", "-pthread", "-O2"),
     "inner_stack": _c("inner_stack.c"),
+    "migrates": _c("migrates.c", "-pthread"),
     "timing": _c("timing.c", "-pthread"),
     "leaves": _c("leaves.cc", "-pthread", compiler=CXX),
     "tails": _c("tails.c", "-O2"),
@@ -125,13 +156,30 @@ RECIPES = {
     "odd-names": Recipe(("odd_names.c", "target.h", "build.py"), _odd_names),
     "fibonacci": _go("fibonacci.go"),
     "goroutines": _go("goroutines.go"),
-    "goroutines-arm64": _go("goroutines.go", "arm64"),  # never run where the machine is another one
+    "fibonacci-stripped": _go("fibonacci.go", "-ldflags=-s -w"),
+    "fibonacci-external": _go("fibonacci.go", "-ldflags=-s -w -linkmode=external", CGO_ENABLED="1"),
+    "fibonacci-external-pie": _go(
+        "fibonacci.go", "-buildmode=pie", "-ldflags=-s -w -linkmode=external", CGO_ENABLED="1"
+    ),
+    "goroutines-arm64": _go("goroutines.go", GOARCH="arm64"),  # never run where the machine is another one
     "load": _go("load.go"),
+    "split": _c("split.c", "-pthread"),
+    "split-stripped": _c("split.c", "-pthread", "-s"),
+    "split-go": _go("split.go"),
     "arguments-go": _go("arguments.go"),
     "plain_count.json": Recipe(("../kernel/plain_count.c", "../../tui/bpf/include/bpfscope.h"), _plain_count),
 }
 if X86:  # programs of its instructions
     RECIPES["plain-thunks"] = _c("plain.c", "-mfunction-return=thunk", "-fcf-protection=none")
+    RECIPES |= {
+        f"usdt{end}": Recipe(("usdt.c", "usdt.h", "target.h"), _usdt(*flags))
+        for end, flags in (
+            ("", ()),
+            ("-fixed", ("-no-pie", "-fno-pie", "-O2")),
+            ("-frames", ("-O0", *FRAMES)),
+            ("-stripped", ("-s",)),
+        )
+    }
     RECIPES["changed"] = _c("changed.c", "-pthread")
     RECIPES["data"] = _data()
     RECIPES["data-unwound"] = _data("-DUNWOUND")
@@ -170,11 +218,11 @@ def _make(folder: Path, name: str) -> None:
     with tempfile.TemporaryDirectory(prefix=".build.", dir=folder) as work:
         out = Path(work) / name
         for command in RECIPES[name].commands(out, folder):
-            subprocess.run(command, check=True, stdin=subprocess.DEVNULL, cwd=HERE.parent.parent, env=_environment())
+            subprocess.run(command, check=True, stdin=subprocess.DEVNULL, cwd=HERE.parent.parent, env=environment())
         out.rename(folder / name)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Go builds with what is here: no network, no module, and a cache that outlives the folder (it saves 15 s)."""
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     go = {"GOCACHE": str(base / "bpfscope/go"), "GOTOOLCHAIN": "local", "GOFLAGS": "", "GO111MODULE": "off"}

@@ -6,6 +6,7 @@ Layout: header, program headers, code at 0x1000, then the sections' contents, th
 """
 
 import os
+import random
 import struct
 from collections.abc import Sequence
 from pathlib import Path
@@ -66,9 +67,9 @@ class Elf(NamedTuple):
         sections: list[tuple[str, int, bytes, int]] = [(".text", 1, self.code, 0)]
         for name, kind, symbols in ((".symtab", 2, self.symbols), (".dynsym", 11, self.dynamic)):
             if symbols:
-                entries, strings = _symbols(symbols)
+                entries, strings = symbol_table(symbols)
                 sections += [(name, kind, entries, len(sections) + 2), (name + ".names", 3, strings, 0)]
-        sections += [(name, 1, contents, 0) for name, contents in self.extra]
+        sections += [(name, 4 if name.startswith(".rela") else 1, contents, 0) for name, contents in self.extra]
         names = b"\0" + b"".join(name.encode() + b"\0" for name, *_ in sections) + b".shstrtab\0"
         sections.append((".shstrtab", 3, names, 0))
         rows = [bytes(64)]
@@ -82,7 +83,7 @@ class Elf(NamedTuple):
                     names.index(b"\0" + name.encode() + b"\0") + 1,
                     kind,
                     2,
-                    0,
+                    at,
                     at,
                     len(contents),
                     link,
@@ -100,7 +101,7 @@ class Elf(NamedTuple):
         return bytes(body) + b"".join(rows)
 
 
-def _symbols(symbols: Sequence[Symbol]) -> tuple[bytes, bytes]:
+def symbol_table(symbols: Sequence[Symbol]) -> tuple[bytes, bytes]:
     """A symbol table's entries, after the empty first one, and its strings."""
     strings = bytearray(b"\0")
     entries = bytearray(24)
@@ -124,3 +125,13 @@ def module(folder: Path, data: bytes, name: str = "program") -> Module:
     path = folder / name
     path.write_bytes(data)
     return Module(name, str(path), str(path), 0, 0)
+
+
+def mutated(whole: bytes, spans: Sequence[tuple[int, int]], seed: int) -> bytes:
+    """The bytes with some changed that lie in spans of offset and size."""
+    chance = random.Random(seed)
+    data = bytearray(whole)
+    for _ in range(chance.choice((1, 5, 200))):
+        offset, size = chance.choice(spans)
+        data[offset + chance.randrange(size)] = chance.choice((0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)))
+    return bytes(data)

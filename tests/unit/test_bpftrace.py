@@ -19,8 +19,8 @@ from tui.text import sanitise
 VIEWS = ("calls", "latency", "stacks", "arguments", "events")
 
 
-def function(name: str) -> Function:
-    return Function("libc.so.6", name, name, 1, 1, "symtab", 1)
+def function(name: str, origin: str = "symtab") -> Function:
+    return Function("libc.so.6", name, name, 1, 1, origin, 1)
 
 
 @pytest.mark.parametrize("view", VIEWS)
@@ -42,9 +42,20 @@ def test_every_process_of_a_file() -> None:
     assert "-p" not in shlex.split(program("calls", None, [(function("f"), "/a")], go=False).text)
 
 
-@given(st.text(min_size=1), st.sampled_from(VIEWS))
-def test_no_name_gets_out_of_its_quotes(name: str, view: str) -> None:
-    words = shlex.split(program(view, 1, [(function(sanitise(name)), "/a")], go=False).text)
+def test_usdt_probes_have_no_returns_and_no_time() -> None:
+    probed = [(function("usdt:libc:memory", "usdt"), "/lib/libc.so.6")]
+    found = {view: program(view, 811, probed, go=False) for view in VIEWS}
+    assert found.pop("latency").text.endswith('// "usdt:libc:memory" takes no time\n\'')
+    for each in found.values():
+        assert 'usdt:/lib/libc.so.6:"libc":"memory" {' in each.text
+        assert "uretprobe" not in each.text
+        assert len(each.wrong) == 1
+
+
+@given(st.text(min_size=1), st.sampled_from(VIEWS), st.sampled_from(("symtab", "usdt")))
+def test_no_name_gets_out_of_its_quotes(name: str, view: str, origin: str) -> None:
+    probed = function("usdt:shop:" * (origin == "usdt") + sanitise(name), origin)
+    words = shlex.split(program(view, 1, [(probed, "/a")], go=False).text)
     assert len(words) == 5
     outside = words[4].replace("\\\\", "").replace('\\"', "").split('"')[::2]  # what isn't in a string
     assert not any("system" in part for part in outside)
@@ -55,6 +66,7 @@ def test_no_name_gets_out_of_its_quotes(name: str, view: str) -> None:
 @pytest.mark.parametrize("view", VIEWS)
 def test_bpftrace_reads_it(view: str) -> None:
     probed = [(function(name), shutil.which("bash") or "/bin/bash") for name in ("main", 'a"b', "c\\d")]
+    probed.append((function("usdt:python:gc__start", "usdt"), "/usr/bin/python3"))
     script = shlex.split(program(view, None, probed, go=False).text)[-1]
     done = subprocess.run(["bpftrace", "-d", "-e", script], capture_output=True, text=True, check=False)
     assert "syntax error" not in done.stderr

@@ -239,6 +239,12 @@ def test_undone(world: World) -> None:
     world.run(guard, 60)
     assert not world.off
     assert guard.cost.suspended == ()
+    assert (guard.cost.limit, guard.cost.waived) == (None, 10.0)
+    guard.undo()
+    assert (guard.cost.limit, guard.cost.waived) == (10.0, None)
+    assert not world.off
+    world.run(guard, 60)
+    assert len(world.off) >= 36
 
 
 def test_functions_that_are_added(world: World) -> None:

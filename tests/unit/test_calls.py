@@ -53,10 +53,19 @@ def test_a_count_that_was_put_back_lacks_calls() -> None:
     calls = taken(sample(0, {LOOP: 0, CACHE: 0}))
     calls.take(sample(1, {LOOP: 900, CACHE: 30})._replace(cost=off(LOOP)))
     calls.take(sample(2, {LOOP: 950, CACHE: 50}))
-    assert [(row.off, row.gap, row.per_second) for row in calls.rows()] == [(False, True, 50.0), (False, False, 20.0)]
+    assert [(row.off, row.gap, row.per_second) for row in calls.rows()] == [(False, True, 50.0), (False, True, 20.0)]
     calls.reset()
     calls.take(sample(3, {LOOP: 999, CACHE: 50}))
     assert [row.gap for row in calls.rows()] == [False, False]
+
+
+def test_shares_beside_what_was_added_later_are_of_unlike_times() -> None:
+    calls = taken(sample(0, {LOOP: 0, CACHE: 0}), sample(1, {LOOP: 10, CACHE: 10}))
+    assert not any(row.gap for row in calls.rows())
+    calls.take(sample(2, {LOOP: 20, CACHE: 20, RECURSIVE: 10}))
+    assert all(row.gap for row in calls.rows())
+    calls.take(sample(3, {LOOP: 30, CACHE: 30}))
+    assert not any(row.gap for row in calls.rows())
 
 
 def test_no_calls_have_no_share() -> None:

@@ -1,4 +1,5 @@
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -153,3 +154,20 @@ def test_closed_streams_are_no_crash(stream: str) -> None:
     assert "Traceback" not in done.stderr
     assert done.returncode == (stream == ">&-")
     assert done.stderr == ("bpfscope: cannot write the output: it is closed\n" if stream == ">&-" else "")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_the_output_is_buffered_whatever_the_environment_says(unbuffered: str) -> None:
+    code = "import sys; from tui import cli; cli.main(['ps', '--json']); print(type(sys.stdout.buffer).__name__)"
+    environment = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
+    assert done.stdout.splitlines()[-1] == "BufferedWriter"
+
+
+def test_an_early_interrupt_says_nothing() -> None:
+    code = (
+        "import os, signal; signal.signal(signal.SIGINT, signal.default_int_handler); import tui.start;"
+        " os.kill(os.getpid(), signal.SIGINT)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGINT, b"")

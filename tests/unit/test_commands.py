@@ -1,5 +1,6 @@
 import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Self
@@ -92,6 +93,21 @@ def test_symbols_as_json(program: str, capsys: pytest.CaptureFixture[str]) -> No
     assert set(second) >= {"module", "function", "raw_name", "address", "size", "origin"}
 
 
+def test_symbols_with_lines(targets: Path, program: str, capsys: pytest.CaptureFixture[str]) -> None:
+    fibonacci = str(targets / "fibonacci")
+    assert cli.main(["symbols", fibonacci, "main.fibonacciRecursive", "--lines"]) == 0
+    shown = re.search(r"main\.fibonacciRecursive  (/\S+/fibonacci\.go):(\d+)\n", capsys.readouterr().out)
+    assert shown
+    assert cli.main(["symbols", fibonacci, "main.fibonacciRecursive", "--lines", "--json"]) == 0
+    (row,) = objects(capsys.readouterr().out)
+    assert (row["file"], str(row["line"])) == shown.groups()
+    source = Path(shown[1]).read_text(encoding="ascii").splitlines()
+    assert source[int(shown[2]) - 1].startswith("func fibonacciRecursive(")
+    assert cli.main(["symbols", program, "main", "--lines", "--json"]) == 0
+    (row,) = objects(capsys.readouterr().out)
+    assert (row["file"], row["line"]) == (None, None)
+
+
 def test_symbols_as_text_and_json_agree(program: str, capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["symbols", program, "--json"])
     rows = objects(capsys.readouterr().out)
@@ -151,13 +167,13 @@ def test_count_of_what_was_taken_off(
 def test_ps(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main(["ps"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split() == ["PID", "USER", "CPU", "%", "MEM", "LANGUAGE", "COMMAND"]
+    assert lines[0].split() == ["PID", "USER", "CPU", "%", "MEM", "LANGUAGE", "UNIT", "COMMAND"]
     pids = [line.split()[0] for line in lines[1:]]
     assert str(os.getppid()) in pids
     assert str(os.getpid()) not in pids  # itself is left out
     assert cli.main(["ps", "--json", "-d", "0.05"]) == 0
     rows = objects(capsys.readouterr().out)
-    assert {"pid", "name", "user", "cpu_percent", "rss_bytes", "language", "command"} == set(rows[0])
+    assert {"pid", "name", "user", "cpu_percent", "rss_bytes", "language", "command", "unit", "deleted"} == set(rows[0])
     shares: list[float] = [row["cpu_percent"] for row in rows]  # type: ignore[misc]
     assert shares == sorted(shares, reverse=True)
 
@@ -198,9 +214,10 @@ def test_modules_are_picked_by_glob() -> None:
     )
     target = Target(1, "app", modules)
     assert selection.pick_modules(target, None) == [modules[0]]
-    assert selection.pick_modules(target, "lib?.so") == list(modules[1:])
-    assert selection.pick_modules(target, "/lib/*") == list(modules)
-    assert selection.pick_modules(target, "/b.so$/") == [modules[2]]
+    assert selection.pick_modules(target, ["lib?.so"]) == list(modules[1:])
+    assert selection.pick_modules(target, ["/lib/*"]) == list(modules)
+    assert selection.pick_modules(target, ["/b.so$/"]) == [modules[2]]
+    assert selection.pick_modules(target, ["/b.so$/", "lib?.so"]) == [modules[2], modules[1]]
 
 
 def test_an_unknown_module_and_a_stripped_one(program: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -228,4 +245,4 @@ def test_another_module_that_has_the_function_is_named(program: str, tmp_path: P
     with pytest.raises(BpfscopeError, match=r"; lib b\.so has it: give --module 'lib b\.so'$"):
         selection.pick_functions(Target(1, "program", modules), None, ["api"])
     with pytest.raises(BpfscopeError, match=r"matches api$"):
-        selection.pick_functions(Target(1, "program", modules), "program", ["api"])
+        selection.pick_functions(Target(1, "program", modules), ["program"], ["api"])

@@ -46,6 +46,7 @@ def test_comparisons(text: str, found: list[tuple[str, str, object]]) -> None:
         ("n > 10 || m < 3", "expected && at"),
         ("n > 1e3", "1e3 is no number"),
         ("n == 'a'", "'a' is no number"),
+        ("d > -1.5", "-1.5 has a fraction, and the kernel compares whole numbers only"),
         (r'n == "\q"', r"\\q means nothing in a text"),
         (r'n == "\x1"', "means nothing in a text"),
         ('n == "open', "expected a comparison"),
@@ -56,6 +57,12 @@ def test_comparisons(text: str, found: list[tuple[str, str, object]]) -> None:
 def test_what_is_no_condition(text: str, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         conditions.parse(text)
+
+
+def test_several_texts_add_up() -> None:
+    assert conditions.parse("n > 1", "m < 3 && k == 4") == conditions.parse("n > 1 && m < 3 && k == 4")
+    with pytest.raises(UsageError, match="at most 4 comparisons, not 6"):
+        conditions.parse(*["n > 1 && m > 1"] * 3)
 
 
 @given(st.text(alphabet='n&>=!<"\\ x10and-', max_size=30))

@@ -9,13 +9,13 @@ from tui.export import rows
 FUNCTION = Function("server", "test::run()", "_ZN4test3runEv", 0x401000, 16, "symtab", 0x1000, ("run2",))
 FREE: rows.Row = {"cost_percent": 0.0, "cost_cpu_percent": 0.0, "budget_percent": None, "suspended": []}
 IFUNC = FUNCTION._replace(name="memcpy", aliases=(), unprobeable="a resolver")
-PROCESS = Process(811, 99, 1, "server", "root", 12.3456, 4096, 2, "c++", "./server --fast")
+PROCESS = Process(811, 99, 1, "server", "root", 12.3456, 4096, 2, "c++", "./server --fast", "web.service", deleted=True)
 
 
 def test_processes() -> None:
     assert rows.process(PROCESS) == {
         "pid": 811, "name": "server", "user": "root", "cpu_percent": 12.35, "rss_bytes": 4096, "language": "c++",
-        "command": "./server --fast",
+        "unit": "web.service", "deleted": True, "command": "./server --fast",
     }  # fmt: skip
 
 

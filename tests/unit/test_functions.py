@@ -99,6 +99,14 @@ def test_dynamic_symbols_add_what_the_table_lacks(tmp_path: Path) -> None:
     }
 
 
+def test_what_begins_inside_a_function_of_another_table_is_not_probed(tmp_path: Path) -> None:
+    found = read(
+        tmp_path, symbols=[Symbol("run")], dynamic=[Symbol("inner", CODE_AT + 2), Symbol("inside", CODE_AT + 4)]
+    )
+    reasons = {name: function.unprobeable for name, function in found.items()}  # push, mov of three bytes, pop
+    assert reasons == {"run": "", "inside": "", "inner": "it begins inside an instruction of another function"}
+
+
 def test_readable_names_beside_raw_ones(tmp_path: Path) -> None:
     symbols = [
         Symbol("_ZN4test3runEv"),
@@ -110,6 +118,14 @@ def test_readable_names_beside_raw_ones(tmp_path: Path) -> None:
     assert found["test::run()"].raw_name == "_ZN4test3runEv"
     assert found["main"].aliases == ("_ZN4test3runEi", "test::run(int)")
     assert found["i"].raw_name == "i"
+
+
+def test_versions_are_no_part_of_a_readable_name(tmp_path: Path) -> None:
+    names = ["memcpy@@GLIBC_2.14", "_ZN4test3runEv@V1", "@V1", "a@b c", "@@"]
+    found = read(tmp_path, symbols=[Symbol(name, CODE_AT + 16 * index) for index, name in enumerate(names)])
+    assert {name: function.raw_name for name, function in found.items()} == dict(
+        zip(["memcpy", "test::run()", "@V1", "a@b c", "@@"], names, strict=True)
+    )
 
 
 def test_names_from_outside_are_harmless(tmp_path: Path) -> None:

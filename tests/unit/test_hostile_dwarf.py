@@ -1,7 +1,6 @@
 """Whatever debug information says: signatures, or registers and a reason, soon and in little memory."""
 
 import os
-import random
 import struct
 import zlib
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.dwarf_files import Entry, base, function, kind, member, parameter, sections, unit
-from tests.unit.elf_files import CODE_AT, Elf, Symbol, module
+from tests.unit.elf_files import CODE_AT, Elf, Symbol, module, mutated
 from tests.unit.test_hostile_elf import bounded
 from tui.elf import functions, modules, signatures
 from tui.elf.reader import ElfFile
@@ -225,12 +224,7 @@ def test_changed_bytes_of_a_real_program(targets: Path, tmp_path: Path, program:
     with ElfFile.open(made.file) as elf:
         spans = [(each.offset, each.size) for each in elf.sections if each.name.startswith(".debug_")]
     for seed in range(12):
-        chance = random.Random(seed)
-        data = bytearray(whole)
-        for _ in range(chance.choice((1, 5, 200))):
-            offset, size = chance.choice(spans)
-            data[offset + chance.randrange(size)] = chance.choice((0, 1, 0x7F, 0x80, 0xFF, chance.randrange(256)))
-        damaged = module(tmp_path, bytes(data))
+        damaged = module(tmp_path, mutated(whole, spans, seed))
         with bounded(seconds=13, megabytes=50):
             found = signatures.read(damaged.file, wanted, go=False)
             assert set(found) == set(wanted)

@@ -130,6 +130,28 @@ def _owned_by(path: str | Path, user: int, look: object = os.stat) -> os.stat_re
     return os.stat_result([user if index == 4 else value for index, value in enumerate(found)])
 
 
+def test_a_link_to_a_file_that_is_not_there_yet_is_followed(tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to("later")
+    whole.check(str(link))
+    whole.write(str(link), "there")
+    assert (tmp_path / "later").read_text() == "there"
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["later", "link"]
+
+
+@pytest.mark.parametrize("name", ["n" * 255, "é" * 127])
+def test_the_longest_names(tmp_path: Path, name: str) -> None:
+    whole.check(str(tmp_path / name))
+    whole.write(str(tmp_path / name), "there")
+    assert [entry.name for entry in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("path", ["", "folder/"])
+def test_no_name(path: str) -> None:
+    with pytest.raises(BpfscopeError, match="not a regular file"):
+        whole.check(path)
+
+
 def test_links_in_a_circle(tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to("link")

@@ -6,8 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tui.elf import perf_map
+from tui.collectors.files import Files
+from tui.collectors.target import Target
+from tui.elf import functions, modules, perf_map, rooted
+from tui.elf.names import JIT, Module, Skipped
 from tui.elf.perf_map import PerfMap, parse
+from tui.errors import TargetError
 
 
 @pytest.fixture
@@ -116,3 +120,60 @@ def test_of_no_process() -> None:
     with PerfMap(4_194_305) as names:
         names.refresh()
         assert names.name(0x10) == ""
+
+
+def made() -> Module:
+    found = modules.of_process(os.getpid())[-1]
+    assert found.name == JIT
+    return found
+
+
+def test_as_a_module_whose_functions_cannot_be_probed(path: Path) -> None:
+    path.write_bytes(b"7f0040 8 later\n7f0010 20 run /srv/app.js:7\n7f0040 10 again\n")
+    module = made()
+    assert (module.path, module.file, module.root) == (str(path), "", f"/proc/{os.getpid()}/root")
+    found = functions.read(module)
+    assert [(one.name, one.address, one.size, one.origin) for one in found] == [
+        ("again", 0x7F0040, 0x10, "perf map"),
+        ("run /srv/app.js:7", 0x7F0010, 0x20, "perf map"),
+    ]
+    assert all("at run time" in one.unprobeable for one in found)
+    with Files(Target(os.getpid(), "", (module,))) as files:
+        assert files.choose(found) == ([], [Skipped(one, one.unprobeable) for one in found])
+        assert [(function, site.refused) for function, site, _ in files.sites(found)] == [
+            (one, one.unprobeable) for one in found
+        ]
+
+
+def test_no_module_of_what_cannot_be_trusted(path: Path, tmp_path: Path) -> None:
+    assert all(module.file for module in modules.of_process(os.getpid()))
+    (tmp_path / "map").write_bytes(b"10 4 led astray\n")
+    path.symlink_to(tmp_path / "map")
+    assert all(module.file for module in modules.of_process(os.getpid()))
+
+
+def test_a_map_that_has_gone_or_says_nothing(path: Path) -> None:
+    path.write_bytes(b"10 4 made\n")
+    module = made()
+    path.write_bytes(b"nothing yet")
+    with pytest.raises(TargetError, match="compiled nothing yet"):
+        functions.read(module)
+    path.unlink()
+    with pytest.raises(TargetError, match="gone"):
+        functions.read(module)
+
+
+def test_no_file_outside_of_the_root_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container whose /tmp leads to a folder of ours."""
+    (tmp_path / "root").mkdir()
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "root/tmp").symlink_to(tmp_path / "ours")
+    (tmp_path / "ours" / f"perf-{os.getpid()}.map").write_bytes(b"10 4 led astray\n")
+    opened = rooted.open_regular
+    monkeypatch.setattr(rooted, "open_regular", lambda _, path, **how: opened(str(tmp_path / "root"), path, **how))
+    assert name_at(0x10) == ""
+    (tmp_path / "root/tmp").unlink()
+    (tmp_path / "root/tmp").symlink_to("/real")
+    (tmp_path / "root/real").mkdir()
+    (tmp_path / f"root/real/perf-{os.getpid()}.map").write_bytes(b"10 4 made\n")
+    assert name_at(0x10) == "made"

@@ -4,17 +4,17 @@ import pytest
 
 from tui.bpf import compiler, plans
 from tui.bpf.plans import BITS, EQUAL, HEADER, LESS, MOST_CELLS, VALUES, Condition, Plan, Reading
-from tui.elf.values import MOST_STEPS, MOST_VALUES
+from tui.elf.values import MOST_STEPS, MOST_VALUES, Fetch
 
-NUMBER = Reading(("di", (), 0), 4, signed=True)
-TEXT = Reading(("sp", (8, -16), 0), text=True)
+NUMBER = Reading(Fetch("di"), 4, signed=True)
+TEXT = Reading(Fetch("sp", (8, -16)), text=True)
 
 
 def unpacked(plan: Plan) -> tuple[tuple[int, ...], list[tuple[int, ...]], list[tuple[object, ...]]]:
     """The head, the values (at, length, kind, size, shift, cell) and the conditions."""
     packed = plans.pack(plan)
     head = struct.unpack_from("=8IQ", packed)
-    values = list(struct.iter_unpack("=4Q2HI4Q2HI4I", packed[40 : 40 + 16 * 96]))
+    values = list(struct.iter_unpack("=4Q2H3Bx4Q2H3Bx4I", packed[40 : 40 + 16 * 96]))
     return head, values, list(struct.iter_unpack("=4I2Q64s", packed[40 + 16 * 96 :]))
 
 
@@ -27,7 +27,7 @@ def test_a_plan_is_as_long_as_the_program_says() -> None:
 
 def test_values_and_their_cells() -> None:
     hidden = NUMBER._replace(hidden=True)
-    plan = Plan((NUMBER, TEXT, hidden), (TEXT._replace(length=("cx", (), 0)), NUMBER, hidden), returns=True)
+    plan = Plan((NUMBER, TEXT, hidden), (TEXT._replace(length=Fetch("cx")), NUMBER, hidden), returns=True)
     head, values, _ = unpacked(plan)
     kept, size = HEADER.size + 8 * 10, HEADER.size + 8 * 20
     assert head == (3, 3, 0, 0, 1, kept, size, 0, 0)
@@ -38,7 +38,7 @@ def test_values_and_their_cells() -> None:
     assert values[0][-4:] == (1, 4, 32, 0)
     assert values[1][:7] == (8, 2**64 - 16, 0, 0, 19, 2, 0)
     assert values[1][-4:-1] == (2, 8, 0)
-    assert values[VALUES][7:14] == (0, 0, 0, 0, 11, 0, 0)
+    assert values[VALUES][9:16] == (0, 0, 0, 0, 11, 0, 0)
     assert values[VALUES][-4] == 3
 
 

@@ -1,17 +1,20 @@
 import os
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import psutil
 import pytest
 
-from tui.collectors import processes
+from tui.collectors import processes, units
 from tui.collectors.processes import Processes
 from tui.collectors.samples import Process, ProcessesSample
 
+PYTHON = f"python {sys.version_info[0]}.{sys.version_info[1]}"
 SPIN = "import sys\nprint(flush=True)\nwhile True: pass"
 NAME = """
 import ctypes, os, sys
@@ -40,7 +43,7 @@ def one(sample: ProcessesSample, pid: int) -> Process:
 def test_this_process() -> None:
     sample = Processes().read()
     own, known = one(sample, os.getpid()), psutil.Process()
-    assert (own.parent, own.user, own.language) == (os.getppid(), known.username(), "python")
+    assert (own.parent, own.user, own.language) == (os.getppid(), known.username(), PYTHON)
     assert own.rss_bytes == pytest.approx(known.memory_info().rss, rel=0.1)
     assert own.threads == known.num_threads()
     assert 0 < sample.memory_used < sample.memory_total == psutil.virtual_memory().total
@@ -109,7 +112,7 @@ def test_a_process_that_executes_another_program_is_described_anew(monkeypatch: 
         assert child.stdout
         child.stdout.readline()
         reader = Processes()
-        assert one(reader.read(), child.pid).language == "python"
+        assert one(reader.read(), child.pid).language == PYTHON
         child.stdin.write(b"\nready\n")
         child.stdin.flush()
         child.stdout.readline()
@@ -155,3 +158,48 @@ async def test_a_stream_yields_rates_soon() -> None:
     first, second = await anext(stream), await anext(stream)
     assert 0 < second.time - first.time < 10
     await stream.aclose()  # type: ignore[attr-defined]
+
+
+def test_a_program_whose_file_is_deleted(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(processes, "_SHORTEST", 0.0)
+    program = tmp_path / "cat"
+    shutil.copy("/bin/cat", program)
+    with subprocess.Popen([program], stdin=subprocess.PIPE) as child:
+        reader = Processes()
+        assert not one(reader.read(), child.pid).deleted
+        program.unlink()
+        assert one(reader.read(), child.pid).deleted
+        shutil.copy("/bin/cat", program)  # replaced
+        assert one(reader.read(), child.pid).deleted
+        child.communicate()
+
+
+def test_all_are_looked_at_as_a_whole_now_and_then(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(processes, "_SHORTEST", 0.0)
+    monkeypatch.setattr(processes, "_YOUNG", 0.0)
+    program = tmp_path / "cat"
+    shutil.copy("/bin/cat", program)
+    with subprocess.Popen([program], stdin=subprocess.PIPE) as child:
+        reader = Processes()
+        reader.read()
+        program.unlink()
+        found = [one(reader.read(), child.pid).deleted for _ in range(processes._TURNS)]
+        assert found == sorted(found)
+        assert found[-1]
+        child.communicate()
+
+
+def test_the_unit_is_that_of_its_control_group() -> None:
+    assert one(Processes().read(), os.getpid()).unit == units.of_process(os.getpid())
+
+
+def test_a_user_without_a_name() -> None:
+    user = ["setpriv", "--reuid=54321", "--clear-groups"] if os.geteuid() == 0 else []
+    with subprocess.Popen([*user, "/bin/cat"], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as child:
+        assert child.stdin
+        assert child.stdout
+        child.stdin.write(b"ready\n")
+        child.stdin.flush()
+        child.stdout.readline()
+        assert one(Processes().read(), child.pid).user == ("54321" if user else psutil.Process().username())
+        child.stdin.close()

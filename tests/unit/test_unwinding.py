@@ -9,7 +9,7 @@ from elftools.dwarf.callframe import FDE
 from elftools.elf.elffile import ELFFile
 
 from tui.elf.reader import ElfFile
-from tui.elf.unwinding import Frame, Unwinding
+from tui.elf.unwinding import Frame, Height, Unwinding
 
 pytestmark = pytest.mark.skipif(os.uname().machine != "x86_64", reason="a target with instructions of x86-64")
 
@@ -26,6 +26,25 @@ def test_frames_are_those_that_another_reader_sees(targets: Path) -> None:
             assert unwinding.frame(start) == expected
             assert unwinding.frame(expected.end - 1) == expected
         assert unwinding.frame(0) is None
+
+
+@pytest.mark.parametrize("name", ["throwing", "usdt", "usdt-frames"])
+def test_heights_are_those_that_another_reader_sees(targets: Path, name: str) -> None:
+    seen = set()
+    with (targets / name).open("rb") as file, ElfFile.open(str(targets / name)) as elf:
+        unwinding = Unwinding(elf)
+        for each in ELFFile(file).get_dwarf_info().EH_CFI_entries():
+            if not isinstance(each, FDE):
+                continue
+            table = each.get_decoded().table
+            end = each["initial_location"] + each["address_range"]
+            for row, after in zip(table, [*(row["pc"] for row in table[1:]), end], strict=True):
+                rule = row["cfa"]
+                expected = Height(rule.reg, rule.offset) if rule.expr is None else None
+                seen.add(expected)
+                if row["pc"] < after:  # of a linker's own stubs the last begins where they end
+                    assert {unwinding.height(row["pc"]), unwinding.height(after - 1)} == {expected}
+    assert len(seen) > 3
 
 
 def test_landing_pads_begin_behind_calls(targets: Path) -> None:
@@ -60,3 +79,4 @@ def test_damaged_records_are_as_good_as_none(targets: Path, tmp_path: Path) -> N
             for start in starts:
                 if frame := unwinding.frame(start):
                     unwinding.landing_pads(frame)
+                    unwinding.height(frame.end - 1)

@@ -34,6 +34,12 @@ class Hook(NamedTuple):
     offset: int
     cookie: int  # its lower 32 bits are the function's index
     by_return_probe: bool = False  # when the function that was entered there returns, not there
+    semaphore: int = 0  # as of links.Site
+
+    @property
+    def site(self) -> Site:
+        """As links take it."""
+        return Site(self.offset, self.cookie, self.semaphore)
 
     @property
     def function(self) -> int:
@@ -154,7 +160,7 @@ class Attachment(Owner):
             raise
         self._control[0] = self._generation << 2 | _HANDING | _COUNTING
         if kept:
-            let_hits_finish(kept[0].file, kept[0].offset, self._pid if self._by_kernel else None)
+            let_hits_finish(kept[0].file, kept[0].site, self._pid if self._by_kernel else None)
         before, self._links = self._links, links
         before.close()
         self._control[0] = self._generation << 2 | _COUNTING
@@ -169,7 +175,7 @@ class Attachment(Owner):
     def _attach(self, links: Links, program: int, hooks: Sequence[Hook]) -> list[Rejected]:
         by_file: dict[tuple[str, bool], list[Site]] = {}
         for hook in hooks:
-            by_file.setdefault((hook.file, hook.by_return_probe), []).append(Site(hook.offset, hook.cookie))
+            by_file.setdefault((hook.file, hook.by_return_probe), []).append(hook.site)
         rejected: list[Rejected] = []
         for (file, returns), sites in by_file.items():
             if self._method is Method.PERF_EVENT:

@@ -24,6 +24,7 @@ class Place(NamedTuple):
 
     file: str
     offset: int
+    semaphore: int = 0  # as of links.Site
 
 
 class Batch(Owner):
@@ -77,7 +78,7 @@ class Batch(Owner):
             self._live |= back
             for index in back:
                 place = self._places[index]
-                self._attach(self._links, self._programs[-1], place.file, [Site(place.offset, index)])
+                self._attach(self._links, self._programs[-1], place.file, [_site(place, index)])
         else:
             self._change(self._live | back)
 
@@ -92,7 +93,7 @@ class Batch(Owner):
             raise
         self._control[0] = self._generation << 1 | 1  # from here on the new one counts, and tells the old one so
         place = self._places[min(self._live, default=0)]
-        let_hits_finish(place.file, place.offset, self._pid if self._by_kernel else None)
+        let_hits_finish(place.file, _site(place, 0), self._pid if self._by_kernel else None)
         before.close()
         self._control[0] = self._generation << 1
 
@@ -110,7 +111,7 @@ class Batch(Owner):
         by_file: dict[str, list[Site]] = {}
         for index in sorted(self._live):
             place = self._places[index]
-            by_file.setdefault(place.file, []).append(Site(place.offset, index))
+            by_file.setdefault(place.file, []).append(_site(place, index))
         for file, sites in by_file.items():
             for rejected in self._attach(self._links, program, file, sites):
                 self.rejected[rejected.site.cookie] = rejected.reason
@@ -136,6 +137,10 @@ class Batch(Owner):
         """Makes room: the last hand-over left a note for each thread that called meanwhile."""
         while (thread := kernel.map_first_key(self._handed, 8)) is not None:
             kernel.map_delete(self._handed, thread)
+
+
+def _site(place: Place, index: int) -> Site:
+    return Site(place.offset, index, place.semaphore)
 
 
 def main_thread_ended(pid: int | None) -> bool:

@@ -17,7 +17,7 @@ from tui.bpf import compiler, kernel, plans
 from tui.bpf.attachment import HANDED_BYTES, Attachment
 from tui.bpf.counting import possible_cpus
 from tui.bpf.features import Method, sees_real_pids
-from tui.bpf.frames import Ended, Timed, hooks, left_by
+from tui.bpf.frames import Ended, Kept, Timed, hooks, left_by
 from tui.bpf.objects import Loaded, ObjectSpec, refusal
 from tui.bpf.plans import KEY, Plan
 from tui.bpf.ring import Ring
@@ -30,6 +30,7 @@ _FRAMES: Final = 65_536  # calls under way, where their memory allows
 _FRAME_MEMORY: Final = 16 << 20
 _BESIDE: Final = 72  # bytes that a hash keeps beside a value, its key included
 _TOOK_AT: Final = 8  # in a frame: its lowest bit says whether it is to become a record
+_THREAD_AT: Final = 16  # and there the thread, the lower half of its number in Linux
 
 
 class Totals(NamedTuple):
@@ -66,13 +67,14 @@ class Events(Owner):
         """
         self._places, self._pid = places, pid
         self._swept = 0
+        self._returns = any(plan.returns for plan in wanted)
         self._frame = max(plan.kept for plan in wanted)
         self._key = KEY.size + 8 * max(plan.cells for plan in wanted)
         ring = max(mmap.PAGESIZE, 1 << (ring - 1).bit_length() if ring else 0)
         self._owned = ExitStack()
         sizes = {
             "stats": len(places), "plans": len(places), "slots": _SLOTS * possible_cpus(),
-            "frames": min(_FRAMES, _FRAME_MEMORY // (self._frame + _BESIDE)) if any(p.returns for p in wanted) else 1,
+            "frames": min(_FRAMES, _FRAME_MEMORY // (self._frame + _BESIDE)) if self._returns else 1,
             "counts": max(1, rows), "ring": ring,
         }  # fmt: skip
         try:
@@ -120,14 +122,15 @@ class Events(Owner):
     def sweep(self) -> None:
         """Takes out the calls that never return: they count as unmatched from then on.
 
-        Of functions that are taken off; and of threads that have ended, where threads can be told by their numbers: of
-        one process, seen from outside of containers, not in Go.
+        Of functions that are taken off; of threads that have ended, where threads can be told by their numbers: of one
+        process, seen from outside of containers, not in Go; and where there are many, those that were outlived.
         """
+        if not self._returns:
+            return
         ended = Ended(self._pid) if self._pid is not None and sees_real_pids() else None
         off = self._attachment.off
-        if ended is not None or off:
-            for _, value in left_by(ended, self._loaded.map("frames"), self._frame, self._places, off):
-                self._swept += value[_TOOK_AT] & 1
+        for _, value in left_by(ended, self._loaded.map("frames"), Kept(self._frame, _THREAD_AT), self._places, off):
+            self._swept += value[_TOOK_AT] & 1
 
     def misses(self) -> int:
         """Hits that the kernel kept from the program."""

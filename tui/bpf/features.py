@@ -82,7 +82,7 @@ def sees_real_pids() -> bool:
 def probe() -> list[Feature]:
     """Everything `bpfscope doctor` prints."""
     needed = [_release(), _capabilities(), _permission(), _uprobes(), _method()]
-    return [*needed, _mapped_files(), _perf_events(), *_hooks(), _compiler(), _cache()]
+    return [*needed, _mapped_files(), _perf_events(), _sampling(), *_hooks(), _compiler(), _cache()]
 
 
 def _release() -> Feature:
@@ -163,6 +163,18 @@ def _perf_events() -> Feature:
     except OSError:
         return Feature("perf events", False, "missing", "use a kernel with CONFIG_PERF_EVENTS=y", needed=False)
     return Feature("perf events", True, f"kernel.perf_event_paranoid = {level}", needed=False)
+
+
+def _sampling() -> Feature:
+    from tui.bpf.sampling import HERTZ, Ticks
+
+    try:
+        Ticks([]).close()
+    except (BpfscopeError, OSError) as error:
+        return Feature(
+            "CPU sampling", False, "functions are shown without shares of CPU time", str(error), needed=False
+        )
+    return Feature("CPU sampling", True, f"each function's share of CPU time, {HERTZ} times a second", needed=False)
 
 
 def _hooks() -> list[Feature]:

@@ -44,6 +44,7 @@ PROG_TYPE_SOCKET_FILTER: Final = 1
 PROG_TYPE_KPROBE: Final = 2  # uprobes too
 PROG_TYPE_SCHED_CLS: Final = 3
 PROG_TYPE_XDP: Final = 6
+PROG_TYPE_PERF_EVENT: Final = 7
 PROG_TYPE_CGROUP_SKB: Final = 8
 ATTACH_CGROUP_INGRESS: Final = 0
 ATTACH_CGROUP_EGRESS: Final = 1
@@ -243,16 +244,23 @@ def program_test_run(program: int, packet: bytes, repeat: int = 1, context: byte
     return TestRun(result, duration)
 
 
-def link_uprobe_multi(program: int, path: str, offsets: list[int], cookies: list[int], pid: int, flags: int = 0) -> int:
+def link_uprobe_multi(
+    program: int, path: str, offsets: list[int], cookies: list[int], pid: int, flags: int = 0,
+    counters: list[int] | None = None,
+) -> int:  # fmt: skip
     """A link of one program to many file offsets, all or none (6.6). `pid` 0: in every process.
+
+    `counters`: for each the offset of two bytes that are above 0 meanwhile (semaphores of USDT probes), or 0.
 
     With UPROBE_MULTI_RETURN the program runs when the function that was entered there returns.
 
-    Raises OSError: ENOTSUPP or EINVAL where one of the instructions can't be probed.
+    Raises OSError: ENOTSUPP or EINVAL where one of the instructions can't be probed, EINVAL too where somebody else
+    probes one with another counter or without.
     """
     where = ctypes.create_string_buffer(os.fsencode(path))
     sites = (ctypes.c_uint64 * len(offsets))(*offsets)
     values = (ctypes.c_uint64 * len(cookies))(*cookies)
+    counted = (ctypes.c_uint64 * len(counters))(*counters) if counters else None
     attributes = struct.pack(
         "4I4Q2Ii4x",
         program,
@@ -261,7 +269,7 @@ def link_uprobe_multi(program: int, path: str, offsets: list[int], cookies: list
         0,
         ctypes.addressof(where),
         ctypes.addressof(sites),
-        0,
+        ctypes.addressof(counted) if counted else 0,
         ctypes.addressof(values),
         len(offsets),
         flags,
@@ -303,14 +311,25 @@ def new_network_namespace() -> None:
         raise OSError(error, os.strerror(error))
 
 
-def uprobe_event(path: str, offset: int, pid: int, *, returns: bool = False) -> int:
-    """A perf event of the `uprobe` PMU at a file offset, in one process (`pid`) or in all (-1); or of its returns."""
+def uprobe_event(path: str, offset: int, pid: int, *, returns: bool = False, counter: int = 0) -> int:
+    """A perf event of the `uprobe` PMU at a file offset, in one process (`pid`) or in all (-1); or of its returns.
+
+    `counter` (below 2^32): the offset of two bytes that are above 0 meanwhile (4.20).
+    """
     with open("/sys/bus/event_source/devices/uprobe/type", encoding="ascii") as file:
         kind = int(file.read())
     where = ctypes.create_string_buffer(os.fsencode(path))
     size = 112  # PERF_ATTR_SIZE_VER5
-    attributes = struct.pack("2I5Q2I2Q", kind, size, int(returns), 0, 0, 0, 0, 0, 0, ctypes.addressof(where), offset)
+    attributes = struct.pack(
+        "2I5Q2I2Q", kind, size, counter << 32 | returns, 0, 0, 0, 0, 0, 0, ctypes.addressof(where), offset
+    )
     return perf_event_open(attributes.ljust(size, b"\0"), pid, 0 if pid == -1 else -1)
+
+
+def clock_event(cpu: int, period: int) -> int:
+    """A perf event that ticks every so many ns on a CPU (cpu-clock), whatever runs there. Raises OSError."""
+    software, cpu_clock, size = 1, 0, 112  # PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK, PERF_ATTR_SIZE_VER5
+    return perf_event_open(struct.pack("2I2Q", software, size, cpu_clock, period).ljust(size, b"\0"), -1, cpu)
 
 
 def info(fd: int, size: int) -> bytes:

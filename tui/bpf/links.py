@@ -30,6 +30,7 @@ class Site(NamedTuple):
 
     offset: int
     cookie: int
+    semaphore: int = 0  # offset of two bytes of the file's data that are above 0 while it is there; 0: none
 
 
 class Rejected(NamedTuple):
@@ -43,7 +44,10 @@ def _try_multi(program: int, file: str, sites: Sequence[Site], pid: int, flags: 
     """A link, or None where one of the sites can't be probed."""
     try:
         offsets, cookies = [site.offset for site in sites], [site.cookie for site in sites]
-        return kernel.link_uprobe_multi(program, file, offsets, cookies, pid, flags)
+        counters = [site.semaphore for site in sites]
+        return kernel.link_uprobe_multi(
+            program, file, offsets, cookies, pid, flags, counters if any(counters) else None
+        )
     except OSError as error:
         if error.errno in _REJECTED:
             return None
@@ -104,7 +108,7 @@ class Links(Owner):
                 self._multi.append(link)
                 return rejected
             bad = set(_search(program, file, good, pid, flags))
-            rejected += [Rejected(site, _UNPROBEABLE) for site in good if site in bad]
+            rejected += _explained(file, [site for site in good if site in bad])
             good = [site for site in good if site not in bad]
         raise NotSupported("the file changes while it is being probed: try again")
 
@@ -112,6 +116,7 @@ class Links(Owner):
         self, program: int, file: str, sites: Sequence[Site], pid: int, *, returns: bool = False
     ) -> list[Rejected]:
         """Attaches by perf events; `pid` -1 means every process. Returns what can't be probed, or is too much."""
+        refused: list[Site] = []
         rejected = [
             Rejected(site, f"this kernel probes at most {PERF_EVENT_LIMIT} functions at once (6.6 probes thousands)")
             for site in sites[PERF_EVENT_LIMIT:]
@@ -119,18 +124,18 @@ class Links(Owner):
         _raise_file_limit(2 * PERF_EVENT_LIMIT + 64)
         for site in sites[:PERF_EVENT_LIMIT]:
             try:
-                event = kernel.uprobe_event(file, site.offset, pid, returns=returns)
+                event = kernel.uprobe_event(file, site.offset, pid, returns=returns, counter=site.semaphore)
             except OSError as error:
                 if error.errno not in _REJECTED:
                     raise _failure(error) from None
-                rejected.append(Rejected(site, _UNPROBEABLE))
+                refused.append(site)
                 continue
             self._perf[site.cookie] = [event]
             try:
                 self._perf[site.cookie].append(kernel.link_perf_event(program, event, site.cookie))
             except OSError as error:
                 raise _failure(error) from None
-        return rejected
+        return rejected + _explained(file, refused)
 
     def detach(self, cookies: Collection[int]) -> None:
         """Detaches single places; only of perf events, a multi link goes as a whole."""
@@ -146,7 +151,7 @@ class Links(Owner):
             os.close(self._multi.pop())
 
 
-def let_hits_finish(file: str, offset: int, pid: int | None) -> None:
+def let_hits_finish(file: str, site: Site, pid: int | None) -> None:
     """Waits for hits that one program has passed over, and another, which is also attached there, has yet to see.
 
     From 6.12 the kernel may take a program off a place between the two (earlier it waits for the hits there first), but
@@ -155,9 +160,26 @@ def let_hits_finish(file: str, offset: int, pid: int | None) -> None:
     program = -1
     with Links() as passing, contextlib.suppress(OSError, BpfscopeError):  # no target, no hits
         program = kernel.program_load(kernel.PROG_TYPE_KPROBE, kernel.ATTACH_UPROBE_MULTI, _RETURN_0, "passing")
-        passing.attach_multi(program, file, [Site(offset, 0)], pid or 0)
+        passing.attach_multi(program, file, [site], pid or 0)
     if program >= 0:
         os.close(program)
+
+
+def _explained(file: str, sites: Sequence[Site]) -> list[Rejected]:
+    """Why the kernel refuses these. All probes of a place must share one semaphore, or have none (since 4.20)."""
+    if not sites:
+        return []
+    from tui.bpf import uprobes
+
+    holders = uprobes.holders(file, {site.offset for site in sites})
+    return [Rejected(site, _why(site, holders.get(site.offset, ""))) for site in sites]
+
+
+def _why(site: Site, holder: str) -> str:
+    if not site.semaphore:
+        return f"{holder} probes this place with a semaphore: end that first" if holder else _UNPROBEABLE
+    who = holder or "somebody (tracefs and perf don't say who)"
+    return f"{who} probes this place without its semaphore, and the kernel allows no other way then: end that first"
 
 
 def _failure(error: OSError) -> BpfscopeError:

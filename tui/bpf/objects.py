@@ -106,13 +106,15 @@ class Loaded(Owner):
             self.close()
             raise refusal(error, "create a BPF map") from None
 
-    def program(self, name: str, attach_type: int, constants: Mapping[str, int]) -> int:
+    def program(
+        self, name: str, attach_type: int, constants: Mapping[str, int], kind: int = kernel.PROG_TYPE_KPROBE
+    ) -> int:
         """Loads a program and returns its file descriptor, which stays ours. Raises NotPermitted, NotSupported."""
         code = patched(self._spec.programs[name], list(self._maps.values()), constants)
         try:
-            fd = kernel.program_load(kernel.PROG_TYPE_KPROBE, attach_type, code, name)
+            fd = kernel.program_load(kind, attach_type, code, name)
         except OSError as error:
-            log = verifier_log(kernel.PROG_TYPE_KPROBE, attach_type, code, name, error)
+            log = verifier_log(kind, attach_type, code, name, error)
             raise refusal(error, f"load the program {name}", log) from None
         self._owned.callback(os.close, fd)
         return fd

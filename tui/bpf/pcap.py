@@ -7,6 +7,7 @@ What may be asked, and what the answers are, is in pcap_child.py.
 """
 
 import contextlib
+import errno
 import json
 import os
 import select
@@ -94,7 +95,8 @@ class Libpcap(Owner):
         try:
             self._spawn({"PYTHONPATH": os.pathsep.join(folders), "RES_OPTIONS": "timeout:1 attempts:1"})
         except OSError as error:
-            raise BpfscopeError(f"libpcap's process can't be started: {error.strerror}") from None
+            remedy = ": raise the limit (ulimit -n)" if error.errno in (errno.EMFILE, errno.ENFILE) else ""
+            raise BpfscopeError(f"libpcap's process can't be started: {error.strerror}{remedy}") from None
 
     def close(self) -> None:
         """Ends the child; a second time is harmless."""

@@ -7,7 +7,9 @@ import os
 import struct
 from typing import Final, NamedTuple
 
-Fetch = tuple[str, tuple[int, ...], int]  # a register, offsets, a shift: `Fetch` of tui/elf/values.py
+# A register, offsets, a shift; a register that is added, the bits it is shifted left by, and a constant: `Fetch` of
+# tui/elf/values.py
+Fetch = tuple[str, tuple[int, ...], int, str, int, int]
 
 VALUES: Final = 8  # at the entry, and as many at the return
 MOST_TEXTS: Final = 4  # of a call
@@ -27,9 +29,10 @@ _REGISTERS_OF: Final = {  # pt_regs up to the stack pointer: include/uapi/linux/
     ),
     "aarch64": (*(f"x{number}" for number in range(31)), "sp"),
 }
-_REGISTERS: Final = _REGISTERS_OF.get(os.uname().machine, ())
+_ZERO: Final = "zero"  # what comes after the registers: always 0
+_REGISTERS: Final = (*_REGISTERS_OF.get(os.uname().machine, ()), _ZERO)
 _PLAN: Final = struct.Struct("=8IQ")
-_FETCH: Final = struct.Struct("=4Q2HI")
+_FETCH: Final = struct.Struct("=4Q2H3Bx")
 _VALUE: Final = struct.Struct("=4I")
 _VALUE_BYTES: Final = 2 * _FETCH.size + _VALUE.size
 _CONDITION: Final = struct.Struct("=4I2Q64s")
@@ -138,9 +141,10 @@ def _value(reading: Reading, cell: int) -> bytes:
 
 
 def _fetch(fetch: Fetch) -> bytes:
-    register, offsets, shift = fetch
-    padded = [*(offset & _MASK for offset in offsets), 0, 0, 0, 0][:4]
-    return _FETCH.pack(*padded, _REGISTERS.index(register), len(offsets), shift)
+    register, offsets, shift, index, scale, constant = fetch
+    padded = [*(offset & _MASK for offset in offsets or (constant,)), 0, 0, 0][:4]
+    registers = _REGISTERS.index(register), len(offsets), shift, _REGISTERS.index(index or _ZERO)
+    return _FETCH.pack(*padded, *registers, scale)
 
 
 def _condition(condition: Condition, cell: int) -> bytes:

@@ -27,7 +27,8 @@ _SLOTS: Final = 8  # per CPU: programs/stacks.c
 _HEAD: Final = struct.Struct("=2IQ")  # struct stack before its frames: process, function, cut
 _KEY: Final = _HEAD.size + 8 * _FRAMES
 _SLOT: Final = 2 + _KEY // 8  # struct slot, in cells: whether it is taken, in which turn, a stack
-_ROW: Final = 8  # struct row, in cells: calls and lost of even and odd turns, without a slot, before, size
+_ROW: Final = 8  # struct row, in cells: calls and lost of even and odd turns, without a slot, before, size, within
+_WITHIN, _BY_FRAME = 1 << 32, 1 << 33  # programs/stacks.c
 _BESIDE: Final = 72  # bytes that a hash keeps beside each key
 _PATIENCE: Final = 0.05  # seconds that hits which are under way have to end; else the next reading has them
 
@@ -39,6 +40,13 @@ class Spot(NamedTuple):
     offset: int
     before: int = 0  # bytes of the function before the offset
     size: int = 0  # bytes of the function; 0: not known
+    semaphore: int = 0  # as of links.Site
+    within: int = 0  # of a place that isn't the entry: `within` tells where the return address is
+
+
+def within(distance: int, *, by_frame: bool) -> int:
+    """That the return address is so many bytes above the stack pointer, or above the frame pointer."""
+    return distance | _WITHIN | (_BY_FRAME if by_frame else 0)
 
 
 class Row(NamedTuple):
@@ -89,11 +97,12 @@ class Callers(Owner):
             self._slots = self._loaded.mapped("slots")
             self._rows = self._loaded.mapped("rows", writable=True)
             for index, spot in enumerate(spots):
-                self._rows[index * _ROW + 5], self._rows[index * _ROW + 6] = spot.before, spot.size
+                for cell, number in enumerate((spot.before, spot.size, spot.within), index * _ROW + 5):
+                    self._rows[cell] = number
             self._figures = [[0] * rows * _ROW] * 2  # the rows at the end of the last even and the last odd turn
             self._taken = 0  # turns
             self.attachment = self._owned.enter_context(Attachment(self._loaded, "stacks", pid, method))
-            hooks = [Hook(spot.file, spot.offset, index) for index, spot in enumerate(spots)]
+            hooks = [Hook(spot.file, spot.offset, index, semaphore=spot.semaphore) for index, spot in enumerate(spots)]
             self.attachment.attach(hooks, off=off)
         except BaseException:
             self.close()

@@ -18,23 +18,24 @@ from tui.bpf import compiler, kernel
 from tui.bpf.attachment import HANDED_BYTES, Attachment
 from tui.bpf.counting import possible_cpus
 from tui.bpf.features import Method, sees_real_pids
-from tui.bpf.frames import MOST_SWEPT, Ended, Timed, hooks, left_by
+from tui.bpf.frames import MOST_SWEPT, Ended, Kept, Timed, hooks, left_by
 from tui.bpf.objects import Loaded
 from tui.owner import Owner
 
-FIGURES: Final = 17  # cells of a row before its buckets
+FIGURES: Final = 19  # cells of a row before its buckets
 BUCKETS: Final = 312  # eight to each power of two of nanoseconds: programs/latency.c
 _ROW: Final = FIGURES + BUCKETS
-_FRAME: Final = struct.Struct("=6Q3I2I3I")  # struct frame; the two: whether it was counted, and left
+_FRAME: Final = struct.Struct("=7Q3I2I3I")  # struct frame; the two: whether it was counted, and left
+_KEPT: Final = Kept(_FRAME.size, _FRAME.size - 4)
 _MEMBER: Final = struct.Struct("=Q16s")  # struct member: function, name
 _GROUPS: Final = 1_024  # rows of groups
-_OVERHEAD: Final = 13  # a row's cell that the kernel only reads
-_CALLED: Final = 14  # and those of calls, and returns, that are in groups
-_TURN: Final = 16  # the other one that it only reads
+_OVERHEAD, _COST = 14, 15  # a row's cells that the kernel only reads
+_CALLED: Final = 16  # and those of calls, and returns, that are in groups
+_TURN: Final = 18  # another one that it only reads
 _KEEP, _SWEPT = 1, 2  # of the second cell of `control`
 _FRAMES: Final = (65_536, 2_048)  # calls under way: at least, and per CPU
 _RUNNERS: Final = (16_384, 1_024)  # threads and goroutines that are in one: the same
-_FRAME_BYTES, _RUNNER_BYTES, _GROUP_BYTES = 168, 120, 2_728  # of kernel memory, with what a hash keeps beside each
+_FRAME_BYTES, _RUNNER_BYTES, _GROUP_BYTES = 176, 128, 2_744  # of kernel memory, with what a hash keeps beside each
 
 
 class Row(NamedTuple):
@@ -50,6 +51,7 @@ class Row(NamedTuple):
     own: int  # of the total, what no other probed function took
     children: int  # calls of other probed functions
     spent: int  # what these calls' own probes took besides
+    probed: int  # of the total, what probes took of all calls in it, those that their callees made too
     mixed: int  # returns whose `own` has others' time in it: of calls that never returned, or that they outlasted
     longest: int
     shortest: int
@@ -83,14 +85,14 @@ class Timing(Owner):
         places: Sequence[Timed],
         pid: int | None,
         method: Method,
-        overheads: Sequence[int] = (),
+        costs: Sequence[tuple[int, int]] = (),
         by: By = By.FUNCTION,
         off: Collection[int] = (),
     ) -> None:
         """Attaches all that can be; `attachment` has the rest. Raises what `objects` and `links` raise.
 
-        `overheads`: what each one's probes take of its caller's time per call, beyond its own duration (ns). `off` are
-        held back until they are resumed.
+        `costs`: what each one's probes take per call (ns), and how much of that is in its own duration. `off` are held
+        back until they are resumed.
         """
         self._places, self._pid = places, pid
         self._sweeps = pid is not None and sees_real_pids()
@@ -105,8 +107,9 @@ class Timing(Owner):
             self._cells = self._loaded.mapped("stats", writable=True)
             self._control = self._loaded.mapped("control", writable=True)
             self._control[1] = _SWEPT if self._sweeps else 0
-            for index, overhead in enumerate(overheads):
-                self._cells[index * _ROW + _OVERHEAD] = overhead
+            for index, (cost, floor) in enumerate(costs):
+                self._cells[index * _ROW + _OVERHEAD] = max(0, cost - floor)
+                self._cells[index * _ROW + _COST] = cost
             self._attachment = self._owned.enter_context(
                 Attachment(self._loaded, "latency", pid, method, {"by": int(by)}, self._next_turn)
             )
@@ -150,14 +153,12 @@ class Timing(Owner):
     def sweep(self) -> None:
         """Takes out the calls that never return: they count as left from then on.
 
-        Of functions that are taken off; and of threads that have ended, where threads can be told by their numbers: of
-        one process, seen from outside of containers, not in Go.
+        Of functions that are taken off; of threads that have ended, where threads can be told by their numbers: of one
+        process, seen from outside of containers, not in Go; and where there are many, those that were outlived.
         """
         ended = Ended(self._pid) if self._pid is not None and self._sweeps else None
         off = self._attachment.off
-        if ended is None and not off:
-            return
-        for index, value in left_by(ended, self._loaded.map("frames"), _FRAME.size, self._places, off, _was_left):
+        for index, value in left_by(ended, self._loaded.map("frames"), _KEPT, self._places, off, _was_left):
             counted, left = _counted_and_left(value)
             self._swept[index] += counted and not left
         if ended is not None:

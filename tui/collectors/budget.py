@@ -92,7 +92,7 @@ class Guard:
         self, probe: Probe | None, pid: int | None, limit: float | None, held_back: HeldBack = _NOTHING
     ) -> None:
         """`held_back`: what isn't on from the beginning. Without a probe: they join later."""
-        self.limit = limit
+        self.limit = self._asked = limit
         self._pid = pid
         self._joined: list[_Joined] = []
         self._percent = self._cpu_percent = 0.0
@@ -125,13 +125,16 @@ class Guard:
     @property
     def cost(self) -> Cost:
         """What is to be said of all probes now."""
-        suspended = tuple(one for each in self._joined for one in _still(each))
-        return Cost(self._percent, self.limit, suspended, self._cpu_percent, self._acts_in)
+        return self._cost(self._joined)
 
     def cost_of(self, probe: Probe) -> Cost:
         """The same, but only with what this probe's functions were taken off."""
-        suspended = tuple(one for each in self._joined if each.probe is probe for one in _still(each))
-        return Cost(self._percent, self.limit, suspended, self._cpu_percent, self._acts_in)
+        return self._cost([each for each in self._joined if each.probe is probe])
+
+    def _cost(self, joined: Sequence[_Joined]) -> Cost:
+        suspended = tuple(one for each in joined for one in _still(each))
+        waived = self._asked if self.limit is None else None
+        return Cost(self._percent, self.limit, suspended, self._cpu_percent, self._acts_in, waived)
 
     @property
     def _acts_in(self) -> float | None:
@@ -207,7 +210,11 @@ class Guard:
         self._looks.clear()
 
     def undo(self) -> None:
-        """Puts everything back, and watches no budget any more. Raises BpfscopeError."""
+        """Puts everything back, and watches no budget any more; or watches it again. Raises BpfscopeError."""
+        if self.limit is None:
+            self.limit = self._asked
+            self._begin_anew()
+            return
         self.limit = None
         for each in self._joined:
             each.probe.resume(list(each.suspended))
@@ -270,7 +277,8 @@ def hold_back(
     if percent <= limit or sum(spent) <= _NEGLIGIBLE * seconds:
         return HeldBack()
     indexes = dearest(spent, cpu, _AIM * limit / 100, _AIM * _NEGLIGIBLE * seconds)
-    return HeldBack(tuple(functions[index] for index in indexes), percent, tuple(indexes))
+    held = dict.fromkeys(functions[index] for index in indexes)  # with all its places: USDT probes may have several
+    return HeldBack(tuple(held), percent, tuple(at for at, function in enumerate(functions) if function in held))
 
 
 def cpu_time(pid: int | None) -> int:

@@ -10,7 +10,7 @@ from tui.bpf.features import Method, attach_method
 from tui.bpf.frames import Timed
 from tui.collectors import calibration, reading, returns
 from tui.collectors.budget import HeldBack, hold_back
-from tui.collectors.files import Chosen, Files, nothing_attached
+from tui.collectors.files import Chosen, Files, attached_places, nothing_attached
 from tui.collectors.probe import ended
 from tui.collectors.reading import Reads, Wanted
 from tui.collectors.samples import Attached
@@ -54,7 +54,7 @@ class CallsProbe(Owner):
         self._files = Files(target)
         self._events: Events | None = None
         self._members: list[Member] = []  # by the records' indexes, those that are refused included
-        self._indexes: dict[Function, int] = {}  # of what is attached
+        self._indexes: dict[Function, tuple[int, ...]] = {}  # of what is attached; only USDT probes have several places
         self._started = self._swept = 0.0
         self.held_back = HeldBack()
         self.watch = Watch(target.pid) if target.pid is not None else None
@@ -67,7 +67,10 @@ class CallsProbe(Owner):
     @property
     def reads(self) -> dict[Function, Reads]:
         """What is read of each function's calls."""
-        return {function: self._members[index].reads for function, index in self._indexes.items()}
+        return {
+            function: reading.together([self._members[index].reads for index in indexes])
+            for function, indexes in self._indexes.items()
+        }
 
     def stop(self) -> None:
         """Detaches everything; what was read stays to be told."""
@@ -80,8 +83,9 @@ class CallsProbe(Owner):
             return []
         calls, back = self._events.hits()
         known = calibration.known()
-        costs = [(index, *self._members[index].costs(known)) for index in self._indexes.values()]
-        return [calls[index] * hit + back[index] * (call - hit) for index, hit, call in costs]
+        costs = [each.costs(known) for each in self._members]
+        spent = [calls[at] * hit + back[at] * (call - hit) for at, (hit, call) in enumerate(costs)]
+        return [sum(spent[index] for index in indexes) for indexes in self._indexes.values()]
 
     def suspend(self, functions: Sequence[Function]) -> None:
         """Takes these out of the target; what was seen of them stays."""
@@ -94,7 +98,7 @@ class CallsProbe(Owner):
             self._events.attachment.resume(self._at(functions))
 
     def _at(self, functions: Sequence[Function]) -> list[int]:
-        return [self._indexes[function] for function in functions if function in self._indexes]
+        return [index for function in functions for index in self._indexes.get(function, ())]
 
     def close(self) -> None:
         """Detaches everything; a second time is harmless."""
@@ -114,7 +118,7 @@ class CallsProbe(Owner):
         costs = calibration.costs()
         self.held_back = hold_back(
             [each.function for each in self._members],
-            [Place(each.place.file, each.place.entry) for each in self._members],
+            [Place(each.place.file, each.place.entry, each.place.semaphore) for each in self._members],
             [each.costs(costs)[1] for each in self._members],
             self._target.pid,
             self._method,
@@ -129,15 +133,17 @@ class CallsProbe(Owner):
             rows=rows,
             off=self.held_back.indexes,
         )
-        rejected = self._events.attachment.rejected
-        skipped += [Skipped(self._members[index].function, reason) for index, reason in rejected.items()]
-        self._indexes = {each.function: at for at, each in enumerate(self._members) if at not in rejected}
+        functions = [each.function for each in self._members]
+        self._indexes, rejected = attached_places(functions, self._events.attachment.rejected)
+        left_out = dict.fromkeys((*skipped, *rejected))
+        skipped = [each for each in left_out if each.function not in self._indexes]
         if not self._indexes:
             raise nothing_attached(skipped)
         self._started = time.monotonic()
-        attached = [self._members[index] for index in self._indexes.values()]
-        inexact = tuple(Skipped(each.function, note) for each in attached for note in each.notes)
-        return Attached(self.functions, tuple(skipped), inexact)
+        attached = (self._members[index] for indexes in self._indexes.values() for index in indexes)
+        notes = dict.fromkeys(Skipped(each.function, note) for each in attached for note in each.notes)
+        partly = (each for each in left_out if each.function in self._indexes)
+        return Attached(self.functions, tuple(skipped), (*notes, *partly))
 
     def _choose(self, signatures: Mapping[Function, Signature]) -> list[Skipped]:
         """Finds out what to attach; returns what can't be. Raises where that is everything."""
@@ -146,7 +152,8 @@ class CallsProbe(Owner):
         wrong: UsageError | None = None
         for each in chosen:
             try:
-                member = self._member(each, signatures[each.function])
+                known = signatures[each.function]
+                member = self._member(each, self._files.signature(each.function, each.usdt) if each.usdt else known)
             except UsageError as error:
                 wrong, member = wrong or error, str(error)
             if isinstance(member, Member):
@@ -171,7 +178,8 @@ class CallsProbe(Owner):
         path = self._files.path(chosen.function.module)
         place = returns.place(path, chosen, seen=seen, return_probes=self._return_probes)
         note = returns.note(chosen, return_probes=self._return_probes) if seen else chosen.site.note
-        notes = (note, f"without durations: {unseen}" if self._every_return and unseen else "", signature.note)
+        untimed = self._every_return and unseen and not chosen.usdt
+        notes = (note, f"without durations: {unseen}" if untimed else "", signature.note)
         return Member(chosen.function, place, reads, chosen.site.emulated, (*filter(None, notes), *reads.unread))
 
     def _swept_events(self, said: str) -> Events | None:

@@ -8,7 +8,7 @@ r"""Conditions on the values of a call: `n > 10 && name == "GET"`. Pure: text in
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Final, NamedTuple
 
@@ -24,6 +24,7 @@ _COMPARISON: Final = re.compile(
 )
 _AND: Final = re.compile(r"&& | and(?=\s)", re.VERBOSE)
 _NUMBER: Final = re.compile(r"-?(?:0[xX][0-9a-fA-F]{1,16}|[0-9]{1,20})")
+_FRACTION: Final = re.compile(r"-?[0-9]*\.[0-9]+(?:[eE][-+]?[0-9]+)?")
 _NAME: Final = re.compile(r"[^\W\d]\w*")
 _ESCAPE: Final = re.compile(r"\\(x[0-9a-fA-F]{2}|.)", re.DOTALL)
 _ESCAPED: Final = {"n": b"\n", "t": b"\t", "r": b"\r", "0": b"\0", '"': b'"', "\\": b"\\"}
@@ -56,9 +57,15 @@ class Comparison(NamedTuple):
         return f"{sanitise(self.name)} {self.operator}"
 
 
-def parse(text: str) -> tuple[Comparison, ...]:
+def parse(*texts: str) -> tuple[Comparison, ...]:
     """The comparisons, all of which must hold. Raises UsageError."""
-    found: list[Comparison] = []
+    found = [comparison for text in texts for comparison in _comparisons(text)]
+    if len(found) > MOST_CONDITIONS:
+        raise UsageError(f"--where: at most {MOST_CONDITIONS} comparisons, not {len(found)}")
+    return tuple(found)
+
+
+def _comparisons(text: str) -> Iterator[Comparison]:
     at = 0
     while True:
         match = _COMPARISON.match(text, at)
@@ -66,16 +73,13 @@ def parse(text: str) -> tuple[Comparison, ...]:
             raise UsageError(
                 f"--where: expected a comparison such as n > 10 at {sanitise(text[at:].strip()) or 'the end'}"
             )
-        found.append(Comparison(match["name"], match["operator"], _constant(match["constant"])))
+        yield Comparison(match["name"], match["operator"], _constant(match["constant"]))
         if match.end() == len(text):
-            break
+            return
         joined = _AND.match(text, match.end())
         if not joined:
             raise UsageError(f"--where: expected && at {sanitise(text[match.end() :])}")
         at = joined.end()
-    if len(found) > MOST_CONDITIONS:
-        raise UsageError(f"--where: at most {MOST_CONDITIONS} comparisons, not {len(found)}")
-    return tuple(found)
 
 
 def _constant(text: str) -> Constant:
@@ -85,6 +89,8 @@ def _constant(text: str) -> Constant:
         return int(text, 16 if "x" in text.lower() else 10)
     if _NAME.fullmatch(text):
         return Name(text)
+    if _FRACTION.fullmatch(text):
+        raise UsageError(f"--where: {text} has a fraction, and the kernel compares whole numbers only")
     if text[0] != '"':
         raise _no_constant(text)
     parts, end = [], 1

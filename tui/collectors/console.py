@@ -32,9 +32,12 @@ from tui.elf.names import Function, Module
 from tui.errors import BpfscopeError, TargetError
 from tui.text import sanitise
 
-if TYPE_CHECKING:  # loaded when packets are filtered
+if TYPE_CHECKING:  # loaded when code is looked at, packets are filtered, or CPU time is sampled
+    from tui.collectors.code import Codes, Listing
     from tui.collectors.filtering import Filters, LivePackets
     from tui.collectors.filters import Filter, HookChoice
+    from tui.collectors.live_sampling import LiveSampling
+    from tui.elf.lines import Line
 
 _NOTHING: Final = HeldBack()
 Reading = TypeVar("Reading", bound=live.Sample)
@@ -118,7 +121,7 @@ class Live(Generic[Reading_co]):
             await asyncio.sleep(due - loop.time())
 
     async def undo(self) -> None:
-        """Put back what the budget took off, of all probes, and keep none from now on. Raises BpfscopeError."""
+        """Put back what the budget took off, of all probes, and keep none; or keep it again. Raises BpfscopeError."""
         async with self._turn:
             await in_thread(self._budget.guard.undo)
 
@@ -203,6 +206,8 @@ class LiveSources:
         """End what serves the screens."""
         if "_filters" in vars(self):
             await self._filters.close()
+        if "_codes" in vars(self):
+            self._codes.close()
 
     def memory(self, view: str, functions: int) -> int:
         """Bytes that the kernel will keep for a view of so many functions; of counting, hardly any."""
@@ -226,6 +231,22 @@ class LiveSources:
         """The module's functions by name. Raises BinaryError, NotPermitted, TargetError."""
         return await in_thread(functions.read, module)
 
+    @cached_property
+    def _codes(self) -> "Codes":
+        from tui.collectors.code import Codes
+
+        return Codes()
+
+    async def line(self, module: Module, function: Function) -> "Line | None":
+        """Where the function begins in its sources. Raises BinaryError, NotPermitted, TargetError."""
+        return await in_thread(lambda: self._codes.line(module, function))
+
+    async def code(
+        self, pid: int, modules: Sequence[Module], function: Function, among: Sequence[Function]
+    ) -> "Listing":
+        """The function's instructions. Raises BpfscopeError."""
+        return await in_thread(lambda: self._codes.listing(Target(pid, "", tuple(modules)), function, among))
+
     async def probe(
         self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
     ) -> tuple[LiveProbing, Attached]:
@@ -238,6 +259,13 @@ class LiveSources:
             probe.close()
             raise
         return LiveProbing(probe, self._budget(pid)), attached
+
+    async def sampling(self, pid: int, modules: Sequence[Module]) -> "tuple[LiveSampling, Attached]":
+        """Sample the process's CPU time, without a probe. Raises BpfscopeError."""
+        from tui.collectors.live_sampling import LiveSampling
+        from tui.collectors.sampling import Sampler
+
+        return LiveSampling(await in_thread(Sampler, Target(pid, "", tuple(modules)))), Attached((), ())
 
     async def latency(
         self, pid: int, modules: Sequence[Module], functions: Sequence[Function], by: str

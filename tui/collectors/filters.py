@@ -11,6 +11,7 @@ from typing import Final, NamedTuple
 from tui.bpf.classic.instructions import RET, Instruction, K, Program
 from tui.bpf.classic.listing import instruction_text, listing
 from tui.bpf.expressions import HOOKS, SNAPSHOT, Compiled, Compiler, ExpressionError, RejectsAll, completions
+from tui.bpf.hooks.interfaces import find
 from tui.collectors.packets import compiled_for
 from tui.collectors.samples import Interface
 from tui.collectors.wording import words
@@ -101,7 +102,8 @@ class FilterCompiler(Owner):
     ) -> Filter:
         """The filter. Raises ExpressionError (RejectsAll), TargetError, NotSupported."""
         if expression.strip():
-            where = compiled_for(hook, interface)
+            named = interface._replace(name=find(interface.ifindex).name)  # it may have been renamed
+            where = compiled_for(hook, named)
             compiled = self._compiler.compile(expression, optimise=optimise, seconds=seconds, **where)
         else:
             compiled = EVERYTHING  # at once: libpcap's process need not have started

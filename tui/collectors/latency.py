@@ -12,6 +12,7 @@ from tui.collectors import calibration, returns
 from tui.collectors.budget import HeldBack, hold_back
 from tui.collectors.files import Chosen, Files, nothing_attached
 from tui.collectors.probe import ended
+from tui.collectors.returns import NO_CALL
 from tui.collectors.samples import Attached, Latency, LatencySample
 from tui.collectors.target import Target, Watch
 from tui.elf.names import Function, Skipped
@@ -70,7 +71,7 @@ class LatencyProbe(Owner):
             raise BpfscopeError(
                 f"at most {MOST:,} functions can be timed at once, not {len(functions):,}: count first, then time few"
             )
-        chosen, skipped = self._files.choose(list(dict.fromkeys(functions)), returns=True)
+        chosen, skipped = self._files.choose(list(dict.fromkeys(functions)), returns=True, no_usdt=NO_CALL)
         timed = self._timed(chosen, skipped)
         costs = calibration.costs()
         calls = [costs.call(emulated=each.emulated, return_probe=not each.place.returns) for each in timed]
@@ -83,9 +84,8 @@ class LatencyProbe(Owner):
             method,
             limit,
         )
-        overheads = [max(0, call.cost - call.floor) for call in calls]
         places, off = [each.place for each in timed], self.held_back.indexes
-        self._timing = Timing(places, pid, method, overheads, self._by, off)
+        self._timing = Timing(places, pid, method, calls, self._by, off)
         rejected = self._timing.attachment.rejected
         skipped += [Skipped(timed[index].function, reason) for index, reason in rejected.items()]
         self._indexes = {each.function: index for index, each in enumerate(timed) if index not in rejected}
@@ -225,4 +225,6 @@ def _latency(row: Row, buckets: Sequence[int], cost: _Cost) -> Latency:
         cost.floor,
         row.spent + row.returns * cost.floor,
         row.mixed,
+        row.strays,
+        row.probed + row.returns * cost.floor,
     )

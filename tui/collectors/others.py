@@ -33,7 +33,7 @@ class Others:
             return False
         self._places.clear()
         files: dict[bytes, bytes | tuple[int, int]] = {}
-        for path, offset, pid in uprobes.listed():
+        for path, offset, pid, *_ in uprobes.listed():
             if path not in files:
                 files[path] = _identity(path)
             self._places.setdefault((files[path], offset), set()).add(pid)

@@ -8,6 +8,7 @@ Everything is counted in the kernel, by turns: a reading has exactly the packets
 its figures never disagree, and groups, others and those without a group sum up to what matched.
 """
 
+import re
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from heapq import nlargest
@@ -38,6 +39,7 @@ KINDS: Final = {
 }
 _ETHERNET: Final = frozenset((1, 772))  # ARPHRD_…: include/uapi/linux/if_arp.h
 _RAW: Final = frozenset((512, 519, 768, 769, 776, 778, 823, 65534))  # PPP, raw IP, tunnels, tun and WireGuard
+_OF_LIBPCAP: Final = re.compile(r"any$|nflog|nfqueue")  # all interfaces, and netfilter's (libpcap 1.10)
 _LINK_TYPES: Final = {Link.ETHERNET: 1, Link.RAW: 101}  # LINKTYPE_… of pcap
 LOOPBACK: Final = 772
 _OUTGOING: Final = 4  # PACKET_OUTGOING
@@ -74,12 +76,12 @@ def link_of(interface: Interface) -> Link:
 def compiled_for(hook: str, interface: Interface) -> dict[str, Any]:
     """How an expression is compiled for a hook of an interface, as arguments of `Compiler.compile`.
 
-    Without Ethernet headers libpcap captures live in a mode of its own, with headers that no hook sees. One that is
-    named `any` stands for all of them with libpcap.
+    Without Ethernet headers libpcap captures live in a mode of its own, with headers that no hook sees. Some names
+    stand for something else with libpcap.
     """
     if hook != Hook.CGROUP.value and link_of(interface) is Link.RAW:
         return {"link_type": "RAW"}
-    return {"link_type": "EN10MB"} if interface.name == "any" else for_hook(hook, interface.name)
+    return {"link_type": "EN10MB"} if _OF_LIBPCAP.match(interface.name) else for_hook(hook, interface.name)
 
 
 class PacketsProbe(Owner):
@@ -173,7 +175,7 @@ class _Filter(Owner):
         self._link, self._kind = wish.link, KINDS[wish.hook]
         self._attached: Attached | None = None
         self._classic: ClassicSocket | None = None
-        self._matched = self._before = 0  # by the classic socket, and of that before the beginning
+        self._classic_matched = self._before = 0  # by the classic socket, and of that before the beginning
         self.gone = self.note = ""
         only = wish.interface.ifindex if self._kind is Kind.CGROUP else 0
         spec = Spec(self._kind, wish.program, by, hits, snapshot, self._link, _constants(wish), only)
@@ -185,7 +187,7 @@ class _Filter(Owner):
             raise
 
     def _attach(self, *, promiscuous: bool, native: bool | None) -> None:
-        """The eBPF program first: what the classic one matches, it has seen."""
+        """Beside a classic program, which can't tell what it has seen, its translation counts, and both."""
         wish, direction = self.wish, self.wish.direction
         both = self._kind in (Kind.SOCKET, Kind.CGROUP)
         if direction is None and both and wish.interface.hardware == LOOPBACK:
@@ -213,9 +215,9 @@ class _Filter(Owner):
             self._before = self._classic.matched()
 
     def end_turn(self) -> None:
-        """What the classic socket matches from now on is for the next reading."""
+        """Asks the classic socket: the kernel gives no more of it than a number, at another instant than the turn's."""
         if self._classic:
-            self._matched = self._classic.matched() - self._before
+            self._classic_matched = self._classic.matched() - self._before
 
     def figures(self) -> FilterFigures:
         """What it has counted in the turns that are over."""
@@ -223,8 +225,6 @@ class _Filter(Owner):
         others = _sum(rows[TOP:], found.others)
         groups = rows[:TOP] + ([GroupRow(None, *found.none)] if found.none.packets else [])
         matched = found.matched
-        if self.wish.hook is Hook.SOCKET:
-            matched = matched._replace(packets=self._matched)
         if not self.gone and self._attached and self._attached.gone():
             name = self.wish.interface.name
             taken = f"somebody else took the filter off {name}"
@@ -245,6 +245,7 @@ class _Filter(Owner):
             others=GroupRow(None, *others),
             hits=found.hits,
             gone=self.gone,
+            classic_matched=self._classic_matched if self.wish.hook is Hook.SOCKET else None,
         )
 
     def _rows(self) -> list[GroupRow]:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from tui.bpf.counting import Batch, Place, main_thread_ended
 from tui.bpf.features import Method, attach_method
 from tui.collectors import calibration
-from tui.collectors.files import Files, nothing_attached
+from tui.collectors.files import Files, attached_places, nothing_attached
 from tui.collectors.samples import Attached, CountsSample
 from tui.collectors.target import Target, Watch
 from tui.elf.names import Function, Skipped
@@ -18,7 +18,7 @@ class _Member(NamedTuple):
     """Where a probed function's count is."""
 
     batch: Batch
-    cell: int
+    cells: tuple[int, ...]  # one for each of its places: only USDT probes have several
     cost: int  # nanoseconds per call
 
 
@@ -48,22 +48,22 @@ class CountingProbe(Owner):
             if skipped:
                 raise nothing_attached(skipped)
             return Attached((), ())
-        places = [Place(self._files.path(each.function.module), each.site.offset) for each in chosen]
+        places = [Place(self._files.path(each.function.module), each.site.offset, each.semaphore) for each in chosen]
         batch = Batch(places, self._target.pid, self._method)
         self._batches.append(batch)
         costs = calibration.known()
-        for index, (function, site, *_) in enumerate(chosen):
-            if index in batch.rejected:
-                skipped.append(Skipped(function, batch.rejected[index]))
-            else:
-                self._members[function] = _Member(batch, index, costs.hit(emulated=site.emulated))
+        on, rejected = attached_places([each.function for each in chosen], batch.rejected)
+        for function, cells in on.items():
+            self._members[function] = _Member(batch, cells, costs.hit(emulated=chosen[cells[0]].site.emulated))
+        skipped += [each for each in rejected if each.function not in on]
         self._started = self._started or time.monotonic()
         self._functions = tuple(self._members)
-        attached = tuple(each.function for each in chosen if each.function in self._members)
+        attached = tuple(on)
         if not attached:
             raise nothing_attached(skipped)
-        inexact = tuple(Skipped(function, notes[function]) for function in attached if function in notes)
-        return Attached(attached, tuple(skipped), inexact)
+        inexact = [Skipped(function, notes[function]) for function in attached if function in notes]
+        inexact += [each for each in rejected if each.function in on]
+        return Attached(attached, tuple(skipped), tuple(inexact))
 
     def remove(self, functions: Sequence[Function]) -> None:
         """Detaches these; the counts of the others go on unbroken."""
@@ -86,7 +86,7 @@ class CountingProbe(Owner):
     def spent(self) -> list[int]:
         """Nanoseconds that the target has lost to each function's probe."""
         calls = {batch: batch.calls() for batch in self._batches}
-        return [calls[batch][cell] * cost for batch, cell, cost in self._members.values()]
+        return [sum(calls[batch][cell] for cell in cells) * cost for batch, cells, cost in self._members.values()]
 
     def suspend(self, functions: Sequence[Function]) -> None:
         """Takes these out of the target; their counts stay."""
@@ -102,7 +102,7 @@ class CountingProbe(Owner):
         by_batch: dict[Batch, list[int]] = {}
         for function in functions:
             if member := self._members.get(function):
-                by_batch.setdefault(member.batch, []).append(member.cell)
+                by_batch.setdefault(member.batch, []).extend(member.cells)
         return by_batch
 
     def read(self) -> CountsSample:
@@ -113,7 +113,7 @@ class CountingProbe(Owner):
             now,
             now - self._started,
             self._functions,
-            tuple(calls[batch][cell] for batch, cell, _ in self._members.values()),
+            tuple(sum(calls[batch][cell] for cell in cells) for batch, cells, _ in self._members.values()),
             sum(batch.misses() for batch in self._batches),
             ended(self.watch, self._method),
         )

@@ -1,12 +1,14 @@
 """The processes of this machine, as samples.
 
-What hardly changes (name, user, command, language) is read through psutil once per program that a process executes,
-and again while it is young; what does change comes from /proc/PID/stat, one small read each, because a console asks
-for all of them every second.
+What hardly changes (name, user, command, language, unit) is read once per program that a process executes, again
+while it is young, and then every 60 readings; what does change comes from /proc/PID/stat, one small read each, because
+a console asks for all of them every second.
 """
 
 import asyncio
 import os
+import pwd
+import re
 import threading
 import time
 from collections.abc import AsyncIterator
@@ -14,6 +16,7 @@ from typing import Final, NamedTuple
 
 import psutil
 
+from tui.collectors import units
 from tui.collectors.samples import Process, ProcessesSample
 from tui.elf.languages import Languages
 from tui.text import sanitise
@@ -24,6 +27,13 @@ _LONGEST_COMMAND: Final = 4096  # characters; who reads on, reads /proc/PID/cmdl
 _SHORTEST: Final = 0.05  # seconds between readings
 _FIRST_SECONDS: Final = 0.3  # until the second sample, the first that has rates
 _YOUNG: Final = 5.0  # seconds, in which a process may still change its user or its arguments
+_TURNS: Final = 60  # readings, in one of which each process is looked at as a whole
+_MOST_OF_STAT: Final = 1024  # bytes; the 52 numbers and the name take 500 at most
+_MOST_OF_STATUS: Final = 4096
+_USER: Final = re.compile(rb"^Uid:\t(\d+)", re.MULTILINE)  # the real one
+_LONGEST_NAME: Final = 15  # bytes: the kernel cuts what is longer (TASK_COMM_LEN)
+_DELETED: Final = " (deleted)"  # what the kernel says behind the path of a program that is no more
+_IN_MEMORY: Final = "/memfd:"
 _KERNEL_THREAD: Final = 0x00200000  # PF_KTHREAD: include/linux/sched.h, 5.15 to 6.18
 
 
@@ -37,6 +47,7 @@ class _Stat(NamedTuple):
     threads: int
     started: int  # ticks after boot
     rss_bytes: int
+    ended: bool  # it waits for its parent; while other threads go on, one whose main thread has ended doesn't
 
 
 class _Fixed(NamedTuple):
@@ -47,6 +58,8 @@ class _Fixed(NamedTuple):
     user: str
     language: str
     command: str
+    unit: str = ""
+    deleted: bool = False
 
 
 class Processes:
@@ -56,7 +69,9 @@ class Processes:
         self._fixed: dict[tuple[int, int], _Fixed] = {}
         self._ticks: dict[tuple[int, int], int] = {}
         self._read_at = 0.0
+        self._number = 0  # of readings
         self._languages = Languages()
+        self._users: dict[int, str] = {}
         self._last: ProcessesSample | None = None
         self._turn = threading.Lock()
         psutil.cpu_percent()
@@ -78,11 +93,14 @@ class Processes:
         processes, ticks, fixed = [], {}, {}
         for pid in psutil.pids():
             stat = _stat(pid)
-            key = (pid, stat.started if stat else 0)
+            if not stat or stat.ended:
+                continue
+            key = (pid, stat.started)
             known = self._fixed.get(key)
-            if stat and (not known or known.comm != stat.name or uptime - stat.started / _TICKS < _YOUNG):
+            due = uptime - stat.started / _TICKS < _YOUNG or pid % _TURNS == self._number % _TURNS
+            if not known or due or known.comm != stat.name:
                 known = self._describe(pid, stat)
-            if not stat or not known:
+            if not known:
                 continue
             ticks[key], fixed[key] = stat.ticks, known
             if key in self._ticks:
@@ -93,6 +111,7 @@ class Processes:
                 share = stat.ticks / _TICKS / max(0.01, uptime - stat.started / _TICKS)
             processes.append(_process(pid, stat, known, 100 * max(0.0, share)))
         self._ticks, self._fixed, self._read_at = ticks, fixed, now
+        self._number += 1
         memory = psutil.virtual_memory()
         return ProcessesSample(
             now, tuple(processes), psutil.cpu_percent(), memory.total - memory.available, memory.total
@@ -101,15 +120,18 @@ class Processes:
     def _describe(self, pid: int, stat: _Stat) -> _Fixed | None:
         """None where the process ended meanwhile."""
         try:
-            process = psutil.Process(pid)
-            with process.oneshot():
-                name, command, user = sanitise(process.name()), process.cmdline(), _user(process)
-        except psutil.Error:
+            line, uid = _command(pid), int(_USER.findall(_beginning(f"/proc/{pid}/status", _MOST_OF_STATUS))[0])
+        except (OSError, IndexError):
             return None
+        if uid not in self._users:
+            self._users[uid] = _user(uid)
+        name, whole = stat.name.decode("utf-8", "surrogateescape"), os.path.basename(line[0])
+        name = sanitise(whole if len(stat.name) == _LONGEST_NAME and whole.startswith(name) else name)
         if stat.flags & _KERNEL_THREAD:
-            return _Fixed(stat.name, name, user, "kernel", f"[{name}]")
-        line = sanitise(" ".join(command)[:_LONGEST_COMMAND]).strip() or f"[{name}]"
-        return _Fixed(stat.name, name, user, self._languages.of_process(pid), line)
+            return _Fixed(stat.name, name, self._users[uid], "kernel", f"[{name}]")
+        command = sanitise(" ".join(line)[:_LONGEST_COMMAND]).strip() or f"[{name}]"
+        language, unit = self._languages.of_process(pid), units.of_process(pid)
+        return _Fixed(stat.name, name, self._users[uid], language, command, unit, _deleted(pid))
 
 
 def _process(pid: int, stat: _Stat, fixed: _Fixed, cpu_percent: float) -> Process:
@@ -124,21 +146,46 @@ def _process(pid: int, stat: _Stat, fixed: _Fixed, cpu_percent: float) -> Proces
         threads=stat.threads,
         language=fixed.language,
         command=fixed.command,
+        unit=fixed.unit,
+        deleted=fixed.deleted,
     )
 
 
-def _user(process: psutil.Process) -> str:
+def _deleted(pid: int) -> bool:
+    """Whether its program's file was deleted, or replaced by another, as package managers do."""
     try:
-        return sanitise(process.username())
-    except (KeyError, psutil.AccessDenied):
-        return "?"
+        path = os.readlink(f"/proc/{pid}/exe")
+    except OSError:
+        return False
+    return path.endswith(_DELETED) and not path.startswith(_IN_MEMORY)
+
+
+def _command(pid: int) -> list[str]:
+    """The words of its command line, at least one; the last may be cut. Raises OSError."""
+    content = _beginning(f"/proc/{pid}/cmdline", 4 * _LONGEST_COMMAND)
+    return content.rstrip(b"\0").decode("utf-8", "surrogateescape").split("\0")
+
+
+def _user(uid: int) -> str:
+    try:
+        return sanitise(pwd.getpwuid(uid).pw_name)
+    except KeyError:  # of a container
+        return str(uid)
+
+
+def _beginning(path: str, most: int) -> bytes:
+    """At most so many bytes of a file of /proc. Raises OSError."""
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)  # a third quicker than a file object
+    try:
+        return os.read(fd, most)
+    finally:
+        os.close(fd)
 
 
 def _stat(pid: int) -> _Stat | None:
     try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            name, _, rest = file.read().rpartition(b") ")  # the name can hold anything
-        fields = rest.split()
+        name, _, rest = _beginning(f"/proc/{pid}/stat", _MOST_OF_STAT).rpartition(b") ")  # the name can hold anything
+        fields = rest.split(None, 22)
         return _Stat(
             name=name.partition(b" (")[2],
             parent=int(fields[1]),
@@ -147,6 +194,7 @@ def _stat(pid: int) -> _Stat | None:
             threads=int(fields[17]),
             started=int(fields[19]),
             rss_bytes=int(fields[21]) * _PAGE,
+            ended=fields[0] == b"Z" and int(fields[17]) < 2,
         )
     except (OSError, IndexError, ValueError):
         return None

@@ -41,6 +41,18 @@ class Reads(NamedTuple):
         return tuple(value.name for value in (*self.parameters, *self.results))
 
 
+def together(reads: Sequence[Reads]) -> Reads:
+    """What is read at several places as if it were one; of values with one name, the first place's."""
+    if len(reads) == 1:
+        return reads[0]
+    parameters: dict[str, Value] = {}
+    for each in reads:
+        for value in each.parameters:
+            parameters.setdefault(value.name, value)
+    unread = dict.fromkeys(text for each in reads for text in each.unread)
+    return reads[0]._replace(parameters=tuple(parameters.values()), unread=tuple(unread))
+
+
 def needs_returns(wanted: Wanted, signature: Signature) -> bool:
     """Whether only a call's return tells it. Raises UsageError where something is wanted that there isn't."""
     named = _named(wanted, signature)

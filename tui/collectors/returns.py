@@ -14,6 +14,7 @@ from tui.collectors.files import Chosen
 from tui.elf.names import Function
 
 _COLD: Final = re.compile(r"\.cold(?:\.\d+)?$")
+NO_CALL: Final = "a USDT probe is a place in a function, not a call: it takes no time, and gives nothing"
 _MOST_RETURNS: Final = 256  # of a function
 
 
@@ -35,6 +36,8 @@ def of_assembly(chosen: Chosen) -> bool:
 def unseen(chosen: Chosen, *, return_probes: bool) -> str:
     """Why calls can't be seen to return without harm, or not rightly; empty: they can."""
     returns = chosen.returns
+    if chosen.usdt:
+        return NO_CALL
     if of_assembly(chosen):
         return "it is written in assembly, and may change goroutines or stacks"
     if return_probes:
@@ -56,4 +59,5 @@ def note(chosen: Chosen, *, return_probes: bool) -> str:
 def place(file: str, chosen: Chosen, *, seen: bool, return_probes: bool) -> Timed:
     """Where a function's probes go: at its entry and, if its returns are to be seen, at these."""
     offsets = () if return_probes else chosen.returns.offsets
-    return Timed(file, chosen.site.offset, offsets if seen else None, chosen.go and not of_assembly(chosen))
+    go = chosen.go and not of_assembly(chosen)
+    return Timed(file, chosen.site.offset, offsets if seen else None, go, chosen.semaphore)

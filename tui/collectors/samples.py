@@ -1,6 +1,6 @@
 """What collectors yield: immutable readings. Totals only; who shows them computes rates from two samples."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple
 
 from tui.elf.names import Function, Skipped
@@ -17,8 +17,10 @@ class Process(NamedTuple):
     cpu_percent: float  # of one CPU, since the sample before
     rss_bytes: int
     threads: int
-    language: str  # "go", "c++", "python", …; "" where unknown, "kernel" for kernel threads
+    language: str  # "go 1.27", "c++", "python 3.11", …; "" where unknown, "kernel" for kernel threads
     command: str
+    unit: str = ""  # "postgresql.service", "docker 3f2a9c1b4d5e"; "" where it is in none
+    deleted: bool = False  # the file of its program was deleted or replaced since it was started
 
 
 class ProcessesSample(NamedTuple):
@@ -58,6 +60,7 @@ class Cost(NamedTuple):
     suspended: tuple[Suspended, ...] = ()  # functions that were taken off because of it
     cpu_percent: float = 0.0  # the same time, of one CPU
     acts_in: float | None = None  # seconds until the dearest function is taken off, if it goes on so
+    waived: float | None = None  # the budget that there was, in percent, until somebody ended it
 
     @property
     def tolerated(self) -> bool:
@@ -82,11 +85,23 @@ class Latency(NamedTuple):
     floor_ns: int = 0  # how long a call seems to take at least, by what its probes take
     probe_ns: int = 0  # of the function's own time, what probes took: its own, and those of what it called
     mixed: int = 0  # returns whose own time has others' in it: of unmatched calls in between, or that they outlasted
+    strays: int = 0  # returns whose calls weren't seen: they began before, or another return was taken for theirs
+    total_probe_ns: int = 0  # of the total, what probes took: its own, and those of all that was called in it
 
     @property
     def net_ns(self) -> int:
         """The function's own time, without what probes took of it."""
         return max(0, self.self_ns - self.probe_ns)
+
+    @property
+    def each_probe_ns(self) -> int:
+        """What probes took of the mean call."""
+        return self.total_probe_ns // self.returns if self.returns else 0
+
+    @property
+    def swollen(self) -> bool:
+        """Whether the times of calls are mostly what probes took."""
+        return 2 * self.total_probe_ns > self.total_ns
 
     @property
     def doubtful(self) -> bool:
@@ -136,6 +151,29 @@ class StacksSample(NamedTuple):
     lost: int  # calls whose stack found no room, and hits that the kernel did not hand to our program
     ended: str = ""
     cost: Cost = Cost()
+
+
+class HotSample(NamedTuple):
+    """Where the target spent its CPU time since the start, in ticks of a clock; those of `counts` and the three others
+    are all of them.
+    """
+
+    time: float  # seconds, monotonic
+    elapsed: float  # seconds since the start
+    total: int
+    kernel: int  # in the kernel, for the target
+    elsewhere: int  # in memory of which nothing is known
+    lost: int  # there was no room
+    counts: Mapping[tuple[str, str], int]  # by module and function (or "libc.so.6+0x2724a"); of a JIT compiler's too
+    starts: Mapping[tuple[str, int], int]  # by module and `Function.offset`: several functions may have one name
+    modules: Mapping[str, int]  # by module
+    ended: str = ""
+
+    def ticks(self, function: Function) -> int:
+        """Those in a function."""
+        if function.origin == "perf map":  # it lies in no file
+            return self.counts.get((function.module, function.name), 0)
+        return self.starts.get((function.module, function.offset), 0)
 
 
 class Address(int):
@@ -275,6 +313,7 @@ class FilterFigures(NamedTuple):
     others: GroupRow  # of groups for which there was no room
     hits: tuple[int, ...]  # per instruction of the classic program; () where they aren't counted
     gone: str = ""  # why this one counts no more: its interface disappeared, or somebody took it off
+    classic_matched: int | None = None  # by the hook `socket`: what the classic engine itself counted, a moment before
 
 
 class PacketRecord(NamedTuple):

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from tui.collectors.target import Target
-from tui.elf import languages, signatures
-from tui.elf.names import Function
+from tui.elf import languages, signatures, usdt_arguments
+from tui.elf.names import USDT, Function
 from tui.elf.values import Signature
 
 
@@ -12,10 +12,12 @@ def read(target: Target, functions: Sequence[Function]) -> dict[Function, Signat
     """What each takes and gives. Raises BinaryError, NotPermitted, TargetError."""
     found: dict[Function, Signature] = {}
     for module in target.modules:
-        of_module = [function for function in functions if function.module == module.name]
+        of_module = [each for each in functions if each.module == module.name and each.origin != USDT]
         if of_module:
             go = languages.of_file(module.file) == "go"
             found |= signatures.read(module.file, of_module, go=go)
+        if probes := [each for each in functions if each.module == module.name and each.origin == USDT]:
+            found |= usdt_arguments.read(module, probes)
     return found
 
 

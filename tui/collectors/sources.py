@@ -8,6 +8,7 @@ from tui.collectors.samples import (
     Cost,
     CountsSample,
     EventsSample,
+    HotSample,
     Interface,
     InterfacesSample,
     LatencySample,
@@ -18,10 +19,12 @@ from tui.collectors.samples import (
 )
 from tui.elf.names import Function, Module
 
-if TYPE_CHECKING:  # it needs the instruction sets, which most screens don't
+if TYPE_CHECKING:  # they need the instruction sets, which most screens don't
+    from tui.collectors.code import Listing
     from tui.collectors.filters import Filter, HookChoice
+    from tui.elf.lines import Line
 
-__all__ = ["Attached", "Filtering", "Probing", "Readings", "Sources"]
+__all__ = ["Attached", "Filtering", "Probing", "Readings", "Sampling", "Sources"]
 
 
 class Sample(Protocol):
@@ -60,7 +63,7 @@ class Readings(Protocol[Reading_co]):
         ...
 
     async def undo(self) -> None:
-        """Put back what the budget took off, in all views, and keep none from now on. Raises BpfscopeError."""
+        """Put back what the budget took off, in all views, and keep none; or keep it again. Raises BpfscopeError."""
         ...
 
     async def close(self) -> None:
@@ -77,6 +80,18 @@ class Probing(Readings[CountsSample], Protocol):
 
     async def remove(self, functions: Sequence[Function]) -> None:
         """Detach these; the counts of the others go on unbroken."""
+        ...
+
+
+class Sampling(Protocol):
+    """CPU sampling that runs. Whoever opened it closes it."""
+
+    def readings(self, interval: float) -> AsyncIterator[HotSample]:
+        """A sample every `interval` seconds; ends with `ended`, or when closed."""
+        ...
+
+    async def close(self) -> None:
+        """End it."""
         ...
 
 
@@ -153,10 +168,27 @@ class Sources(Protocol):
         """The module's functions by name. Raises BinaryError, NotPermitted, TargetError."""
         ...
 
+    async def line(self, module: Module, function: Function) -> "Line | None":
+        """Where the function begins in its sources, if its file says so. Raises BpfscopeError."""
+        ...
+
+    async def code(
+        self, pid: int, modules: Sequence[Module], function: Function, among: Sequence[Function]
+    ) -> "Listing":
+        """The function's instructions; `among`: its module's functions, to name those that it calls.
+
+        Raises BpfscopeError.
+        """
+        ...
+
     async def probe(
         self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
     ) -> tuple[Probing, Attached]:
         """Attach to these functions of the process. Raises BpfscopeError when none could be attached."""
+        ...
+
+    async def sampling(self, pid: int, modules: Sequence[Module]) -> tuple[Sampling, Attached]:
+        """Sample the process's CPU time, without a probe. Raises BpfscopeError."""
         ...
 
     async def latency(

@@ -3,26 +3,31 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import ExitStack
+from itertools import chain
 from typing import Final, NamedTuple
 
 from tui.bpf.counting import Place
 from tui.bpf.features import Method, attach_method, sees_real_pids
-from tui.bpf.stacks import STACKS, Callers, Spot, Walked, parse
+from tui.bpf.stacks import STACKS, Callers, Spot, Walked, parse, within
 from tui.collectors import calibration, returns
 from tui.collectors.budget import HeldBack, hold_back
-from tui.collectors.files import Chosen, Files, nothing_attached
+from tui.collectors.files import Chosen, Files, attached_places, nothing_attached
 from tui.collectors.probe import ended
 from tui.collectors.samples import Attached, Frame, Stack, StacksSample
 from tui.collectors.symboliser import Probed, Symboliser
 from tui.collectors.target import Target, Watch
 from tui.elf.names import Function, Skipped
-from tui.elf.reader import ElfFile, Segment
+from tui.elf.reader import X86_64, ElfFile
+from tui.elf.unwinding import Height, Unwinding
 from tui.owner import Owner
 
 _MOST_SHAPES: Final = 65_536  # different stacks that are kept; calls of others are lost
 _MOST_KEYS: Final = 32_768  # of the kernel's, whose shapes are remembered; others are symbolised again
 _LOST: Final = -1  # in place of a shape
 _STACK, _CALLER = 1.0, 0.08  # what a stack and each caller in it cost, in emulated hits
+_POINTERS: Final = (7, 6)  # RSP and RBP, as unwind records number them
+_HIGHEST: Final = 1 << 31
 _USUAL: Final = 16  # callers, as long as nobody has called
 
 
@@ -42,9 +47,9 @@ class _Known(NamedTuple):
 
 
 class _Member(NamedTuple):
-    """A probed function."""
+    """A probed function, or a place of a USDT probe."""
 
-    frame: Frame
+    frames: tuple[Frame, ...]  # of a USDT probe also that of the function around it, which is the first
     probed: Probed
     hit: int  # nanoseconds that the probe alone costs
 
@@ -63,7 +68,7 @@ class StacksProbe(Owner):
         self._symboliser: Symboliser | None = None
         self._callers: Callers | None = None
         self._members: list[_Member] = []
-        self._indexes: dict[Function, int] = {}  # of what is attached, into `_members`
+        self._indexes: dict[Function, tuple[int, ...]] = {}  # of what is attached, into `_members`
         self._keys: dict[bytes, _Known] = {}  # by the kernel's key
         self._shapes: dict[_Shape, int] = {}
         self._calls: Counter[int] = Counter()  # by shape
@@ -80,27 +85,27 @@ class StacksProbe(Owner):
         Of many, those that would clearly exceed the budget `limit` (percent) are in `held_back`, and not put on.
         """
         chosen, skipped = self._choose(functions)
-        self._members = self._described(chosen)
-        spots = [_spot(each, self._files.path(each.function.module)) for each in chosen]
+        self._symboliser = Symboliser(self._target)
+        spots = self._described(chosen, self._symboliser)
         self.held_back = hold_back(
             [each.function for each in chosen],
-            [Place(spot.file, spot.offset) for spot in spots],
+            [Place(spot.file, spot.offset, spot.semaphore) for spot in spots],
             list(map(self._cost, range(len(spots)))),
             self._target.pid,
             self._method,
             limit,
         )
-        self._symboliser = Symboliser(self._target)
         self._callers = Callers(spots, self._target.pid, self._method, self._most, off=self.held_back.indexes)
-        rejected = self._callers.attachment.rejected
-        skipped += [Skipped(chosen[index].function, reason) for index, reason in rejected.items()]
-        self._indexes = {each.function: index for index, each in enumerate(chosen) if index not in rejected}
+        wanted = [each.function for each in chosen]
+        self._indexes, rejected = attached_places(wanted, self._callers.attachment.rejected)
+        skipped += [each for each in rejected if each.function not in self._indexes]
         self._started = time.monotonic()
         if not self._indexes:
             raise nothing_attached(skipped)
         notes = {each.function: each.site.note for each in chosen if each.site.note}
-        inexact = tuple(Skipped(function, notes[function]) for function in self._indexes if function in notes)
-        return Attached(self.functions, tuple(skipped), inexact)
+        inexact = [Skipped(function, notes[function]) for function in self._indexes if function in notes]
+        inexact += [each for each in rejected if each.function in self._indexes]
+        return Attached(self.functions, tuple(skipped), tuple(inexact))
 
     @property
     def functions(self) -> tuple[Function, ...]:
@@ -110,17 +115,21 @@ class StacksProbe(Owner):
     def spent(self) -> list[int]:
         """Nanoseconds that the target has lost to each function's probe."""
         calls = self._callers.calls() if self._callers else []
-        return [calls[index] * self._cost(index) for index in self._indexes.values()] if calls else []
+        spent = [number * self._cost(index) for index, number in enumerate(calls)]
+        return [sum(spent[index] for index in indexes) for indexes in self._indexes.values()] if calls else []
 
     def suspend(self, functions: Sequence[Function]) -> None:
         """Takes these out of the target; their stacks stay."""
         if self._callers:
-            self._callers.attachment.suspend([self._indexes[function] for function in functions])
+            self._callers.attachment.suspend(self._at(functions))
 
     def resume(self, functions: Sequence[Function]) -> None:
         """Puts these back."""
         if self._callers:
-            self._callers.attachment.resume([self._indexes[function] for function in functions])
+            self._callers.attachment.resume(self._at(functions))
+
+    def _at(self, functions: Sequence[Function]) -> list[int]:
+        return [index for function in functions for index in self._indexes[function]]
 
     def read(self) -> StacksSample:
         """The stacks now, exactly those of the calls that are given with them.
@@ -132,7 +141,7 @@ class StacksProbe(Owner):
         calls = lost = 0
         if self._callers and self._symboliser:
             self._take(self._callers, self._symboliser)
-            rows = list(map(self._callers.row, self._indexes.values()))
+            rows = list(map(self._callers.row, chain.from_iterable(self._indexes.values())))
             calls = sum(row.calls for row in rows)
             lost = sum(row.lost for row in rows) + self._calls[_LOST] + self._callers.misses()
         counted = ((shape, self._calls[number]) for shape, number in self._shapes.items())
@@ -165,21 +174,31 @@ class StacksProbe(Owner):
             raise nothing_attached(skipped)
         return chosen, skipped
 
-    def _described(self, chosen: Sequence[Chosen]) -> list[_Member]:
+    def _described(self, chosen: Sequence[Chosen], symboliser: Symboliser) -> list[Spot]:
+        """Where each is probed; `_members` has the rest of it from then on."""
         modules = {module.name: module for module in self._target.modules}
-        segments: dict[str, list[Segment]] = {}
-        for name in {each.function.module for each in chosen}:
-            with ElfFile.open(self._files.path(name), modules[name].path) as elf:
-                segments[name] = elf.executable
         costs = calibration.costs()
         self._unit = costs.emulated
-        members = []
-        for function, site, *_ in chosen:
-            name = function.module
-            segment = next(each for each in segments[name] if 0 <= site.offset - each.offset < each.file_size)
-            hit = costs.hit(emulated=site.emulated)
-            members.append(_Member(Frame(function.name, name), Probed(modules[name], segment, site.offset), hit))
-        return members
+        spots = []
+        with ExitStack() as opened:
+            files = {
+                name: opened.enter_context(ElfFile.open(self._files.path(name), modules[name].path))
+                for name in {each.function.module for each in chosen}
+            }
+            unwinding = {each.function.module: Unwinding(files[each.function.module]) for each in chosen if each.usdt}
+            for each in chosen:
+                function, offset, name = each.function, each.site.offset, each.function.module
+                spot = Spot(self._files.path(name), offset, offset - function.offset, function.size, each.semaphore)
+                frames: tuple[Frame, ...] = (Frame(function.name, name),)
+                if each.usdt:
+                    place = _within(unwinding[name].height(each.usdt.address), files[name].machine)
+                    spot = spot._replace(before=0, within=place)
+                    frames = (symboliser.around(modules[name], offset), *frames)
+                spots.append(spot)
+                segment = next(one for one in files[name].executable if 0 <= offset - one.offset < one.file_size)
+                hit = costs.hit(emulated=each.site.emulated)
+                self._members.append(_Member(frames, Probed(modules[name], segment, offset), hit))
+        return spots
 
     def _cost(self, index: int) -> int:
         """Nanoseconds that a call costs, by how deep those were that have been seen."""
@@ -212,9 +231,11 @@ class StacksProbe(Owner):
             pid = walked.process
         callers = symboliser.callers(pid, member.probed, walked.addresses)
         whole = len(callers) == len(walked.addresses) - 1
-        return _Shape((*reversed(callers), member.frame), walked.cut and whole)
+        return _Shape((*reversed(callers), *member.frames), walked.cut and whole)
 
 
-def _spot(chosen: Chosen, file: str) -> Spot:
-    function, offset = chosen.function, chosen.site.offset
-    return Spot(file, offset, offset - function.offset, function.size)
+def _within(height: Height | None, machine: str) -> int:
+    """Where the return address is, seen from within a function; if that isn't known, where frame pointers lead."""
+    if machine == X86_64 and height and height.register in _POINTERS and 8 <= height.offset < _HIGHEST:
+        return within(height.offset - 8, by_frame=height.register == _POINTERS[1])
+    return within(8, by_frame=True)

@@ -17,14 +17,13 @@ from tui.collectors.target import Target
 from tui.elf import modules
 from tui.elf.layout import Layout, mapped
 from tui.elf.modules import Region
-from tui.elf.names import Module
+from tui.elf.names import JIT, Module
 from tui.elf.perf_map import PerfMap
 from tui.elf.reader import Segment
 from tui.elf.tables import Tables, identity
 from tui.errors import BpfscopeError
 from tui.owner import Owner
 
-JIT: Final = "[jit]"  # the module of what a JIT compiler made
 _OF_THE_KERNEL: Final = ("[vdso]", "[vsyscall]", "[uprobes]")  # the last is where return probes of others lead to
 _MOST_PROCESSES: Final = 512  # that are known at a time: those that called last
 _GENERATIONS: Final = 4  # layouts of a process: code that was unloaded meanwhile still has its name
@@ -38,6 +37,13 @@ class Probed(NamedTuple):
     offset: int  # in the file
 
 
+class Spot(NamedTuple):
+    """A place in code that a thread was at."""
+
+    frame: Frame  # where the file names no function, its name is the file's and the offset in it
+    start: int = -1  # in the file, where the function begins; -1: that isn't known
+
+
 class Symboliser(Owner):
     """Names addresses of one target. Owns descriptors of what its processes map."""
 
@@ -47,7 +53,7 @@ class Symboliser(Owner):
         self._tables = Tables()
         self._processes: dict[int, _Process] = {}
         self._reading = 0
-        for pid in [target.pid] if target.pid is not None else _running(target.modules[0]):
+        for pid in [target.pid] if target.pid is not None else running(target.modules[0]):
             self._process(pid)
 
     def begin(self) -> None:
@@ -73,6 +79,27 @@ class Symboliser(Owner):
                 named[address] = frame
             frames.append(frame)
         return frames
+
+    def around(self, module: Module, offset: int) -> Frame:
+        """The function that lies at an offset of a file."""
+        table = self._tables.of(module)
+        return Frame((table and table.at(offset)) or f"{module.name}+0x{offset:x}", module.name)
+
+    def spot(self, pid: int, address: int) -> Spot | None:
+        """Where a thread of the process is that is at this address; None where nothing is known of that."""
+        process = self._process(pid)
+        region = process.region(address)
+        if region is None:
+            return None
+        if (module := region.module) is None:
+            made = process.made(address)
+            found = Frame(made, JIT) if made else Frame(region.label, region.label)
+            return Spot(found) if found.name else None
+        offset = address - region.start + region.offset
+        name = self._names.get(identity(module), module.name)
+        table = self._tables.of(module)
+        start = table.start(offset) if table else -1
+        return Spot(Frame(table.at(offset) if table and start >= 0 else f"{name}+0x{offset:x}", name), start)
 
     def close(self) -> None:
         """Closes what it holds open; a second time is harmless."""
@@ -149,6 +176,10 @@ class _Process(Owner):
         """Those in which this probe lies there: others are of a program that the process was before, or is now."""
         return [layout for layout in self._layouts if layout.has(probed.module, probed.offset, address)]
 
+    def region(self, address: int) -> Region | None:
+        """What lies there, or lay there last."""
+        return next((region for layout in self._layouts if (region := layout.at(address))), None)
+
     def made(self, address: int) -> str:
         """The name of what a JIT compiler made there; empty where that isn't known."""
         if self._map is None:
@@ -175,7 +206,7 @@ def _around(probed: Probed, address: int) -> _Layout:
     return _Layout([Region(start, start + segment.file_size, segment.offset, module)])
 
 
-def _running(module: Module) -> list[int]:
+def running(module: Module) -> list[int]:
     """The processes that run a file now, as many as can be known."""
     found = []
     for entry in filter(str.isdecimal, os.listdir("/proc")):

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from collections.abc import Callable
 from typing import Final
 
 from tui.bpf.plans import KEY
@@ -10,10 +11,11 @@ from tui.collectors.decoding import Decoder
 from tui.collectors.reading import Reads, Wanted
 from tui.collectors.samples import Attached, Read, ValuesRow, ValuesSample
 from tui.collectors.target import Target
-from tui.elf.names import Function
+from tui.elf.names import USDT, Function
 from tui.elf.values import Signature
 from tui.errors import BpfscopeError
 
+_Decode = Callable[[bytes, int, int], tuple[Read, ...]]
 ROWS: Final = 10_240  # different values that are told apart
 
 
@@ -27,7 +29,7 @@ class ValuesProbe(CallsProbe):
         """Nothing is attached yet. Raises TargetError, NotPermitted, NotSupported."""
         super().__init__(target, wanted, every_return=False, return_probes=return_probes)
         self._function, self._signature, self._rows = function, signature, rows
-        self._decoder: Decoder | None = None
+        self._decoders: list[_Decode] = []  # by the records' indexes
         self._names: tuple[str, ...] = ()
 
     def add(self) -> Attached:
@@ -38,20 +40,20 @@ class ValuesProbe(CallsProbe):
         attached = self._attach({self._function: self._signature}, rows=self._rows)
         reads = self.reads[self._function]
         _require_values(self._function, reads)
-        self._decoder = Decoder(reads)
         self._names = reads.names
+        self._decoders = [_decoder(member.reads, self._names) for member in self._members]
         return attached
 
     def read(self) -> ValuesSample:
         """The counts now."""
         said = self._ended()
         events, now = self._swept_events(said), time.monotonic()
-        if not events or not self._decoder:
+        if not events:
             return ValuesSample(now, 0.0, self._function, (), (), 0, 0, 0, said)
         counts: Counter[tuple[Read, ...]] = Counter()
         for key, count in events.table():
-            _, unreadable = KEY.unpack_from(key)
-            counts[self._decoder(key, KEY.size, unreadable)] += count
+            index, unreadable = KEY.unpack_from(key)
+            counts[self._decoders[index](key, KEY.size, unreadable)] += count
         totals = events.totals()
         return ValuesSample(
             now,
@@ -66,7 +68,21 @@ class ValuesProbe(CallsProbe):
         )
 
 
+def _decoder(reads: Reads, names: tuple[str, ...]) -> _Decode:
+    """What gives the values of these names; None for those that one of a USDT probe's places hasn't."""
+    decode = Decoder(reads)
+    if reads.names == names:
+        return decode
+
+    def by_name(record: bytes, at: int, unreadable: int) -> tuple[Read, ...]:
+        found = dict(zip(reads.names, decode(record, at, unreadable), strict=True))
+        return tuple(map(found.get, names))
+
+    return by_name
+
+
 def _require_values(function: Function, reads: Reads) -> None:
     if not reads.names:
-        why = "; ".join(reads.unread) or "nothing is known of what it takes"
+        nothing = "it has no arguments" if function.origin == USDT else "nothing is known of what it takes"
+        why = "; ".join(reads.unread) or nothing
         raise BpfscopeError(f"nothing of {function.name} can be read: {why}")

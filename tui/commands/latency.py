@@ -108,7 +108,7 @@ def _table(sample: LatencySample, rows: Sequence[Labelled], *, everything: bool)
     calls = sum(figures.calls for figures, _ in called)
     cost = f", {running.costs(sample.cost)}" if not everything else ""
     yield f"{calls:>13,}{'':>63}  in {sample.elapsed:.1f} s, lost {sample.lost:,}{cost}\n"
-    if everything and any(figures.doubtful and figures.returns for figures, _ in called):
+    if everything and any((figures.doubtful or figures.swollen) and figures.returns for figures, _ in called):
         yield f"{'~':>13} uncertain: most of it was the probes' own time, or time of unmatched calls is in it\n"
     if not everything:
         yield "\n"
@@ -119,7 +119,8 @@ def _cells(figures: Latency) -> list[str]:
         return ["–"] * 7
     middle = histogram.percentiles(figures.buckets, (0.5, 0.9, 0.99), figures.min_ns, figures.max_ns)
     numbers = (figures.min_ns, *middle, figures.max_ns, figures.total_ns)
-    return [*map(text.duration, numbers), ("~" if figures.doubtful else "") + text.duration(figures.net_ns)]
+    times = [("~" if figures.swollen else "") + text.duration(number) for number in numbers]
+    return [*times, ("~" if figures.doubtful else "") + text.duration(figures.net_ns)]
 
 
 def _rest(figures: Latency) -> str:
@@ -128,9 +129,12 @@ def _rest(figures: Latency) -> str:
         (figures.in_flight, "in flight"),
         (figures.unmatched, "unmatched"),
         (figures.untimed, "not timed"),
+        (figures.strays if figures.unmatched else 0, "returns without a call: times may be another call's"),
     )
     notes = [f"{number:,} {what}" for number, what in said if number]
-    if figures.returns and figures.min_ns < 2 * figures.floor_ns:
+    if figures.swollen and figures.children:
+        notes.append(f"{text.duration(figures.each_probe_ns)} of each are the probes', those of what it calls")
+    elif figures.returns and figures.min_ns < 2 * figures.floor_ns:
         notes.append(f"{text.duration(figures.floor_ns)} of each are the probe's")
     return f"  ({', '.join(notes)})" if notes else ""
 

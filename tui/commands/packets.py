@@ -17,13 +17,15 @@ from tui.bpf.packets.groups import By
 from tui.collectors import live
 from tui.collectors.interfaces import Interfaces
 from tui.collectors.packets import PacketsProbe, Wish, compiled_for
-from tui.collectors.samples import FilterFigures, Interface, PacketRecord, PacketsSample
+from tui.collectors.samples import FilterFigures, GroupRow, Interface, PacketRecord, PacketsSample
 from tui.commands.running import add_duration, add_interval, narrate
-from tui.errors import TargetError
+from tui.errors import TargetError, UsageError
 from tui.export import pcap, rows, whole
 from tui.text import sanitise
 
-_TALKERS: Final = 10  # groups that are printed
+_TALKERS: Final = 10  # groups that are printed at the end
+_GROWING: Final = 5  # and before
+_BINNED: Final = ("size", "hops", "gap")  # all of whose groups are printed
 _SAMPLES: Final = 1_000  # per second and filter
 _MOST_KEPT: Final = 100_000  # packets in a file
 _SNAPSHOT: Final = 1_536  # bytes of each
@@ -64,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Counts until the time is up, the interfaces disappear or somebody stops it; the summary is always printed."""
-    if arguments.pcap:
+    if arguments.pcap is not None:
         whole.check(arguments.pcap)
     wishes = list(_wishes(arguments))
     snapshot = _SNAPSHOT if arguments.pcap else 0
@@ -88,15 +90,21 @@ def run(arguments: argparse.Namespace) -> int:
             return sample
 
         samples = live.ticks(read, stop, arguments.interval, arguments.duration)
-        for line in (_json if arguments.json else _text)(probe, wishes, _ended(probe, read, samples)):
-            sys.stdout.write(line)
-            sys.stdout.flush()
-    if arguments.pcap:
-        pcap.write(arguments.pcap, records[:_MOST_KEPT])
-        matched = sum(figures.matched for figures in sample.filters)
-        kept = text.plural(min(len(records), _MOST_KEPT), "packet")
-        narrate(f"{kept} of {matched:,} that matched written to {sanitise(arguments.pcap)}")
+        try:
+            for line in (_json if arguments.json else _text)(probe, wishes, _ended(probe, read, samples)):
+                sys.stdout.write(line)
+                sys.stdout.flush()
+        finally:  # also where nobody reads our output any more
+            if arguments.pcap:
+                _write(arguments.pcap, records[:_MOST_KEPT], sample)
     return 0
+
+
+def _write(path: str, records: Sequence[PacketRecord], sample: PacketsSample) -> None:
+    """The packets that were kept, as a file, and how many of them there were."""
+    pcap.write(path, records)
+    matched = sum(figures.matched for figures in sample.filters)
+    narrate(f"{text.plural(len(records), 'packet')} of {matched:,} that matched written to {sanitise(path)}")
 
 
 def _ended(probe: PacketsProbe, read: Callable[[], PacketsSample], samples: "Samples") -> "Samples":
@@ -110,13 +118,18 @@ def _ended(probe: PacketsProbe, read: Callable[[], PacketsSample], samples: "Sam
 
 def _wishes(arguments: argparse.Namespace) -> Iterator[Wish]:
     """Each filter at each hook of each interface. Raises TargetError, UsageError."""
-    names = arguments.interfaces.split(",")
     with Interfaces() as reader:
         there = {interface.name: interface for interface in reader.read().interfaces}
+    whole_name = sanitise(arguments.interfaces) in there  # a comma may be part of it
+    names = [arguments.interfaces] if whole_name else arguments.interfaces.split(",")
     if missing := [name for name in names if sanitise(name) not in there]:
         raise TargetError(f"there is no interface {sanitise(missing[0])}; there are {', '.join(there)}")
     expressions = [*([" ".join(arguments.expression)] if arguments.expression else []), *arguments.filters] or [""]
     hooks = list(dict.fromkeys(map(Hook, arguments.hooks or ["socket-ebpf"])))
+    if Hook.XDP in hooks and len(expressions) > 1:
+        raise UsageError("an interface runs only one XDP program: compare filters at another --hook")
+    if arguments.native is not None and Hook.XDP not in hooks:
+        raise UsageError("--native and --generic are about --hook xdp")
     with Compiler() as compiler:
         for name in dict.fromkeys(names):
             for hook in hooks:
@@ -135,23 +148,25 @@ Samples = Iterator[tuple[PacketsSample, bool]]
 
 
 def _json(probe: PacketsProbe, wishes: Sequence[Wish], samples: Samples) -> Iterator[str]:
+    positions = list(probe.positions)
     about: rows.Row = {"attached": len(wishes), "skipped": [], "notes": list(probe.notes)}
-    yield rows.line({"kind": "attached"} | about)
+    yield rows.line({"kind": "attached"} | about | {"positions": positions})
     for sample, last in samples:
         kind = {"kind": "summary"} | about if last else {"kind": "interval"}
-        yield rows.line(kind | rows.packets(sample))
+        positions = positions if last else list(probe.positions)  # others may have put themselves in front
+        yield rows.line(kind | {"positions": positions} | rows.packets(sample))
 
 
 def _text(probe: PacketsProbe, wishes: Sequence[Wish], samples: Samples) -> Iterator[str]:
     narrate(f"counting at {text.plural(len(wishes), 'place')}")
     for note in probe.notes:
         narrate(note)
-    for wish, position in zip(wishes, probe.positions, strict=True):
-        if position and not position.startswith("the only"):
-            narrate(f"{wish.interface.name}, {wish.hook.value}: ours is the {position}")
+    told = _narrate_positions(wishes, [""] * len(wishes), probe.positions)
     before: PacketsSample | None = None
     for sample, last in samples:
-        yield from _table(sample, before)
+        if not last:
+            told = _narrate_positions(wishes, told, probe.positions)
+        yield from _table(sample, before, everything=last)
         for figures, then in zip(sample.filters, before.filters if before else sample.filters, strict=True):
             if figures.gone != then.gone:
                 narrate(figures.gone)
@@ -162,8 +177,18 @@ def _text(probe: PacketsProbe, wishes: Sequence[Wish], samples: Samples) -> Iter
         before = sample
 
 
-def _table(sample: PacketsSample, before: PacketsSample | None) -> Iterator[str]:
-    """The filters, with what came since the sample before, and the largest groups of each."""
+def _narrate_positions(wishes: Sequence[Wish], told: Sequence[str], now: tuple[str, ...]) -> tuple[str, ...]:
+    """Say where our programs run among others, if that is new."""
+    for wish, was, position in zip(wishes, told, now, strict=True):
+        if position not in {was, ""} and not position.startswith("the only"):
+            narrate(f"{wish.interface.name}, {wish.hook.value}: ours is the {position}")
+    return now
+
+
+def _table(sample: PacketsSample, before: PacketsSample | None, *, everything: bool) -> Iterator[str]:
+    """The filters, with what came since the sample before, and of each the groups that grew most; `everything`: at the
+    end, the largest.
+    """
     seconds = sample.elapsed - (before.elapsed if before else 0.0)
     earlier: Iterable[FilterFigures | None] = before.filters if before else [None] * len(sample.filters)
     width = max(len(_label(figures)) for figures in sample.filters)
@@ -175,7 +200,11 @@ def _table(sample: PacketsSample, before: PacketsSample | None) -> Iterator[str]
             f"{_label(figures):<{width}} {figures.seen:>13,} {figures.matched:>13,} {rate:>8}"
             f" {text.size(figures.bytes_matched):>9} {figures.lost:>6,}\n"
         )
-        yield from _groups(figures)
+        if everything or not figures.by:
+            yield from _groups(figures, figures.groups, "")
+        else:
+            grown = _grown(figures, then)
+            yield from _groups(figures, grown, "what grew most")
     yield "\n"
 
 
@@ -184,15 +213,40 @@ def _label(figures: FilterFigures) -> str:
     return "  ".join(words)
 
 
-def _groups(figures: FilterFigures) -> Iterator[str]:
-    groups = figures.groups if figures.by in ("size", "hops", "gap") else figures.groups[:_TALKERS]
+def _grown(figures: FilterFigures, then: FilterFigures | None) -> list[GroupRow]:
+    """The groups to which something was added, what grew most first; of bins, in their order."""
+    before = {group.key: group.packets for group in then.groups} if then else {}
+    grown = [group for group in figures.groups if group.packets > before.get(group.key, 0)]
+    if figures.by not in _BINNED:
+        grown.sort(key=lambda group: before.get(group.key, 0) - group.packets)
+    return grown[: None if figures.by in _BINNED else _GROWING]
+
+
+def _groups(figures: FilterFigures, groups: Sequence[GroupRow], what: str) -> Iterator[str]:
+    if not figures.by or not groups:
+        return
+    groups = groups if figures.by in _BINNED else groups[:_TALKERS]
+    yield f"{'PACKETS':>15} {'BYTES':>9}  BY {figures.by.upper()}{f', {what}' if what else ''}\n"
     for group in groups:
-        key = f"no {figures.by}" if group.key is None else group.key
-        yield f"{group.packets:>15,} {text.size(group.bytes):>9}  {key}\n"
+        yield f"{group.packets:>15,} {text.size(group.bytes):>9}  {_key(figures.by, group.key)}\n"
+    if what:
+        return
     packets = figures.matched - sum(group.packets for group in groups)
     if packets and figures.by:
         size = figures.bytes_matched - sum(group.bytes for group in groups)
         yield f"{packets:>15,} {text.size(size):>9}  others\n"
+
+
+def _key(by: str, key: str | int | None) -> str:
+    """What the packets of a group have in common, with its unit."""
+    if key is None:
+        return f"no {by}"
+    if by == "size":
+        return f"{key} bytes"
+    if by == "gap" and isinstance(key, str):
+        low, _, high = key.partition("-")
+        return f"{text.duration(int(low))} – {text.duration(int(high) + 1)}" if high.isdecimal() else key
+    return str(key)
 
 
 def _listings(wishes: Sequence[Wish], sample: PacketsSample) -> Iterator[str]:

@@ -14,6 +14,8 @@ from tui.collectors.processes import Processes
 from tui.commands.numbers import seconds
 from tui.export import rows
 
+DELETED = "  (its file was deleted or replaced)"
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `ps`."""
@@ -33,13 +35,17 @@ def run(arguments: argparse.Namespace) -> int:
         for process in processes:
             rows.write(rows.process(process), sys.stdout)
         return 0
-    print(f"{'PID':>8} {'USER':<12} {'CPU %':>6} {'MEM':>9} {'LANGUAGE':<8} COMMAND")
+    print(f"{'PID':>8} {'USER':<12} {'CPU %':>6} {'MEM':>9} {'LANGUAGE':<11} {'UNIT':<20} COMMAND")
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for process in processes:
-        user = process.user if len(process.user) <= 12 else process.user[:11] + "…"
+        user, unit = _cut(process.user, 12), _cut(process.unit, 20)
         line = (
             f"{process.pid:>8} {user:<12} {process.cpu_percent:>6.1f} {text.size(process.rss_bytes):>9}"
-            f" {process.language:<8} {process.command}"
+            f" {process.language:<11} {unit:<20} {process.command}{DELETED * process.deleted}"
         )
         print(line[:width])
     return 0
+
+
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: width - 1] + "…"

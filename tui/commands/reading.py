@@ -27,10 +27,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--where",
         metavar="CONDITION",
+        action="append",
+        default=[],
         help="only calls for which it holds, such as 'n > 10 && name == \"GET\"'; the kernel judges it. Up to four"
-        " comparisons, all of which must hold: == != < <= > >=, and & (one of these bits is set), of a parameter, field"
-        " or register with a number, true, false, nil, a text, or a name of an enumeration; what can't be read"
-        " fulfils none",
+        " comparisons, in one or several of these, all of which must hold: == != < <= > >=, and & (one of these bits"
+        " is set), of a parameter, field or register with a number, true, false, nil, a text, or a name of an"
+        " enumeration; what can't be read fulfils none",
     )
     parser.add_argument(
         "--slower-than", metavar="TIME", type=nanoseconds, default=0, help="only calls that took so long: 5ms, 100us"
@@ -40,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def wanted(arguments: argparse.Namespace, *, results: bool) -> Wanted:
     """What these options ask for. Raises UsageError."""
-    where = conditions.parse(arguments.where) if arguments.where is not None else ()
+    where = conditions.parse(*arguments.where)
     names = tuple(arguments.names) if arguments.names is not None else None
     return Wanted(names, results, where, arguments.slower_than)
 

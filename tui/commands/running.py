@@ -80,10 +80,11 @@ def add_budget(parser: argparse.ArgumentParser) -> None:
 
 
 class Suspensions:
-    """Says, once, of each function that it was taken off."""
+    """Says, once, of each function that it was taken off; and once that the budget is exceeded."""
 
     def __init__(self) -> None:
         self._said = 0
+        self._warned = False
 
     def narrate(self, cost: Cost) -> None:
         """What is new."""
@@ -95,6 +96,10 @@ class Suspensions:
         ):
             for line in notes.grouped(what, (Skipped(one.function, one.reason) for one in some)):
                 narrate(f"{line}; --budget off leaves them on")
+        if cost.acts_in is not None and not cost.tolerated and not self._warned:
+            self._warned = True
+            takes = f"the probes take {cost.percent:.0f} % of the target's time"
+            narrate(f"{takes}: beyond the budget of {cost.limit:g} %, which acts in {cost.acts_in:.0f} s")
 
 
 def costs(cost: Cost) -> str:

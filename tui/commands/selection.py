@@ -10,7 +10,7 @@ from typing import TypeVar
 from tui import text
 from tui.collectors.target import Target
 from tui.elf import functions, patterns
-from tui.elf.names import Function, Module
+from tui.elf.names import USDT, Function, Module
 from tui.errors import BinaryError, BpfscopeError, TargetError, UsageError
 from tui.text import sanitise
 
@@ -19,6 +19,7 @@ TableRow = tuple[int, int, str, str]
 
 _LOOKING = 0.3  # seconds, after which no further module is looked into
 _NAMED = 5  # names in "did you mean"
+_USDT = f"{USDT}:"  # how their names begin
 _COMPARED = 5_000  # names that are worth comparing letter by letter
 
 
@@ -29,53 +30,65 @@ def add_arguments(parser: argparse.ArgumentParser, how_many: str) -> None:
         "patterns",
         metavar="PATTERN",
         nargs=how_many,
-        help="functions: a name, a glob with * and ?, or /regex/; several add up",
+        help="functions: a name, a glob with * and ?, or /regex/; several add up. USDT probes are usdt:PROVIDER:NAME",
     )
 
 
 def add_target(parser: argparse.ArgumentParser) -> None:
     """TARGET and --module."""
     parser.add_argument("target", metavar="TARGET", help="a pid, a path, or the name of one process")
-    parser.add_argument("--module", metavar="GLOB", help="the modules to look in (default: the executable)")
+    parser.add_argument(
+        "--module",
+        metavar="GLOB",
+        action="append",
+        help="the modules to look in, by name or path; several add up (default: the executable)",
+    )
 
 
-def pick_modules(target: Target, glob: str | None) -> list[Module]:
-    """The executable, or the modules that the glob names. Raises TargetError with the modules that there are."""
-    if glob is None:
+def pick_modules(target: Target, globs: Sequence[str] | None) -> list[Module]:
+    """The executable, or the modules that the globs name. Raises TargetError with the modules that there are."""
+    if globs is None:
         return [target.modules[0]]
-    matches = patterns.compile_pattern(glob)
-    with patterns.limited():
-        found = [module for module in target.modules if matches(module.name) or matches(module.path)]
-    if not found:
-        there = ", ".join(module.name for module in target.modules[:20])
-        raise TargetError(f"no module of {target.name} is called {sanitise(glob)}; it has {there}")
-    return found
+    found: dict[Module, None] = {}
+    for glob in globs:
+        matches = patterns.compile_pattern(glob)
+        with patterns.limited():
+            matching = [module for module in target.modules if matches(module.name) or matches(module.path)]
+        if not matching:
+            there = ", ".join(module.name for module in target.modules[:20])
+            raise TargetError(f"no module of {target.name} is called {sanitise(glob)}; it has {there}")
+        found.update(dict.fromkeys(matching))
+    return list(found)
 
 
-def pick_functions(target: Target, glob: str | None, wanted: Sequence[str]) -> list[Function]:
+def pick_functions(target: Target, globs: Sequence[str] | None, wanted: Sequence[str]) -> list[Function]:
     """The functions that the patterns name in these modules; all of them without a pattern.
+
+    USDT probes are named only by patterns with "usdt:" in them: looking at them may change what the program does.
 
     Raises BpfscopeError: a pattern that matches nothing is told the nearest names.
     """
-    modules = pick_modules(target, glob)
+    modules = pick_modules(target, globs)
     there = [function for _, found in _each(modules, functions.read) for function in found]
     if not wanted:
         return there
+    without_usdt = [function for function in there if function.origin != USDT]
     found: dict[Function, None] = {}
     for pattern in wanted:
         if not pattern:
             raise UsageError("a PATTERN is empty: name a function, or '*' for all")
-        matching = patterns.select(there, pattern)
+        among = there if _USDT in pattern else without_usdt
+        matching = patterns.select(among, pattern)
         if not matching:
-            others = [] if glob else target.modules[1:]
+            others = [] if globs else target.modules[1:]
             raise BpfscopeError(_nothing(pattern, there, modules) + _elsewhere(pattern, others))
         found.update(dict.fromkeys(matching))
     return list(found)
 
 
-def whole_modules(target: Target, glob: str | None) -> list[tuple[str, list[TableRow]]]:
+def whole_modules(target: Target, globs: Sequence[str] | None) -> list[tuple[str, list[TableRow]]]:
     """The picked modules' names and tables, as `functions.table` gives them. Raises as `pick_functions` does."""
-    return _each(pick_modules(target, glob), functions.table)
+    return _each(pick_modules(target, globs), functions.table)
 
 
 def _each(modules: Sequence[Module], read: Callable[[Module], Iterable[Row]]) -> list[tuple[str, list[Row]]]:
@@ -102,10 +115,10 @@ def _nothing(pattern: str, there: Sequence[Function], modules: Sequence[Module])
     names = ", ".join(module.name for module in modules[:3]) + (", …" if len(modules) > 3 else "")
     near = nearest(pattern, (function.name for function in there))
     hint = f"; the nearest names are {', '.join(near)}" if near else ""
-    stripped = ""
-    if all(function.origin == "dynsym" for function in there):
+    stripped, exported = "", sum(function.origin != USDT for function in there)
+    if all(function.origin in ("dynsym", USDT) for function in there):
         whose, their = ("it is", "its") if len(modules) == 1 else ("they are", "their")
-        stripped = f"; {whose} stripped: only {their} {text.plural(len(there), 'exported function')} are known"
+        stripped = f"; {whose} stripped: only {their} {text.plural(exported, 'exported function')} are known"
     return f"no function of {names} matches {sanitise(pattern)}{stripped}{hint}"
 
 

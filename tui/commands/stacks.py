@@ -18,6 +18,7 @@ from tui import text
 from tui.bpf.stacks import memory
 from tui.collectors import live
 from tui.collectors import target as targets
+from tui.collectors.beginnings import early
 from tui.collectors.budget import Guard
 from tui.collectors.samples import Attached, Stack, StacksSample
 from tui.collectors.stacks import StacksProbe
@@ -116,6 +117,11 @@ def _narrated(attached: Attached, samples: Samples) -> Samples:
             running.narrate(
                 f"{text.plural(nameless, 'call')} had callers of which only addresses are known: code that a JIT"
                 " compiler made without a /tmp/perf-PID.map, or processes that ended before they could be looked at"
+            )
+        if last and (number := early(sample.stacks)):
+            running.narrate(
+                f"the stacks of {text.plural(number, 'call')} end early: code above keeps no frame pointers, so who"
+                " called it isn't known"
             )
         yield sample, last
 

@@ -8,6 +8,7 @@ fulfils no --where. Calls wait for being printed in a buffer of 4 MiB; how many 
 
 import argparse
 import math
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from typing import Final, TextIO
 
 from tui import text
 from tui.bpf.events import memory
-from tui.collectors import live, signatures
+from tui.collectors import calibration, live, signatures
 from tui.collectors import target as targets
 from tui.collectors.budget import Guard
 from tui.collectors.events import SIZE, EventsProbe
@@ -93,6 +94,8 @@ def _drained(samples: Samples, probe: EventsProbe) -> Samples:
 
 
 def _created(path: str) -> TextIO:
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise BpfscopeError(f"cannot write {sanitise(path)}: it is not a regular file; give --chrome another")
     try:
         return open(path, "w", encoding="utf-8")
     except OSError as error:
@@ -117,6 +120,9 @@ def _json(attached: Attached, samples: Samples) -> Iterator[str]:
 
 def _text(attached: Attached, samples: Samples, calls: "_Calls") -> Iterator[str]:
     running.narrate_attached("tracing", attached)
+    if len(attached.attached) > 1:
+        most = text.duration(max(call.cost for call in calibration.costs().calls))
+        running.narrate(f"durations have what probes take in them: up to {most} for each traced call within a call")
     suspensions = running.Suspensions()
     yield calls.head
     for sample, last in samples:

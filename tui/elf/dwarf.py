@@ -7,7 +7,6 @@ Nothing here catches what pyelftools raises on damaged files, which can be anyth
 
 import io
 import struct
-import zlib
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from functools import cache, cached_property, partial
@@ -21,13 +20,12 @@ from elftools.dwarf.dwarfinfo import DebugSectionDescriptor, DwarfConfig, DWARFI
 from elftools.dwarf.ranges import BaseAddressEntry
 from elftools.dwarf.structs import DWARFStructs
 
+from tui.elf.compressed import expanded
 from tui.elf.dwarf_outline import outline
 from tui.elf.reader import ElfFile
 from tui.errors import BinaryError
 
 _LARGEST: Final = 1 << 29  # bytes of all sections together
-_COMPRESSED: Final = 0x800  # SHF_COMPRESSED
-_ZLIB: Final = 1
 _SECTIONS: Final = (
     *("info", "abbrev", "aranges", "str", "line_str", "str_offsets", "addr", "ranges", "rnglists", "loc", "loclists"),
     *("line", "types"),
@@ -151,24 +149,11 @@ def _contents(elf: ElfFile) -> dict[str, bytes]:
         section = elf.section(f".debug_{name}") or elf.section(f".zdebug_{name}")
         if section is None:
             continue
-        found[name] = elf.contents(section)
-        if section.flags & _COMPRESSED or section.name.startswith(".z"):
-            found[name] = _expanded(found[name], left)
+        found[name] = expanded(elf, section, left)
         left -= len(found[name])
         if left < 0:
             raise BinaryError("more than can be read here")
     return found
-
-
-def _expanded(data: bytes, most: int) -> bytes:
-    """A compressed section, of today's kind or of Go's before 1.19. Raises BinaryError, zlib.error, struct.error."""
-    if data.startswith(b"ZLIB"):
-        (kind, size), start = (_ZLIB, int.from_bytes(data[4:12], "big")), 12
-    else:  # Elf64_Chdr: type, reserved, size, alignment
-        (kind, size), start = struct.unpack_from("<I4xQ", data), 24
-    if kind != _ZLIB or size > most:
-        raise BinaryError("compressed by what isn't zlib" if kind != _ZLIB else "more than can be read here")
-    return zlib.decompressobj().decompress(memoryview(data)[start:], size or 1)
 
 
 def _described(name: str, contents: bytes | None) -> DebugSectionDescriptor | None:

@@ -15,10 +15,10 @@ from typing import Final, NamedTuple
 from tui import cache
 from tui.elf.names import Function
 
-_FORMAT: Final = 4
+_FORMAT: Final = 5
 _WORTH_KEEPING: Final = 5_000  # functions; fewer are read as fast as the cache,
 _WORTH_KEEPING_PLAIN: Final = 50_000  # and so are more whose names are readable as they stand
-ORIGINS: Final = ("symtab", "dynsym")
+ORIGINS: Final = ("symtab", "dynsym", "pclntab", "debug file", "minidebuginfo", "perf map", "usdt")
 
 
 class Listing(NamedTuple):

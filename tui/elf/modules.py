@@ -4,6 +4,7 @@ import os
 from collections import Counter
 from typing import Final, NamedTuple
 
+from tui.elf import rooted
 from tui.elf.names import Module
 from tui.errors import NotPermitted, TargetError
 from tui.text import sanitise
@@ -45,7 +46,10 @@ def of_file(path: str) -> Module:
 
 
 def of_process(pid: int) -> tuple[Module, ...]:
-    """What the process maps executable, its executable first, then by name. Raises TargetError, NotPermitted."""
+    """What the process maps executable, its executable first, then by name; last what a JIT compiler made.
+
+    Raises TargetError, NotPermitted.
+    """
     lines = _lines(pid)
     if not lines:
         raise TargetError(f"process {pid} has no program of its own (a kernel thread, or it has just ended)")
@@ -60,7 +64,7 @@ def of_process(pid: int) -> tuple[Module, ...]:
     if not found:
         raise TargetError(f"process {pid} maps no file that it could execute")
     modules = sorted(found.values(), key=lambda module: ((module.device, module.inode) != executable, module.name))
-    return _unique(modules)
+    return _unique(modules + _made(pid))
 
 
 def only_executable(pid: int) -> Module:
@@ -132,16 +136,15 @@ def _parse(pid: int, line: bytes) -> tuple[Module, Mapping] | None:
     file = f"/proc/{pid}/map_files/{_padless(fields[0])}"
     identity = _identity(file)
     if identity is None:  # not for this user; the file by that name will do if it is still the same
-        by_name = f"/proc/{pid}/root{path}"
-        identity = _identity(by_name)
+        identity = _identity_inside(f"/proc/{pid}/root", path)
         if identity and identity[1] == int(fields[4]):
-            file = by_name
+            file = f"/proc/{pid}/root{path}"
     device, inode = identity or (os.makedev(major, minor), int(fields[4]))
     shown = sanitise(path)
     start, end = (int(part, 16) for part in fields[0].split(b"-"))
     how = "writable" if b"w" in fields[1] else "shared" if fields[1].endswith(b"s") else ""
     refused = f"its code is mapped {how}, where the kernel puts no probe" if how else ""
-    module = Module(os.path.basename(shown.removesuffix(" (deleted)")), shown, file, device, inode)
+    module = Module(os.path.basename(shown.removesuffix(" (deleted)")), shown, file, device, inode, f"/proc/{pid}/root")
     return module, Mapping(start, end, int(fields[2], 16), refused)
 
 
@@ -158,6 +161,13 @@ def _identity(path: str) -> tuple[int, int] | None:
     return status.st_dev, status.st_ino
 
 
+def _identity_inside(root: str, path: str) -> tuple[int, int] | None:
+    try:
+        return rooted.identity(root, path)
+    except OSError:
+        return None
+
+
 def _forbidden(path: str) -> bool:
     try:
         os.stat(path)
@@ -166,6 +176,20 @@ def _forbidden(path: str) -> bool:
     except OSError:
         return False
     return False
+
+
+def _made(pid: int) -> list[Module]:
+    """What a JIT compiler has made in the process, if it keeps a map of it."""
+    try:
+        here = os.path.samefile(f"/proc/{pid}/ns/pid", "/proc/self/ns/pid")
+    except OSError:
+        return []
+    if here and not os.path.lexists(f"/proc/{pid}/root/tmp/perf-{pid}.map"):
+        return []
+    from tui.elf import perf_map
+
+    made = perf_map.module(pid)
+    return [made] if made else []
 
 
 def _unique(modules: list[Module]) -> tuple[Module, ...]:

@@ -7,14 +7,19 @@ user or to root, only its last part is read, and lines that don't fit are passed
 
 import os
 import re
-import stat
+from array import array
 from collections.abc import Iterator
 from typing import Final
 
+from tui.elf import rooted
+from tui.elf.listing import ORIGINS, Listing
+from tui.elf.names import JIT, Module
 from tui.elf.ranges import Ranges
+from tui.errors import TargetError
 from tui.owner import Owner
 from tui.text import sanitise
 
+_NO_FILE: Final = "it was compiled into memory at run time, and probes go into files; `stacks` names it"
 _LARGEST: Final = 64 << 20  # bytes
 _MOST: Final = 1 << 18  # lines
 _LONGEST_NAME: Final = 1024  # bytes
@@ -28,6 +33,7 @@ class PerfMap(Owner):
     def __init__(self, pid: int) -> None:
         """`pid` may be any thread of the process."""
         self._pid = pid
+        self.path = ""  # as the process sees it, once it was looked for
         self._fd = -1
         self._read: tuple[int, ...] = ()  # the file's identity and size when it was read last
         self._ranges = Ranges(())
@@ -44,9 +50,21 @@ class PerfMap(Owner):
         status = os.fstat(self._fd)
         version = (status.st_dev, status.st_ino, status.st_size)
         if version != self._read:
-            start = max(0, status.st_size - _LARGEST)
-            self._ranges = Ranges(parse(os.pread(self._fd, _LARGEST, start)))
+            self._ranges = Ranges(self._rows(status.st_size))
             self._read = version
+
+    def status(self) -> os.stat_result | None:
+        """Of the file that is there now; None where it can't be trusted."""
+        self._open()
+        return os.fstat(self._fd) if self._fd >= 0 else None
+
+    def rows(self) -> Iterator[tuple[int, int, str]]:
+        """As `parse`, of the file that is there now."""
+        status = self.status()
+        return self._rows(status.st_size) if status else iter(())
+
+    def _rows(self, size: int) -> Iterator[tuple[int, int, str]]:
+        return parse(os.pread(self._fd, _LARGEST, max(0, size - _LARGEST)))
 
     def close(self) -> None:
         """Closes it; a second time is harmless."""
@@ -58,16 +76,36 @@ class PerfMap(Owner):
         """Takes the file that the process has now, if there is one that can be trusted; else the one before stays."""
         try:
             users, number = _identity(self._pid)
-            path = f"/proc/{self._pid}/root/tmp/perf-{number}.map"
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY)
+            self.path = f"/tmp/perf-{number}.map"  # noqa: S108 - where the format has it
+            fd = rooted.open_regular(f"/proc/{self._pid}/root", self.path, link=False)
         except (OSError, ValueError):
             return
-        status = os.fstat(fd)
-        if not stat.S_ISREG(status.st_mode) or status.st_uid not in users:
+        if os.fstat(fd).st_uid not in users:
             os.close(fd)
             return
         self.close()
         self._fd = fd
+
+
+def module(pid: int) -> Module | None:
+    """What a process's map names, as a module without a file; None without a map that can be trusted."""
+    with PerfMap(pid) as found:
+        status = found.status()
+        if status is None:
+            return None
+        return Module(JIT, found.path, "", status.st_dev, status.st_ino, f"/proc/{pid}/root")
+
+
+def listing(module: Module) -> Listing:
+    """The functions of such a module; of those at one address the last. Raises TargetError where the map has gone."""
+    with PerfMap(int(module.root.split("/")[2])) as found:
+        rows = {start: (size, name) for start, size, name in found.rows()}
+    if not rows:
+        raise TargetError(f"{module.path} is gone or empty: the process ended, or has compiled nothing yet")
+    names, addresses = [name for _, name in rows.values()], array("Q", rows)
+    origins = bytes([ORIGINS.index("perf map")]) * len(rows)
+    sizes = array("Q", [size for size, _ in rows.values()])
+    return Listing(names, names, origins, addresses, sizes, addresses, dict.fromkeys(rows, ((), _NO_FILE))).by_name()
 
 
 def parse(text: bytes) -> Iterator[tuple[int, int, str]]:

@@ -23,6 +23,15 @@ class Ranges:
 
     def at(self, place: int) -> str:
         """The name there; empty where there is none."""
+        found = self._row(place)
+        return self._names[found] if found >= 0 else ""
+
+    def start(self, place: int) -> int:
+        """Where the range begins that has the place; -1 where there is none."""
+        found = self._row(place)
+        return self._starts[found] if found >= 0 else -1
+
+    def _row(self, place: int) -> int:
         last = bisect_right(self._starts, place) - 1
         found = -1
         for index in range(last, max(-1, last - _MOST_AROUND), -1):
@@ -30,4 +39,4 @@ class Ranges:
                 break
             if self._ends[index] > place and (found < 0 or self._ranks[index] > self._ranks[found]):
                 found = index
-        return self._names[found] if found >= 0 else ""
+        return found

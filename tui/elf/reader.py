@@ -8,11 +8,13 @@ mapped: a file that somebody truncates meanwhile would end this process by SIGBU
 """
 
 import os
-import stat
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import repeat
+from operator import add
 from typing import Final, NamedTuple, Self
 
+from tui.elf import rooted
 from tui.errors import BinaryError, NotPermitted, TargetError
 from tui.owner import Owner
 from tui.text import sanitise
@@ -21,7 +23,7 @@ SYMTAB: Final = 2
 DYNSYM: Final = 11
 _NOBITS: Final = 8
 _PT_LOAD: Final = 1
-_EXECUTABLE: Final = 1
+_EXECUTABLE, _WRITABLE = 1, 2
 X86_64: Final = "x86_64"
 AARCH64: Final = "aarch64"
 _MACHINES: Final = {62: X86_64, 183: AARCH64}  # e_machine
@@ -29,6 +31,9 @@ _HERE: Final = os.uname().machine
 _MOST_HEADERS: Final = 65_536
 _MOST_EXECUTABLE: Final = 64  # segments; linkers make one or two
 _LONGEST_SECTION_NAME: Final = 255
+_LONGEST_NAME: Final = 4096  # characters
+_PORTION: Final = 250
+_PRINTABLE: Final = bytes(range(0x20, 0x7F)) + b"\0"
 _LARGEST: Final = 1 << 29  # bytes of a section; symbol tables of the largest programs have a tenth of that
 
 _SEGMENT: Final = struct.Struct("<IIQQQQ16x")  # Elf64_Phdr: type, flags, offset, address, physical, file size
@@ -42,6 +47,7 @@ class Segment(NamedTuple):
     address: int
     file_size: int
     executable: bool
+    writable: bool = False
 
 
 class Section(NamedTuple):
@@ -83,7 +89,9 @@ class ElfFile(Owner):
         """Opens a regular file. Raises BinaryError, NotPermitted, TargetError."""
         shown = shown or sanitise(path)
         try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+            fd = rooted.opened(path)
+        except rooted.NotRegular:
+            raise BinaryError(f"{shown} is not a regular file: name a program or a shared library") from None
         except PermissionError:
             raise NotPermitted(
                 f"cannot read {shown}: run as root, or with CAP_DAC_READ_SEARCH and CAP_SYS_ADMIN"
@@ -92,12 +100,15 @@ class ElfFile(Owner):
             raise TargetError(f"{shown} is gone: the process ended or unloaded it") from None
         except OSError as error:
             raise BinaryError(f"cannot read {shown}: {error.strerror}") from None
+        if os.fstat(fd).st_size == 0:
+            os.close(fd)
+            raise BinaryError(f"{shown} is empty: name a program or a shared library")
+        return cls.taking(fd, shown)
+
+    @classmethod
+    def taking(cls, fd: int, shown: str) -> Self:
+        """Of a file that is open, whose descriptor is closed where this fails. Raises BinaryError."""
         try:
-            status = os.fstat(fd)
-            if not stat.S_ISREG(status.st_mode):
-                raise BinaryError(f"{shown} is not a regular file: name a program or a shared library")
-            if status.st_size == 0:
-                raise BinaryError(f"{shown} is empty: name a program or a shared library")
             return cls(fd, shown)
         except OSError as error:
             os.close(fd)
@@ -124,6 +135,10 @@ class ElfFile(Owner):
     def section(self, name: str) -> Section | None:
         """The first section of that name."""
         return next((section for section in self.sections if section.name == name), None)
+
+    def of_go(self) -> bool:
+        """Whether Go made it or a part of it, as far as its sections say."""
+        return any(section.name.endswith((".gopclntab", ".go.buildinfo")) for section in self.sections)
 
     def file_offsets(self, addresses: Iterable[int]) -> list[int]:
         """Where executable addresses lie in the file; -1 for one that isn't in the file or not executable."""
@@ -171,7 +186,8 @@ class ElfFile(Owner):
         found = []
         for kind, flags, start, address, _, size in table:
             if kind == _PT_LOAD:
-                found.append(Segment(start, address, min(size, max(0, self._size - start)), bool(flags & _EXECUTABLE)))
+                there = min(size, max(0, self._size - start))
+                found.append(Segment(start, address, there, bool(flags & _EXECUTABLE), bool(flags & _WRITABLE)))
         return tuple(found)
 
     def _read_sections(self, header: bytes) -> tuple[Section, ...]:
@@ -203,3 +219,21 @@ def text_at(table: bytes, offset: int, longest: int) -> str:
     """The zero-ended string at an offset of a string table, sanitised; at most `longest` bytes of it."""
     end = table.find(b"\0", offset, offset + longest)
     return sanitise(table[offset : end if end >= 0 else offset + longest].decode("utf-8", "surrogateescape"))
+
+
+def names_at(table: bytes, offsets: Sequence[int], shown: str) -> list[str]:
+    """The names at offsets of a string table, sanitised. Raises BinaryError for more than a linker makes."""
+    most = 4 * len(table) + (1 << 20)  # names share endings only, so all of them together are about the table's size
+    if not table.translate(None, _PRINTABLE):
+        text = table.decode("ascii")
+        ends = list(map(text.find, repeat("\0"), offsets, map(add, offsets, repeat(_LONGEST_NAME))))
+        if -1 not in ends and sum(ends) - sum(offsets) <= most:
+            return list(map(text.__getitem__, map(slice, offsets, ends)))
+    names: list[str] = []
+    for start in range(0, len(offsets), _PORTION):
+        portion = [text_at(table, at, _LONGEST_NAME) for at in offsets[start : start + _PORTION]]
+        most -= sum(map(len, portion))
+        if most < 0:
+            raise BinaryError(f"{shown} is damaged: its functions' names overlap")
+        names += portion
+    return names

@@ -210,7 +210,7 @@ def _fetch(row: Any) -> Fetch | None:  # noqa: ANN401
     """Raises ValueError, TypeError."""
     if row is None:
         return None
-    register, offsets, shift = row
+    register, offsets, shift, *_ = row
     if not any(register in names for names in _REGISTERS.values()) or len(offsets) > MOST_STEPS:
         raise ValueError(register)
     return Fetch(str(register), tuple(map(int, offsets)), int(shift))

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple, Protocol
 from tui.elf.callees import Callees
 from tui.elf.disassembly import LONGEST, Disassembler, Instruction
 from tui.elf.flow import File
-from tui.elf.names import Function
+from tui.elf.names import USDT, Function
 from tui.elf.reader import AARCH64, ElfFile
 from tui.elf.sites_arm64 import Arm64
 from tui.elf.sites_x86 import X86
@@ -88,7 +88,7 @@ class Sites(Owner):
 
     def __init__(self, elf: ElfFile) -> None:
         self._elf = elf
-        self.go = any(section.name in (".gopclntab", ".go.buildinfo") for section in elf.sections)
+        self.go = elf.of_go() or (not elf.sections and _has_table_of_go(elf))
         self._disassembler: Disassembler | None = None
         self._unwinding: Unwinding | None = None
         self._callees = Callees(elf.loaded, lambda address: self._frame(address) is not None, self._instructions)
@@ -99,6 +99,8 @@ class Sites(Owner):
             return Site(function.offset, function.unprobeable)
         data = self._bytes(function)
         code = self._code(function, data)
+        if function.origin == USDT:
+            return _site(function, code, 0)
         if len(data) == function.size and code.simple():
             return Site(function.offset, "", emulated=True)
         return self._search(function, code, len(data))
@@ -177,6 +179,12 @@ class Sites(Owner):
         if self._disassembler is None:
             self._disassembler = Disassembler(self._elf.machine)
         return self._disassembler.instructions(code, address, most)
+
+
+def _has_table_of_go(elf: ElfFile) -> bool:
+    from tui.elf import pclntab
+
+    return pclntab.read(elf) is not None
 
 
 def _site(function: Function, code: _Code, at: int, note: str = "") -> Site:

@@ -11,13 +11,14 @@ deleted, or the process that maps it has gone.
 import os
 from typing import Final
 
-from tui.elf import functions
+from tui.elf import functions, rooted
 from tui.elf.names import Module
 from tui.elf.ranges import Ranges
 from tui.errors import BpfscopeError
 from tui.owner import Owner
 
 _MOST_OPEN: Final = 256  # files; the others are read only as long as their processes are there
+_MOST_ROOTS: Final = 64
 
 Identity = tuple[int, int]
 
@@ -33,6 +34,10 @@ class Tables(Owner):
     def __init__(self) -> None:
         self._open: dict[Identity, int] = {}
         self._read: dict[Identity, Ranges | None] = {}
+        self._roots = {
+            rooted.OURS: rooted.OURS
+        }  # root directories of processes, and how they are reached when these have gone
+        self._held: list[int] = []
 
     def hold(self, module: Module) -> None:
         """Opens the file, if need be and as long as there is room."""
@@ -40,7 +45,8 @@ class Tables(Owner):
         if key in self._open or key in self._read or len(self._open) >= _MOST_OPEN:
             return
         try:
-            self._open[key] = os.open(module.file, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+            self._hold_root(module.root)
+            self._open[key] = rooted.opened(module.file)
         except OSError:  # it has gone, or is no file: nothing will be named
             return
 
@@ -50,7 +56,8 @@ class Tables(Owner):
         if key not in self._read:
             fd = self._open.pop(key, -1)
             try:
-                file = module._replace(file=f"/proc/self/fd/{fd}") if fd >= 0 else module
+                file = module._replace(root=self._roots.get(module.root, module.root))
+                file = file._replace(file=f"/proc/self/fd/{fd}") if fd >= 0 else file
                 self._read[key] = Ranges(sorted(functions.places(file)))
             except BpfscopeError:
                 self._read[key] = None
@@ -63,3 +70,15 @@ class Tables(Owner):
         """Closes them; a second time is harmless."""
         while self._open:
             os.close(self._open.popitem()[1])
+        while self._held:
+            os.close(self._held.pop())
+
+    def _hold_root(self, root: str) -> None:
+        """Keeps a way to where debug files are looked for. Raises OSError."""
+        if root in self._roots:
+            return
+        if rooted.same(root):
+            self._roots[root] = rooted.OURS
+        elif len(self._held) < _MOST_ROOTS:
+            self._held.append(os.open(root, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+            self._roots[root] = f"/proc/self/fd/{self._held[-1]}"

@@ -1,4 +1,4 @@
-"""What a file says for the unwinder: which code has one frame, and where exceptions land in it.
+"""What a file says for the unwinder: which code has one frame, where exceptions land in it, and how high its stack is.
 
 What compilers make has such records (.eh_frame, found by the sorted table in .eh_frame_hdr); code that was written by
 hand often hasn't. Layouts are those of the LSB ("Exception Frames") and of GCC's unwind-dw2-fde and unwind-pe.h.
@@ -7,7 +7,7 @@ Damaged records are as good as none.
 
 import struct
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
 from tui.elf.reader import ElfFile
@@ -21,6 +21,19 @@ _FIXED: Final = {0: "<Q", 2: "<H", 3: "<I", 4: "<Q", 0xA: "<h", 0xB: "<i", 0xC: 
 _ULEB128, _SLEB128, _OMITTED = 1, 9, 0xFF
 _PC_RELATIVE, _INDIRECT = 0x10, 0x80
 _NO_EXCEPTIONS: Final = 0
+# Instructions (DW_CFA_*): some have a number in their lower six bits.
+_ADVANCE: Final = 1  # in the upper two
+_ADVANCES: Final[dict[int, Callable[["_Cursor"], int]]] = {
+    2: lambda cursor: cursor.byte(), 3: lambda cursor: cursor.number(2), 4: lambda cursor: cursor.number(3),
+}  # fmt: skip
+_REMEMBER, _RESTORE, _DEFINE, _DEFINE_REGISTER, _DEFINE_OFFSET, _DEFINE_EXPRESSION = range(0x0A, 0x10)
+_OPERANDS: Final = {  # of those that tell where registers are: numbers, and whether a block follows
+    **dict.fromkeys((0x00, 0xC0, 0x2D), (0, False)),
+    **dict.fromkeys((0x80, 0x06, 0x07, 0x08, 0x2E), (1, False)),
+    **dict.fromkeys((0x05, 0x09, 0x11, 0x14, 0x15), (2, False)),
+    _DEFINE_EXPRESSION: (0, True),
+    **dict.fromkeys((0x10, 0x16), (1, True)),
+}
 
 
 class Frame(NamedTuple):
@@ -29,6 +42,13 @@ class Frame(NamedTuple):
     start: int
     end: int
     exceptions: int
+
+
+class Height(NamedTuple):
+    """How far above a register the stack was before the call (DWARF's canonical frame address)."""
+
+    register: int  # DWARF's number: on x86-64 7 is RSP, 6 RBP
+    offset: int  # bytes
 
 
 class _Cursor:
@@ -51,6 +71,11 @@ class _Cursor:
                 return value
             if shift > 63:
                 raise ValueError
+
+    def pass_block(self) -> None:
+        """Passes over as many bytes as it says first."""
+        size = self.uleb()
+        self.at += size
 
     def text(self) -> bytes:
         end = self._data.index(0, self.at)
@@ -100,6 +125,16 @@ class Unwinding:
             return None
         return found if found.start <= address < found.end else None
 
+    def height(self, address: int) -> Height | None:
+        """That of the code at an address, if it is given by a register there."""
+        frame = self.frame(address)
+        if frame is None:
+            return None
+        try:
+            return self._height(self._records[bisect_right(self._starts, address) - 1], address - frame.start)
+        except (IndexError, KeyError, ValueError, struct.error):
+            return None
+
     def landing_pads(self, frame: Frame) -> list[int]:
         """The addresses to which an exception may lead in this code."""
         if not frame.exceptions:
@@ -146,6 +181,27 @@ class Unwinding:
         (length,) = struct.unpack_from("<I", self._elf.loaded(address, 4))
         return self._elf.loaded(address, 4 + length) if length < _LARGEST else b""
 
+    def _height(self, record: int, place: int) -> Height | None:
+        """Carries out a record's instructions (DWARF 5, section 6.4.2), as far as they tell the height at a place."""
+        data = self._record(record)
+        (back,) = struct.unpack_from("<I", data, 4)
+        common = self._record(record + 4 - back)
+        code, _, sized = self._kinds(common)
+        cursor = _Cursor(common, 0, 9)
+        cursor.text()
+        unit = cursor.uleb()
+        cursor.uleb()
+        _ = cursor.byte() if common[8] == 1 else cursor.uleb()
+        first = _Cursor(common, 0, cursor.at)
+        if sized:
+            first.pass_block()
+        own = _Cursor(data, record, 8)
+        own.number(code)
+        own.number(code & 0x0F)
+        if sized:
+            own.pass_block()
+        return _carried_out((first, own), (len(common), len(data)), unit, place)
+
     def _pads(self, frame: Frame) -> Iterator[int]:
         """Of what GCC and Clang write for their languages' exceptions (the LSDA's call sites)."""
         cursor = _Cursor(self._elf.loaded(frame.exceptions, _MOST_PADS), frame.exceptions)
@@ -163,6 +219,41 @@ class Unwinding:
             cursor.uleb()
             if pad:
                 yield base + pad
+
+
+def _carried_out(programs: tuple[_Cursor, ...], ends: tuple[int, ...], unit: int, place: int) -> Height | None:
+    """The height after the instructions that concern places up to this one; None where an expression gives it.
+
+    Raises KeyError for instructions that compilers don't write.
+    """
+    height: Height | None = None
+    kept: list[Height | None] = []
+    at = 0
+    for cursor, end in zip(programs, ends, strict=True):
+        while cursor.at < end:
+            code = cursor.byte()
+            if code >> 6 == _ADVANCE or code in _ADVANCES:
+                at += unit * (code & 0x3F if code >> 6 else _ADVANCES[code](cursor))
+                if at > place:
+                    return height
+            elif code == _DEFINE:
+                height = Height(cursor.uleb(), cursor.uleb())
+            elif code == _DEFINE_REGISTER:
+                height = Height(cursor.uleb(), height.offset if height else 0)
+            elif code == _DEFINE_OFFSET:
+                height = Height(height.register if height else 0, cursor.uleb())
+            elif code == _REMEMBER:
+                kept.append(height)
+            elif code == _RESTORE:
+                height = kept.pop()
+            else:
+                numbers, block = _OPERANDS[code & 0xC0 or code]
+                for _ in range(numbers):
+                    cursor.uleb()
+                if block:
+                    cursor.pass_block()
+                    height = None if code == _DEFINE_EXPRESSION else height
+    return height
 
 
 def _whole(data: bytes) -> bytes:

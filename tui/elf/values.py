@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 MOST_STEPS: Final = 4  # addresses that one value is read through
 MOST_VALUES: Final = 8  # of a call
+ZERO: Final = "zero"  # in place of a register: 0
 
 
 class Kind(StrEnum):
@@ -31,11 +32,15 @@ class Fetch(NamedTuple):
 
     Fetch("di") is RDI; Fetch("sp", (8,)) the 8 bytes above the return address; Fetch("di", (16, 0)) what the pointer at
     RDI + 16 leads to; Fetch("di", shift=32) the upper half of RDI, where the second of two ints of a struct lies.
+    Of USDT probes, Fetch(ZERO, constant=5) is 5, and Fetch("ax", (8,), 0, "bx", 2) what lies at RAX + RBX * 4 + 8.
     """
 
-    register: str  # "di", "si", "dx", "cx", "ax", "bx", "r8" … "r15", "bp", "sp"; on arm64 "x0" … "x30", "sp"
+    register: str  # ZERO, or "di", "si", "dx", "cx", "ax", "bx", "r8" … "r15", "bp", "sp"; on arm64 "x0" … "x30", "sp"
     offsets: tuple[int, ...] = ()  # bytes; at most MOST_STEPS
     shift: int = 0  # bits that a register's content is shifted right by; only without offsets
+    added: str = ""  # a register that is added to the first,
+    scale: int = 0  # after it was shifted left by so many bits
+    constant: int = 0  # is added too; only without offsets
 
 
 class Value(NamedTuple):

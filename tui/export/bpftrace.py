@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from tui.elf.names import Function
+from tui.elf.names import USDT, Function
 
 _OWN_REGISTERS: Final = os.uname().machine == "x86_64"  # whether Go passes arguments elsewhere than C does
 _STARTS: Final = (
@@ -43,7 +43,15 @@ class Program(NamedTuple):
 
 def program(view: str, pid: int | None, probed: Sequence[tuple[Function, str]], *, go: bool) -> Program:
     """For a view ("calls", "latency", "stacks", "arguments", "events") of functions and their modules' paths."""
-    lines = [line for function, path in probed for line in _LINES[view](_place(path, function), _text(function), go)]
+    lines = [
+        line
+        for function, path in probed
+        for line in (
+            [_usdt(view, path, _text(function))]
+            if function.origin == USDT
+            else _LINES[view](_place(path, function), _text(function), go)
+        )
+    ]
     where = f" -p {pid}" if pid is not None else ""
     wrong = {
         "calls": [_STARTS],
@@ -52,7 +60,8 @@ def program(view: str, pid: int | None, probed: Sequence[tuple[Function, str]], 
         "arguments": [_STARTS, _ARGUMENTS],
         "events": [_GO if go else _RETURN_PROBES, _BY_THREAD, _ARGUMENTS, _LOST],
     }
-    return Program(f"bpftrace{where} -e {shlex.quote(chr(10).join(['', *lines, '']))}", tuple(wrong[view]))
+    said = wrong[view] if any(function.origin != USDT for function, _ in probed) else [_LOST]
+    return Program(f"bpftrace{where} -e {shlex.quote(chr(10).join(['', *lines, '']))}", tuple(said))
 
 
 def _place(path: str, function: Function) -> str:
@@ -62,6 +71,18 @@ def _place(path: str, function: Function) -> str:
 def _text(function: Function) -> str:
     """The name, as a bpftrace string has it."""
     return function.raw_name.replace("\\", "\\\\").replace('"', '\\"')
+
+
+def _usdt(view: str, path: str, name: str) -> str:
+    """What there is to see of a USDT probe; it has no duration."""
+    does = {
+        "calls": f'@calls["{name}"] = count();',
+        "stacks": "@[ustack] = count();",
+        "arguments": "@[arg0] = count();",
+        "events": f'printf("%d %s\\n", tid, "{name}");',
+    }
+    _, provider, probe = name.split(":", 2)
+    return f'usdt:{path}:"{provider}":"{probe}" {{ {does[view]} }}' if view in does else f'// "{name}" takes no time'
 
 
 def _calls(place: str, name: str, _: bool) -> list[str]:

@@ -5,12 +5,14 @@ import math
 from collections.abc import Iterable
 from typing import Any, TextIO
 
+from tui.collectors.beginnings import is_whole
 from tui.collectors.samples import (
     Cost,
     CountsSample,
     Event,
     EventsSample,
     FilterFigures,
+    HotSample,
     Latency,
     LatencySample,
     PacketsSample,
@@ -33,6 +35,8 @@ def process(row: Process) -> Row:
         "cpu_percent": round(row.cpu_percent, 2),
         "rss_bytes": row.rss_bytes,
         "language": row.language,
+        "unit": row.unit or None,
+        "deleted": row.deleted,
         "command": row.command,
     }
 
@@ -49,6 +53,12 @@ def function(row: Function) -> Row:
         "aliases": row.aliases,
         "unprobeable": row.unprobeable or None,
     }
+
+
+def hot(row: Function, sample: HotSample) -> Row:
+    """The same, with its share of the target's CPU time; null where nothing ran."""
+    percent = round(100 * sample.ticks(row) / sample.total, 2) if sample.total else None
+    return function(row) | {"cpu_percent": percent}
 
 
 def skipped(rows: Iterable[Skipped]) -> list[Row]:
@@ -115,6 +125,8 @@ def latency(figures: Latency) -> Row:
         "total_ns": figures.total_ns,
         "self_ns": figures.self_ns,
         "probe_ns": figures.probe_ns,
+        "total_probe_ns": figures.total_probe_ns,
+        "strays": figures.strays,
         "mixed": figures.mixed,
         "floor_ns": figures.floor_ns,
         "p50_ns": p50 if known else None,
@@ -130,9 +142,13 @@ def stacks(sample: StacksSample) -> Row:
     return {
         "elapsed_ns": int(sample.elapsed * 1e9),
         "stacks": [
-            {"frames": [frame.name for frame in frames], "modules": [frame.module for frame in frames], "count": calls}
-            | ({"cut": True} if cut else {})
-            for frames, calls, cut in ordered
+            {
+                "frames": [frame.name for frame in stack.frames],
+                "modules": [frame.module for frame in stack.frames],
+                "count": stack.calls,
+            }
+            | ({"cut": True} if stack.cut else {} if is_whole(stack) else {"early": True})
+            for stack in ordered
         ],
         "calls": sample.calls,
         "lost": sample.lost,

@@ -12,13 +12,14 @@ from tui.text import sanitise
 
 PUBLIC: Final = 0o666  # less what the umask takes away
 PRIVATE: Final = 0o600
+_SHORT: Final = 48  # letters of the name that the file has first: with up to four bytes each there is room for the rest
 _LINKS: Final = 40  # that lead one to another: as many as the kernel follows
 
 
 def check(path: str) -> None:
     """Whether a file can be written there, found out before the work is done. Raises BpfscopeError."""
-    if not os.path.basename(path) or (os.path.lexists(path) and not os.path.isfile(path)):
-        raise BpfscopeError(f"cannot write {sanitise(path)}: it is not a regular file; name another")
+    if not os.path.basename(path) or (os.path.exists(path) and not os.path.isfile(path)):
+        raise BpfscopeError(f"cannot write {sanitise(path) or 'to no file'}: it is not a regular file; name another")
     with _failures(path):
         target = _target(path)
         os.close(_aside(target, PRIVATE))
@@ -75,7 +76,8 @@ def _target(path: str) -> str:
 
 
 def _partial(target: str) -> str:
-    return f"{target}.{os.getpid()}.partial"
+    folder, name = os.path.split(target)
+    return os.path.join(folder, f"{name[:_SHORT]}.{os.getpid()}.partial")
 
 
 def _aside(target: str, mode: int) -> int:

@@ -173,6 +173,11 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         return {function_key(one.function) for one in self.sample.cost.suspended} if self.sample else set()
 
     @property
+    def _waived(self) -> bool:
+        """Whether no budget is kept any more, because somebody ended it."""
+        return self.sample is not None and self.sample.cost.waived is not None
+
+    @property
     def outdated(self) -> bool:
         """Whether it was opened before other functions were added to the probe; what has ended stays as it is."""
         return not self.ended and not set(map(function_key, self.views.functions)) <= set(map(function_key, self.asked))
@@ -371,7 +376,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         if name in ("pause", "faster", "slower", "reset"):
             return not self.ended
         if name == "undo":
-            return not self.ended and bool(self.views.taken_off())
+            return not self.ended and (self._waived or bool(self.views.taken_off()))
         return True
 
     def actions(self) -> list[Action]:
@@ -379,6 +384,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         labels = {
             "back": "clear" if self.prompt.is_open else "back" if self.failure or self.ended else "detach",
             "pause": "go on" if self.paused else "pause",
+            "undo": "keep budget" if self._waived else "put back",
         }
         listed = self.views.off()
         some = [action for action in super().actions() if listed or action.name != "skipped"]
@@ -393,9 +399,9 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
             self.console.open_view(name, self.views)
 
     def action_undo(self) -> None:
-        """Put back what the budget took off."""
+        """Put back what the budget took off, and keep none; or keep it again."""
         if self.running is not None:
-            self.work("putting back …")
+            self.work("keeping the budget again …" if self._waived else "putting back …")
             self.run_worker(self._undo(self.running))
 
     async def _undo(self, running: Readings[Reading]) -> None:
@@ -418,7 +424,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         """Show the nearest bpftrace program."""
         paths = {module.name: module.path for module in self.modules}
         probed = [(function, paths[function.module]) for function in self.views.functions]
-        found = program(self.VIEW, self.target.pid, probed, go=self.target.language == "go")
+        found = program(self.VIEW, self.target.pid, probed, go=self.target.of_go)
         self.app.push_screen(BpftraceScreen(f"{self.target.title} ▸ {self.NAME.lower()}", found))
 
     def action_skipped(self) -> None:

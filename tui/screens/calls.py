@@ -9,6 +9,7 @@ from typing import NamedTuple
 from tui.collectors.samples import CountsSample
 from tui.elf.names import Function, Skipped
 from tui.export import rows
+from tui.screens.hotness import HOT
 from tui.screens.target import Key, Target, function_key
 from tui.widgets.history import History
 
@@ -25,7 +26,7 @@ class CallRow(NamedTuple):
     share: float  # of all these calls that are still counted, 0–1
     history: History
     off: bool = False  # taken off by the budget: the count has stopped
-    gap: bool = False  # it was off for a while
+    gap: bool = False  # it, or another one, was not counted all the time: the share is of unlike times
 
 
 row_key = attrgetter("key")
@@ -53,7 +54,7 @@ class Calls:
         self._rates: dict[Key, float] = {}
         self._baseline: dict[Key, int] = {}
         self._off: frozenset[Key] = frozenset()
-        self._gaps: frozenset[Key] = frozenset()  # what is off, or was since the start or the reset
+        self._gaps: frozenset[Key] = frozenset()  # what is off, or came or was off since the start or the reset
 
     def take(self, sample: CountsSample) -> None:
         """Note the next sample."""
@@ -65,7 +66,9 @@ class Calls:
             sample = sample._replace(functions=known.functions, calls=known.calls)
         self.sample = sample
         if before is None or before.functions is not sample.functions:
-            self._keys = tuple(map(function_key, sample.functions))
+            counted, self._keys = set(self._keys), tuple(map(function_key, sample.functions))
+            if before is not None:
+                self._gaps |= set(self._keys) - counted
             self.modules = frozenset(function.module for function in sample.functions)
             names = Counter(function.name for function in sample.functions)
             self.twins = frozenset(name for name, times in names.items() if times > 1)
@@ -128,15 +131,16 @@ class Calls:
         shares = (one / total for one in counted.values())
         columns = self._keys, self.sample.functions, counted.values(), rates, shares, repeat(self._history)
         rows = list(map(CallRow, *columns))
-        if self._gaps:
-            rows = [self._marked(row) if row.key in self._gaps else row for row in rows]
+        if self._off:
+            rows = [row._replace(off=True, per_second=0.0, share=0.0) if row.key in self._off else row for row in rows]
+        if not (self._gaps - self._off).isdisjoint(self._keys):
+            rows = [row._replace(gap=True) for row in rows]
         return rows
 
-    def _marked(self, row: CallRow) -> CallRow:
-        """The row of a function whose count has stopped, or had."""
-        if row.key in self._off:
-            return row._replace(off=True, gap=True, per_second=0.0, share=0.0)
-        return row._replace(gap=True)
+    def cold(self, hot: frozenset[Key]) -> list[Function]:
+        """Those that weren't called, or for less than a hundredth of all calls and aren't `hot`."""
+        least = self.total * HOT
+        return [row.function for row in self.rows() if not row.calls or (row.calls < least and row.key not in hot)]
 
     def _since_baseline(self) -> dict[Key, int]:
         if not self._baseline:

@@ -55,6 +55,7 @@ class EventsScreen(AttachedScreen[EventsSample]):
         CURSOR,
         SORTED,
         CUT,
+        ("DURATION", "has in it what probes take: up to some 15 µs for each probed call within the call"),
         ("TIME", "when the call ended, since the probe began; when it began where returns aren't seen"),
         ("–", "returns of this function aren't seen"),
         ("g …", "a goroutine, by its address"),

@@ -117,6 +117,7 @@ class FilterScreen(FilterView):
         """Other filters run, or it was refused."""
         if not self.is_mounted or not self.children:
             return
+        self._added = self._added and not self.run.failure
         self.filters.styles.height = 1 + min(FILTERS_SHOWN, max(1, len(self.run.slots)))
         self.paint()
 
@@ -221,6 +222,7 @@ class FilterScreen(FilterView):
     def _use(self, typed: str) -> None:
         self.entry.past.add(typed)
         self.run_worker(asyncio.to_thread(past.write, list(self.entry.past.entries)), group="past")
+        self._added = self.run.pending is not None
         self.run.change(self.chosen, expression=typed)
         self._to_figures()
 
@@ -293,6 +295,7 @@ class FilterScreen(FilterView):
     def _use_hook(self, hook: str, *, add: bool) -> None:
         if add:
             spec, _ = self.run.spec_of(self.chosen)
+            self._added = True
             self.run.add(Spec(hook, spec.expression))
         else:
             self.run.change(self.chosen, hook=hook)

@@ -83,7 +83,7 @@ FILTERS: Final[tuple[Column[FilterRow], ...]] = (
     Column(
         "filter",
         "FILTER",
-        12,
+        24,
         lambda row, width: differing(row.figures.filter, row.differs, width) or (("everything", "dim"),),
         flexible=True,
     ),

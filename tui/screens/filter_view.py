@@ -65,6 +65,7 @@ class FilterView(LiveScreen):
         self._columns: object = None  # what the listing was made for, and the groups
         self._by = "flow"
         self._due = False  # to be painted
+        self._added = False  # a filter, which the cursor goes to as soon as it runs
         self.down: tuple[str, ...] = ()  # names of the interfaces that are set down
         self._limits: dict[tuple[str, str, str], int] = {}  # cells that columns can use
 
@@ -156,11 +157,16 @@ class FilterView(LiveScreen):
         self._limit(self.filters, "interface", max((cell_len(row.figures.interface) for row in rows), default=0))
         self._limit(self.filters, "filter", max((cell_len(row.figures.filter) for row in rows), default=0))
         self.filters.show(with_differences(rows))
+        if self._added and self.run.counted.sample is not None and len(self.filters.rows) == len(self.run.slots):
+            self._added = False
+            self.filters.move_to(len(self.filters.rows) - len(self.interfaces))
+        self._name_chosen()
         self._paint_listing()
         self._paint_figures()
         failed = bool(self.run.failure) and counted.sample is None and self.run.running is None
         self.set_class(failed, "-failed")
         self.query_one("#failure", Static).update(self.run.failure)
+        self._spell(self.table())
         self.show_state()
 
     def _limit(self, table: Table[Any], key: str, cells: int) -> None:
@@ -373,9 +379,14 @@ class FilterView(LiveScreen):
         if event.table is self.table():
             self._spell(event.table)
 
+    def _name_chosen(self) -> None:
+        """The line has the expression of the filter whose figures are shown, unless another is being typed."""
+        expression = self.run.spec_of(self.chosen)[0].expression
+        if not self.entry.typing and self.entry.text != expression:
+            self.entry.put(expression)
+
     def _other_filter(self) -> None:
-        if not self.entry.typing:
-            self.entry.put(self.run.spec_of(self.chosen)[0].expression)
+        self._name_chosen()
         self._paint_listing()
         self._paint_figures()
         self.show_state()

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from rich.cells import cell_len
 
 from tui import text
-from tui.elf.names import Function
+from tui.elf.names import USDT, Function
 from tui.widgets.columns import Column
 from tui.widgets.pieces import Cell
 
@@ -19,7 +19,7 @@ def _name(function: Function, _: int) -> Cell:
 
 
 def _size(function: Function, _: int) -> Cell:
-    return text.count(function.size) if function.size else "?"
+    return text.count(function.size) if function.size else "–" if function.origin == USDT else "?"
 
 
 COLUMNS: tuple[Column[Function], ...] = (
@@ -38,10 +38,11 @@ COLUMNS: tuple[Column[Function], ...] = (
     Column(
         "origin",
         "ORIGIN",
-        8,
+        13,
         lambda function, _: ((function.origin, "dim"),),
         lambda function: function.origin,
         priority=3,
+        narrow=8,
     ),
 )
 
@@ -66,9 +67,10 @@ def longest(functions: Iterable[Function], *, raw: bool) -> int:
     return max((cell_len(one.name) + (2 + cell_len(_also(one)) if one.aliases else 0) for one in functions), default=16)
 
 
-def spelt(function: Function) -> tuple[str, str]:
-    """The function's whole name, and what is to be said about it."""
+def spelt(function: Function, source: str = "") -> tuple[str, str]:
+    """The function's whole name, and what is to be said about it; `source`: its file and line."""
     notes = [
+        source,
         f"– can't be probed: {function.unprobeable}" if function.unprobeable else "",
         function.raw_name if function.raw_name != function.name else "",
         _also(function),

@@ -14,12 +14,15 @@ from tui import text
 from tui.elf.names import Function, Module
 from tui.errors import BpfscopeError
 from tui.screens.attached import AttachedScreen
-from tui.screens.base import CURSOR, CUT, MARKED, REVERSE, SORT, SORTED, ConsoleScreen, counted, filter_by
+from tui.screens.base import CURSOR, CUT, MARKED, REVERSE, SORT, SORTED, counted, filter_by
+from tui.screens.code_pane import ACTIONS, JUMPED_TO, CodePane, Wanted
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.function_rows import COLUMNS, RAW_COLUMNS, longest, spelt, words
+from tui.screens.hotness import CPU, SHARES, column
 from tui.screens.marks import Marks
 from tui.screens.modules_pane import SLIM, ModulesPane
 from tui.screens.probe import ProbeScreen
+from tui.screens.sampled import SampledScreen
 from tui.screens.target import Target, function_key, identified, sentence
 from tui.screens.views import VIEWS, Views
 from tui.widgets.actions import Action
@@ -58,7 +61,7 @@ class Failed(Message):
 HINT_SECONDS = 15
 
 
-class FunctionsScreen(ConsoleScreen):
+class FunctionsScreen(SampledScreen):
     """Modules on the left, functions on the right."""
 
     CSS_PATH = "functions.tcss"
@@ -72,16 +75,20 @@ class FunctionsScreen(ConsoleScreen):
         Action(
             "", " ".join(view.key for view in VIEWS), "views", "", "Look at them in one of five ways", 1, listed=False
         ),
-        Action("space", "space", "mark", "mark", "Mark the function for probing, or unmark it", 1),
+        Action("space", "space", "mark", "mark", "Mark the function, or the module, for probing, or unmark it", 1),
+        Action(
+            "m", "m", "mark package", "mark_package", "Mark the function's package, namespace or class, or unmark it", 6
+        ),
         Action("a", "a", "mark all", "mark_all", "Mark all functions that the filter leaves; again: unmark them", 3),
         filter_by("functions with this in their name", 1, "; ~ finds letters in this order, pkg: a package"),
         Action("tab", "tab", "modules", "pane", "Go to the other pane", 4),
         Action("n", "n", "raw names", "raw_names", "Show names as the file has them, or readable ones", 6),
+        *ACTIONS,
         SORT,
         REVERSE,
         Action("escape", "esc", "back", "back", "Clear the filter, or go back", 0),
     )
-    SIGNS = (CURSOR, MARKED, ("◉", "probed"), ("–", "can't be probed, or read"), SORTED, CUT)
+    SIGNS = (CURSOR, MARKED, ("◉", "probed"), ("–", "can't be probed, or read"), SHARES, JUMPED_TO, SORTED, CUT)
 
     class ModulesRead(Message):
         """The process's modules are known."""
@@ -104,26 +111,29 @@ class FunctionsScreen(ConsoleScreen):
         self.module: Module | None = None  # the chosen one
         self.marks = Marks()
         self.probe: ProbeScreen | None = None  # one that goes on while functions are added to it
-        self.over = ""  # that there is no such process any more, in a sentence
         self._read: dict[str, tuple[Function, ...]] = {}
         self._failures: dict[str, str] = {}
+        self._to_mark = ""  # a module, when its functions are read
         self._haystack: Haystack[Function] = Haystack((), words)
 
     def content(self) -> Iterable[Widget]:
         """Two panes."""
         functions: Table[Function] = Table(
-            COLUMNS,
+            (COLUMNS[0], column(self.hotness.of), *COLUMNS[1:]),
             function_key,
             Sort("function", False),
             mark=self.marks.sign,
             shade=lambda function: "dim" if function.unprobeable else "",
-            arrange=lambda rows, _: rows,
+            arrange=self.hotness.arranged,
             id="functions",
         )
         with Horizontal(id="panes"):
-            yield ModulesPane(self._count, lambda module: self.marks.sign_of_module(module.name))
+            yield ModulesPane(
+                self._count, lambda module: self.marks.sign_of_module(module.name), self.hotness.of_module
+            )
             yield functions
             yield Static(id="failure", markup=False)
+        yield CodePane(self.sources)
 
     def begin(self) -> None:
         """Read the modules."""
@@ -165,6 +175,7 @@ class FunctionsScreen(ConsoleScreen):
         self.modules_table.fill(self.modules, self.size.width)
         if self.modules:
             self._choose(self.modules[0])
+            self.sample()
         else:
             self._failures[""] = f"{self.target.title} maps no ELF file: there is nothing to probe"
             self._show_functions()
@@ -175,6 +186,7 @@ class FunctionsScreen(ConsoleScreen):
         self.modules_table.repaint()
         if event.module == self.module:
             self._show_module()
+        self._mark_module()
 
     def on_failed(self, event: Failed) -> None:
         """Show the reason in the module's place."""
@@ -247,6 +259,7 @@ class FunctionsScreen(ConsoleScreen):
         self.filtered()
         if not self.functions.followed:
             self.functions.action_home()
+            self.functions.release()
 
     @on(Table.Chosen)
     async def open_chosen(self, event: Table.Chosen) -> None:
@@ -302,6 +315,14 @@ class FunctionsScreen(ConsoleScreen):
 
     # Lines
 
+    def show_hot(self) -> None:
+        """What CPU sampling has found; rows stand still while the cursor moves."""
+        self.modules_table.repaint()
+        if self.functions.sort.key == CPU and not self.functions.holds:
+            self.functions.show(self.functions.rows)
+        self.functions.repaint()
+        self.show_state()
+
     def show_state(self) -> None:
         """The lines around the panes."""
         left: list[Phrase] = [(("Processes ▸ ", "dim"), (self.target.title, "title"))]
@@ -319,21 +340,40 @@ class FunctionsScreen(ConsoleScreen):
             phrases.append((self._empty(), "dim"))
         phrases.append((f"● {len(self.marks):,} marked" if self.marks else "", "accent"))
         phrases.append((f"◉ {self.marks.probed:,} probed" if self.probe else "", "good"))
-        return phrases
+        return [*phrases, *self.hotness.phrases()]
 
     def _show_detail(self) -> None:
-        module, function = self.modules_table.row, self.functions.row
+        module, function, code = self.modules_table.row, self.functions.row, self.query_one(CodePane)
+        among = self._read.get(self.module.name, ()) if self.module else ()
+        code.follow(Wanted(self.target.pid, self.modules, function, among) if function else None)
         if self._among_modules:
             self.query_one(Detail).show(module.path if module else "")
         else:
-            self.query_one(Detail).show(*(spelt(function) if function else ("",)))
+            self.query_one(Detail).show(*(spelt(function, code.source(function)) if function else ("",)))
+
+    def on_code_pane_located(self) -> None:
+        """Say where the function is in its sources."""
+        self._show_detail()
+
+    def action_code(self) -> None:
+        """Show or hide the code of the function under the cursor."""
+        self.query_one(CodePane).toggle()
+
+    def action_code_page(self, pages: int) -> None:
+        """Move the code."""
+        self.query_one(CodePane).turn(pages)
 
     def can(self, name: str) -> bool:
         """What does something now."""
         if name.startswith("view"):
-            return self.functions.row is not None and not self._among_modules and not self.probe
-        if name in ("mark", "probe", "raw_names", "sort", "sort_reverse"):
-            return self.functions.row is not None and (name == "probe" or not self._among_modules)
+            under = self.functions.row is not None and not self._among_modules
+            return (under or bool(self.marks)) and not self.probe
+        if name in ("mark_package", "raw_names", "sort", "sort_reverse"):
+            return self.functions.row is not None and not self._among_modules
+        if name in ("mark", "probe"):
+            return (self.modules_table if self._among_modules else self.functions).row is not None
+        if name == "code":
+            return self.functions.row is not None
         return name != "mark_all" or bool(self.functions.rows)
 
     def actions(self) -> list[Action]:
@@ -351,11 +391,28 @@ class FunctionsScreen(ConsoleScreen):
     # Marks
 
     def action_mark(self) -> None:
-        """Mark or unmark, and go on to the next."""
-        if self.functions.row is not None:
+        """Mark or unmark, and go on to the next; among modules all functions of one, when they are read."""
+        if self._among_modules and (module := self.modules_table.row):
+            self._choose(module)
+            self._to_mark = module.name
+            self._mark_module()
+        elif self.functions.row is not None:
             self.marks.toggle(self.functions.row)
             self.functions.action_move(1)
             self._show_marks()
+
+    def _mark_module(self) -> None:
+        if self._to_mark in self._read:
+            self.marks.toggle_all(self._read[self._to_mark])
+            self._to_mark = ""
+            self._show_marks()
+
+    def action_mark_package(self) -> None:
+        """Mark all of the module that belongs to the same as the function under the cursor; if all are, unmark them."""
+        function = self.functions.row
+        if function is not None and not self.marks.toggle_package(function, self._haystack.rows):
+            self.say(f"{function.name} belongs to no package, namespace or class that its name would tell")
+        self._show_marks()
 
     def action_mark_all(self) -> None:
         """Mark all that the filter leaves; if all are, unmark them."""
@@ -397,7 +454,7 @@ class FunctionsScreen(ConsoleScreen):
         self.marks.start()
         self._show_marks()
         if probe is None:
-            views = Views(self.target, self.modules, functions)
+            views = Views(self.target, self.modules, functions, self.hotness.hot(functions))
             views.chosen = self.functions.row
             self.console.open_view(name, views)
             return

@@ -14,7 +14,18 @@ from tui.screens.target import Target, function_key
 
 COLUMNS: Final = 60  # readings that the heat map has
 REMEMBERED: Final = 200  # functions of which all are remembered for the heat map; of more, those that were looked at
-_ADDED: Final = ("calls", "returns", "unmatched", "untimed", "total_ns", "self_ns", "children", "probe_ns", "mixed")
+_ADDED: Final = (
+    "calls",
+    "returns",
+    "unmatched",
+    "untimed",
+    "total_ns",
+    "self_ns",
+    "children",
+    "probe_ns",
+    "total_probe_ns",
+    "mixed",
+)
 Key = tuple[str, int, str]  # module, address, group
 
 

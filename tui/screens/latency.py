@@ -10,7 +10,7 @@ from textual.widgets import Static
 
 from tui import text
 from tui.collectors import histogram
-from tui.collectors.samples import LatencySample
+from tui.collectors.samples import Latency, LatencySample
 from tui.collectors.sources import Readings
 from tui.export.rows import Row
 from tui.screens.attached import AttachedScreen
@@ -75,6 +75,12 @@ def _self(row: LatencyRow, _: int) -> Cell:
     return ((f"~{shown}", "dim"),) if row.latency.doubtful else shown
 
 
+def _duration(row: LatencyRow, value: int) -> Cell:
+    if not row.latency.returns:
+        return (("–", "dim"),)
+    return ((f"~{text.duration(value)}", "dim"),) if row.latency.swollen else text.duration(value)
+
+
 def _time(key: str, title: str, *, priority: int = 0) -> Column[LatencyRow]:
     """A column of durations."""
 
@@ -86,7 +92,7 @@ def _time(key: str, title: str, *, priority: int = 0) -> Column[LatencyRow]:
         key,
         title,
         8,
-        lambda row, _: text.duration(value(row)) if row.latency.returns else (("–", "dim"),),
+        lambda row, _: _duration(row, value(row)),
         value,
         descending=True,
         right=True,
@@ -140,6 +146,13 @@ COLUMNS: tuple[Column[LatencyRow], ...] = (
         priority=5,
     ),
 )
+
+
+def _probes(latency: Latency) -> str:
+    """What probes take of each time, in words."""
+    if latency.swollen and latency.children:
+        return f"~ probes of what it calls take {text.duration(latency.each_probe_ns)} of each time"
+    return f"the probe takes {text.duration(latency.floor_ns)} of each time" if latency.floor_ns else ""
 
 
 class LatencyScreen(AttachedScreen[LatencySample]):
@@ -269,7 +282,7 @@ class LatencyScreen(AttachedScreen[LatencySample]):
         notes = [
             row.group,
             f"{row.function.module} · {row.function.address:x}",
-            f"the probe takes {text.duration(row.latency.floor_ns)} of each time" if row.latency.floor_ns else "",
+            _probes(row.latency),
             f"~ of {text.plural(row.latency.mixed, 'call')} it has others' time in it" if row.latency.mixed else "",
             self.suspended.get(row.function, ""),
         ]

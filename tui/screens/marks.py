@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from tui.elf import packages
 from tui.elf.names import Function
 from tui.screens.target import function_key
 
@@ -50,6 +51,12 @@ class Marks:
         else:
             self._marked |= eligible
         self._changed()
+
+    def toggle_package(self, function: Function, functions: Iterable[Function]) -> bool:
+        """The same with those of these that belong to the function's package; whether it has one."""
+        if package := packages.of(function.name):
+            self.toggle_all(one for one in functions if package in one.name and packages.of(one.name) == package)
+        return bool(package)
 
     def start(self, probed: Iterable[Key] = ()) -> None:
         """Unmark everything; `probed` are the functions that a probe has already, to which others are to be added."""

@@ -5,19 +5,26 @@ from collections.abc import Callable, Sequence
 from rich.cells import cell_len
 
 from tui.elf.names import Module
+from tui.screens.hotness import column
 from tui.widgets.columns import Column, Sort
 from tui.widgets.table import Table
 
 SLIM = 70  # cells of a terminal; below, one pane is shown at a time
-BESIDE = 16  # cells beside the names: cursor, numbers, scroll bar, border
+BESIDE = 12  # cells beside the names: cursor, shares, scroll bar, border
+COUNTS = 11  # cells of the numbers of functions, where there is room
 
 
 class ModulesPane(Table[Module]):
-    """The executable first. `count` says how many functions a module has, `sign` whether some are marked."""
+    """The executable first. `count` says how many functions a module has, `sign` whether some are marked, `share` how
+    much of the CPU time was in it.
+    """
 
-    def __init__(self, count: Callable[[Module], str], sign: Callable[[Module], str]) -> None:
+    def __init__(
+        self, count: Callable[[Module], str], sign: Callable[[Module], str], share: Callable[[Module], float]
+    ) -> None:
         columns = (
             Column[Module]("module", "MODULE", 8, lambda module, _: module.name, flexible=True, middle=True),
+            column(share),
             Column[Module]("count", "FUNCTIONS", 9, lambda module, _: count(module), right=True, filler=True),
         )
         super().__init__(columns, lambda module: module.name, Sort("", False), mark=sign, id="modules")
@@ -29,10 +36,11 @@ class ModulesPane(Table[Module]):
         self.share(terminal)
 
     def share(self, terminal: int) -> None:
-        """Be as wide as the names need, up to a third; where one pane is shown at a time, the style sheet decides."""
+        """Be as wide as the names need, up to two fifths; of one pane at a time the style sheet decides."""
         longest = max((cell_len(module.name) for module in self.rows), default=0)
         self.limit("module", longest)
         if terminal < SLIM:
             self.styles.clear_rule("width")
         else:
-            self.styles.width = min(terminal // 3, longest + BESIDE)
+            most, needed = 2 * terminal // 5, longest + BESIDE
+            self.styles.width = needed + COUNTS if needed + COUNTS <= most else min(most, needed)

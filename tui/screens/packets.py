@@ -141,7 +141,7 @@ class PacketsScreen(ConsoleScreen):
         said.append((counted(len(table.rows), kept, "packet"), "strong"))
         figures = self._filters.counted.figures
         if matched := sum(one.matched for one in figures):
-            said.append((f"a sample of {matched:,} that matched", "dim"))
+            said.append((f"a sample of {max(matched, self.tail.total):,} that matched", "dim"))  # it is read after
         if self.tail.total > kept:
             said.append((f"the first {self.tail.total - kept:,} are forgotten", "dim"))
         if self._filters.ended:

@@ -42,7 +42,8 @@ class Actions(Provider):
 class Palette(CommandPalette):
     """Textual's, but patient.
 
-    In 8.2.8 a page up or down before the list has been laid out, and a second enter, end the application.
+    In 8.2.8 a page up or down before the list has been laid out, or where it is too narrow to show anything, and a
+    second enter, end the application.
     """
 
     @on(Input.Submitted)
@@ -59,4 +60,5 @@ class Palette(CommandPalette):
 
     def _action_command_list(self, action: str) -> None:
         if self.query_one(CommandList).size.height:
-            super()._action_command_list(action)
+            with suppress(KeyError):  # in a terminal of a few columns it has lines for no option
+                super()._action_command_list(action)

@@ -53,12 +53,27 @@ class ProbeScreen(AttachedScreen[CountsSample]):
         SLOWER,
         Action("space", "space", "mark", "mark", "Mark the function, or unmark it", 8),
         Action("a", "a", "add", "add", "Choose more functions while the probe goes on", 3),
+        Action(
+            "h",
+            "h",
+            "keep hot",
+            "keep_hot",
+            "Detach all that wasn't called, or had less than 1 % of the calls, and of the CPU time before",
+            7,
+        ),
         Action("d,delete", "d", "remove", "remove", "Detach the marked functions, or the one under the cursor", 3),
         SKIPPED,
         EXPORT,
         BACK,
     )
-    SIGNS = (CURSOR, MARKED, OFF, ("~", "it was off for a while: more calls than these; r counts anew"), SORTED, CUT)
+    SIGNS = (
+        CURSOR,
+        MARKED,
+        OFF,
+        ("~", "of functions that were not all counted all the time; r counts anew"),
+        SORTED,
+        CUT,
+    )
 
     class Removed(Message):
         """Functions were detached."""
@@ -174,7 +189,7 @@ class ProbeScreen(AttachedScreen[CountsSample]):
             return False
         if name == "add":
             return not self.ended
-        return name not in ("remove", "mark") or (not self.ended and self.table().row is not None)
+        return name not in ("remove", "mark", "keep_hot") or (not self.ended and self.table().row is not None)
 
     # Actions
 
@@ -216,7 +231,22 @@ class ProbeScreen(AttachedScreen[CountsSample]):
         wanted = self.marked or ({under.key} if under else set())
         functions = [row.function for row in self.calls.rows() if row.key in wanted]
         self.marked = set()
+        self._take_off(functions)
+
+    def action_keep_hot(self) -> None:
+        """Detach what is hardly called: what is left is worth timing."""
+        cold = self.calls.cold(self.views.hot)
+        left = len(self.calls.keys) - len(cold)
+        if left and cold:
+            self.say(f"{text.plural(left, 'function')} kept; l times them, f shows who calls them")
+            self._take_off(cold)
+        else:
+            self.say("all of these are hot" if left else "nothing was called yet")
+
+    def _take_off(self, functions: Sequence[Function]) -> None:
+        """A view that is opened meanwhile is one of what is left."""
         if functions:
+            self.views.remove(functions)
             self.work(f"detaching {text.plural(len(functions), 'function')} …")
             self.run_worker(self._remove(functions))
 
@@ -224,7 +254,6 @@ class ProbeScreen(AttachedScreen[CountsSample]):
         try:
             if self._probing is not None:
                 await self._probing.remove(functions)
-                self.views.remove(functions)
                 self.post_message(self.Removed(set(map(function_key, functions))))
         except BpfscopeError as error:
             self.post_message(self.Refused(error))

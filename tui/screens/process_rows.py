@@ -10,6 +10,7 @@ from tui.widgets.history import History
 from tui.widgets.order import by_column
 
 KERNEL = "kernel"
+DELETED = "its program's file was deleted or replaced since it started"
 
 
 class ProcessRow(NamedTuple):
@@ -34,7 +35,12 @@ def row_key(row: ProcessRow) -> tuple[int, int]:
 def words(row: ProcessRow) -> str:
     """By what a process can be found."""
     process = row.process
-    return "\n".join((process.name, process.command, process.user, str(process.pid), process.language))
+    return "\n".join((process.name, process.command, process.user, str(process.pid), process.language, process.unit))
+
+
+def spelt(process: Process) -> tuple[str, str]:
+    """The whole command, and what is to be said about the process."""
+    return f"{process.pid}  {process.command}", " · ".join(filter(None, (process.unit, DELETED * process.deleted)))
 
 
 def visible(rows: Sequence[ProcessRow], typed: str, *, kernel: bool, tree: bool) -> list[ProcessRow]:

@@ -8,7 +8,7 @@ from tui import text
 from tui.collectors.samples import ProcessesSample
 from tui.screens.base import FASTER, REVERSE, SLOWER, SORT, counted, filter_by
 from tui.screens.functions import FunctionsScreen
-from tui.screens.process_rows import KERNEL, ProcessRow, row_key, tree, visible
+from tui.screens.process_rows import KERNEL, ProcessRow, row_key, spelt, tree, visible
 from tui.screens.target import target_of
 from tui.screens.top import CLEAR, PAUSE, TopScreen
 from tui.widgets.actions import Action
@@ -76,12 +76,13 @@ COLUMNS: tuple[Column[ProcessRow], ...] = (
     Column(
         "language",
         "LANGUAGE",
-        10,
+        11,
         lambda row, _: row.process.language,
         lambda row: row.process.language,
         priority=4,
-        narrow=8,
+        narrow=9,
     ),
+    Column("unit", "UNIT", 22, lambda row, _: row.process.unit, lambda row: row.process.unit, priority=6, middle=True),
     Column("command", "COMMAND", 20, _command, lambda row: row.process.command, flexible=True),
 )
 
@@ -94,7 +95,7 @@ class ProcessesScreen(TopScreen[ProcessesSample]):
     MODE = "processes"
     ACTIONS = (
         Action("enter", "enter", "functions", "open", "Show the functions of the process under the cursor", 0),
-        filter_by("what has this in name, command, user, pid or language", 1),
+        filter_by("what has this in name, command, user, pid, language or unit", 1),
         SORT._replace(rank=3),
         REVERSE,
         Action("t", "t", "tree", "tree", "Show children below their parents", 4),
@@ -136,9 +137,16 @@ class ProcessesScreen(TopScreen[ProcessesSample]):
         if self._sample is not None:
             rows = [ProcessRow(process, self._history) for process in self._sample.processes]
             shown = self.leaves(lambda wanted: visible(rows, wanted, kernel=self.kernel, tree=self.as_tree))
+            self._show_units(any(row.process.unit for row in rows))
             self.table().empty = f"no process matches {self.prompt.wanted}; esc clears the filter"
             self.table().show(shown)
         self.show_state()
+
+    def _show_units(self, there: bool) -> None:
+        """Show the column of units where a process has one."""
+        columns = COLUMNS if there else tuple(column for column in COLUMNS if column.key != "unit")
+        if self.table().columns != columns:
+            self.table().use(columns, {})
 
     def _arrange(self, rows: Sequence[ProcessRow], sort: Sort) -> Sequence[ProcessRow]:
         if self.as_tree:
@@ -176,7 +184,7 @@ class ProcessesScreen(TopScreen[ProcessesSample]):
     def on_table_moved(self) -> None:
         """Spell the row out."""
         row = self.table().row
-        self.query_one(Detail).show(f"{row.process.pid}  {row.process.command}" if row else "")
+        self.query_one(Detail).show(*(spelt(row.process) if row else ("",)))
         self.show_keys()
 
     def on_table_chosen(self) -> None:

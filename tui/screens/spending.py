@@ -26,7 +26,7 @@ def _digits(percent: float) -> str:
 def _budget(cost: Cost) -> str:
     """What is done about it: of a target that hardly runs, a share of its time says little."""
     if cost.limit is None:
-        return "no budget"
+        return "no budget" if cost.waived is None else f"no budget: u keeps {cost.waived:g} %"
     if cost.tolerated:
         return f"left alone: under {LEFT_ALONE:g} % of a CPU"
     return f"budget {cost.limit:g} %" + (f": {_acting(cost)}" if _acts(cost) else "")

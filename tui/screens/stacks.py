@@ -8,6 +8,7 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from tui import text
+from tui.collectors.beginnings import early
 from tui.collectors.samples import Stack, StacksSample
 from tui.collectors.sources import Readings
 from tui.elf.names import Function
@@ -66,6 +67,7 @@ class StacksScreen(AttachedScreen[StacksSample]):
         ("▏", "a frame begins; as wide as its share of the calls"),
         ("▏…", "frames too narrow to show; → and enter lead into them"),
         ("%", "of all calls"),
+        ("without all callers", "code above keeps no frame pointers: who called it isn't known"),
         OFF,
     )
 
@@ -77,6 +79,7 @@ class StacksScreen(AttachedScreen[StacksSample]):
         self._merged: tuple[Sequence[Stack], bool] = ((), False)  # what the tree was made of, and which way
         self._matched: frozenset[Frame] = frozenset()
         self._through = 0  # calls through these
+        self._early = 0  # calls whose outer callers aren't known
 
     def attach(self) -> Attaching[Readings[StacksSample]]:
         """Look at who calls them."""
@@ -140,6 +143,7 @@ class StacksScreen(AttachedScreen[StacksSample]):
         if self._merged == (sample.stacks, self.inverted) and self._root is not None:
             return
         self._merged = sample.stacks, self.inverted
+        self._early = early(sample.stacks)
         stacks = weighted(sample.stacks, inverted=self.inverted)
         self._root = Node(TOP, stacks) if stacks else None
 
@@ -164,6 +168,8 @@ class StacksScreen(AttachedScreen[StacksSample]):
             phrases.append(self.pace.said("calls"))
         phrases.append((text.plural(self.sample.calls, "call"), ""))
         phrases.append((text.plural(len(self.sample.stacks), "stack"), ""))
+        if self._early:
+            phrases.append((f"{100 * self._early / self.sample.calls:.0f} % without all callers", "warn"))
         if self.inverted:
             phrases.append(("inverted", "accent"))
         return phrases

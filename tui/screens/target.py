@@ -22,6 +22,11 @@ class Target(NamedTuple):
         """Name and pid, as in: fibonacci 2696."""
         return f"{self.name or 'process'} {self.pid}"
 
+    @property
+    def of_go(self) -> bool:
+        """Whether Go made its program."""
+        return self.language.partition(" ")[0] == "go"
+
 
 def target_of(process: Process) -> Target:
     """The target that a row of the process list stands for."""

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from tui.elf.names import Function, Module
 from tui.screens.off import Kind, Off, merged
-from tui.screens.target import Target, function_key
+from tui.screens.target import Key, Target, function_key
 from tui.widgets.actions import Action
 from tui.widgets.pieces import Piece
 
@@ -37,7 +37,7 @@ _TITLES: Final = {view.name: view.title for view in VIEWS}
 SWITCHING: Final = tuple(view.action(10) for view in VIEWS)
 SKIPPED = Action("x", "x", "skipped", "skipped", "List the functions that are not probed, or not exactly, and why", 6)
 UNDO = Action(
-    "u", "u", "put back", "undo", "Put back what the budget took off, in all views, and keep no budget any more", 3
+    "u", "u", "put back", "undo", "Put back what the budget took off, and keep no budget any more; again: keep it", 3
 )
 EXPORT = Action("e", "e", "export", "export", "Write the numbers to a JSON file in the current folder", 6)
 RESET = Action("r", "r", "reset", "reset", "Count from here", 2)
@@ -60,10 +60,18 @@ def title_of(name: str) -> str:
 class Views:
     """A target's functions, and the screens that show what is measured of them; the person switches between these."""
 
-    def __init__(self, target: Target, modules: Sequence[Module], functions: Sequence[Function]) -> None:
+    def __init__(
+        self,
+        target: Target,
+        modules: Sequence[Module],
+        functions: Sequence[Function],
+        hot: frozenset[Key] = frozenset(),
+    ) -> None:
+        """`hot`: those that took CPU time before anything was probed."""
         self.target = target
         self.modules = modules
         self.functions = tuple(functions)
+        self.hot = hot
         self.chosen: Function | None = None  # under the cursor when a view was opened
         self.screens: dict[str, AttachedScreen[Any]] = {}
 

@@ -1,6 +1,7 @@
 """In which order rows stand, and where the cursor goes when they change. Pure: knows no widget."""
 
 from collections.abc import Callable, Hashable, Sequence
+from operator import indexOf
 from typing import TypeVar
 
 from tui.widgets.columns import Column, Sort
@@ -26,6 +27,6 @@ def position_of(rows: Sequence[Row], key: Callable[[Row], Hashable], wanted: Has
     if near < len(rows) and key(rows[near]) == wanted:
         return near
     try:
-        return list(map(key, rows)).index(wanted)
+        return indexOf(map(key, rows), wanted)
     except ValueError:
         return None

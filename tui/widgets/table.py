@@ -107,7 +107,7 @@ class Table(ScrollView, Generic[Row], can_focus=True):
 
     def show(self, rows: Sequence[Row], *, anew: bool = False) -> None:
         """Show these rows. `anew`: they are other rows, so start on top unless the cursor's row is among them."""
-        held = not anew and self.rows and self.now() < self._held_until
+        held = not anew and self.rows and self.holds
         arranged = order.held(rows, self.rows, self.key) if held else self._ordered(rows, self.sort)
         before, old = self.row, self.cursor
         self.rows = arranged
@@ -131,6 +131,11 @@ class Table(ScrollView, Generic[Row], can_focus=True):
     def followed(self) -> bool:
         """Whether somebody put the cursor on its row, which it then stays on."""
         return self._followed
+
+    @property
+    def holds(self) -> bool:
+        """Whether the order is held, since the cursor has just moved."""
+        return self.now() < self._held_until
 
     def use(self, columns: Sequence[Column[Row]], limits: dict[str, int]) -> None:
         """Show these columns from now on; `limits` says how many cells the flexible ones can use."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from tui.bpf import kernel
-from tui.bpf.hooks.interfaces import Interface
+from tui.bpf.hooks.interfaces import Interface, exists
 from tui.bpf.hooks.kinds import Direction, Hook
 from tui.bpf.hooks.refusals import refusal
 from tui.owner import Owner
@@ -86,8 +86,15 @@ class AttachedToInterface(AttachedByLinks):
         self._index = interface.number
 
     def gone(self) -> bool:
-        """The kernel forgets the interface's number in the link (bpf_link_info.tcx.ifindex, .xdp.ifindex)."""
-        return not self._links or bool(struct.unpack_from("I", kernel.info(self._links[0], 20), 16)[0] == 0)
+        """The kernel forgets the interface's number in the link (bpf_link_info.tcx.ifindex, .xdp.ifindex).
+
+        The link goes with an interface to another network namespace, where it isn't what this thread looks at any more.
+        """
+        return not self._links or self._number() == 0 or not exists(self._index)
+
+    def _number(self) -> int:
+        number: int = struct.unpack_from("I", kernel.info(self._links[0], 20), 16)[0]
+        return number
 
 
 def placed(ids: Sequence[int], own: int) -> str:

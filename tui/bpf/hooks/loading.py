@@ -21,6 +21,6 @@ def load(hook: Hook, code: bytes, name: str) -> int:
         if error.errno in (errno.E2BIG, errno.EFAULT):  # of so many jumps Linux 6.18 says EFAULT
             raise NotSupported(f"{name} is too much for the kernel's verifier: use a shorter filter") from None
         log = verifier_log(hook.program_type, attach_type, code, name, error)
-        if error.errno == errno.EPERM and not log:
+        if (error.errno == errno.EPERM and not log) or "pointer prohibited" in log:  # the latter without CAP_PERFMON
             raise not_permitted(hook, "load a packet program") from None
         raise refusal(error, f"load the program {name}", log) from None

@@ -51,7 +51,8 @@ def leftovers() -> Feature:
     try:
         found = clsact.sweep()
     except OSError as error:
-        return Feature("leftovers", False, f"traffic control can't be read: {error.strerror}", "run as root", False)
+        remedy = "raise the limit (ulimit -n)" if error.errno in (errno.EMFILE, errno.ENFILE) else "run as root"
+        return Feature("leftovers", False, f"traffic control can't be read: {error.strerror}", remedy, False)
     left = [each for each in found if not each.removed]
     text = ", ".join(f"on {each.interface} (process {each.pid})" for each in left or found)
     if left:

@@ -1,7 +1,7 @@
 /*
- * A call is found again at its return by its place: who runs (a thread; in Go a goroutine, which may change threads),
- * how deep the stack is, and the function. In Go the depth is the distance from the stack's upper end, since stacks
- * move.
+ * A call is found again at its return by its place: who runs (in Go a goroutine; elsewhere the process, of whose stacks
+ * no two lie at one address, so that a coroutine may change threads), how deep the stack is, and the function. In Go the
+ * depth is the distance from the stack's upper end, since stacks move.
  *
  * A hit's cookie is the function's index and what the hit is (the flags below): tui/bpf/frames.py makes them.
  */
@@ -19,7 +19,7 @@ struct place {
 
 static inline struct place place_of(struct pt_regs *ctx, u64 thread, u64 cookie)
 {
-	struct place place = { .runner = thread, .depth = POINTER(ctx), .function = (u32)cookie };
+	struct place place = { .runner = thread >> 32, .depth = POINTER(ctx), .function = (u32)cookie };
 
 	if ((cookie & (RETURN | URETPROBE)) == (RETURN | URETPROBE))
 		place.depth -= POPPED;	/* the return address has been taken off */

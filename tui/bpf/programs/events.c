@@ -44,10 +44,14 @@ struct row {
 	u64 turn;			/* written by the reader: odd while the function is taken off */
 };
 
-struct fetch {		/* a register; or, with steps, what lies there: each but the last leads to the next address */
-	u64 offsets[STEPS];
+/*
+ * A register, an index register and a constant added up; or, with steps, what lies at the sum of the first two: each
+ * but the last leads to the next address.
+ */
+struct fetch {
+	u64 offsets[STEPS];	/* without steps the first is the constant */
 	u16 reg, steps;
-	u32 shift;	/* bits that a register is shifted right by */
+	u8 shift, index, scale;	/* bits that the register is shifted right by; the index, and its bits to the left */
 };
 
 struct value {
@@ -83,7 +87,7 @@ struct key {
 
 struct slot {
 	u64 busy;
-	u64 registers[REGISTERS];
+	u64 registers[REGISTERS + 1];	/* and one that is always 0 */
 	struct record record;
 };
 
@@ -123,11 +127,13 @@ INLINE void give_back(struct slot *slot)
 /* Nonzero where it can't be read. */
 INLINE long follow(u64 *word, struct slot *slot, struct fetch *fetch, u32 size)
 {
-	u32 reg = fetch->reg, steps = fetch->steps;
+	u32 reg = fetch->reg, index = fetch->index, steps = fetch->steps;
 
-	if (reg >= REGISTERS)
+	if (reg > REGISTERS || index > REGISTERS)
 		return -1;
-	*word = slot->registers[reg] >> fetch->shift;
+	*word = (slot->registers[reg] >> fetch->shift) + (slot->registers[index] << fetch->scale);
+	if (!steps)
+		*word += fetch->offsets[0];
 #pragma unroll
 	for (u32 i = 0; i < STEPS; i++) {
 		if (i >= steps)

@@ -15,10 +15,12 @@
  * For self times each runner has a clock of what calls that are over took, which stands still otherwise. A frame keeps
  * what it showed at the entry; a call's own time is what it took, less what the clock went on meanwhile; and then the
  * clock goes on by that. So no moment is two functions' own, also where calls in between never returned: their own time
- * is their caller's, which is counted as mixed. So is a call that returns while one is under way that began later.
+ * is their caller's, which is counted as mixed. So is a call that returns while one is under way that began later, or
+ * on another thread than it began on: its time is on none of their clocks.
  *
  * What a call's own probes take of its parent's time, beyond what the call itself seems to take, is added up beside it:
- * the reader, who has measured that, writes it into the function's row.
+ * the reader, who has measured that, writes it into the function's row. `probed` is all that probes took of a call:
+ * those of every call in it, however deep.
  *
  * stats    a row per function, mapped by the reader; additions are atomic
  * groups   with `by`, the rows of each function's processes (1), threads (2) or threads' names (3); what finds no room
@@ -27,7 +29,7 @@
  *          SWEPT where the reader takes out the tops of threads that have ended, and KEEP while there is much room. With
  *          KEEP a thread's top stays for its next call, which saves a tenth; with SWEPT it stays while calls are left,
  *          because they may return all the same, and ask for the clock
- * frames   calls under way;  tops  the innermost call of each runner
+ * frames   calls under way;  tops  the innermost call of each runner: a thread, in Go a goroutine
  */
 #include <bpfscope.h>
 #include <place.h>
@@ -36,13 +38,14 @@
 #define BUCKETS 312		/* eight to each power of two: the middle of one is at most 1/16 off */
 #define KEEP 1
 #define SWEPT 2
-#define MOST_LEFT 16		/* frames without a return that one hit takes out */
+#define MOST_LEFT 64		/* frames without a return that one hit takes out */
 #define FAR (8ULL << 20)	/* bytes: what is so much deeper lies on another stack, a signal's for example */
 #define MOST_NESTED 64		/* MAX_URETPROBE_DEPTH: include/linux/uprobes.h, 5.15 to 6.18 */
 
 struct row {
-	u64 calls, returns, left, strays, full, nested, total, self, children, spent, mixed, longest, shortest;
-	u64 overhead, called, returned;	/* the reader's; of calls and returns in groups */
+	u64 calls, returns, left, strays, full, nested, total, self, children, spent, probed, mixed, longest, shortest;
+	u64 overhead, cost;		/* the reader's: what a call's probes take beyond its own time, and in all */
+	u64 called, returned;		/* of calls and returns in groups */
 	u64 turn;			/* the reader's: odd while the function is taken off */
 	u64 buckets[BUCKETS];
 };
@@ -52,14 +55,14 @@ struct member {
 };
 
 struct frame {
-	u64 start, inner, depth, spent, name[2];
-	u32 function, children, nesting, counted, left, turn, gone, unused;
+	u64 start, inner, depth, spent, probed, name[2];
+	u32 function, children, nesting, counted, left, turn, gone, thread;
 };
 
 struct top {
 	u64 depth;
 	u32 function, nesting;
-	u64 inner, spent;	/* what calls that are over took, and their probes; a frame has what was here at its entry */
+	u64 inner, spent, probed;	/* what calls that are over took, and their probes; a frame has it as it was at its entry */
 	u32 children, gone;	/* calls that are over; and that were left */
 	u32 away, unused;	/* frames that are left now */
 };
@@ -165,7 +168,8 @@ int latency(struct pt_regs *ctx)
 	if (turn & OFF)
 		return 0;
 	struct place place = place_of(ctx, thread, cookie);
-	struct top *top = tops.lookup(&place.runner);
+	u64 runner = cookie & GO ? place.runner : thread;
+	struct top *top = tops.lookup(&runner);
 	struct frame *frame = NULL;
 
 	if (cookie & RETURN) {
@@ -209,7 +213,7 @@ int latency(struct pt_regs *ctx)
 	}
 
 	if (frame) {
-		u64 took = now - frame->start, inner = 0, spent = 0;
+		u64 took = now - frame->start, inner = 0, spent = 0, probed = 0;
 		struct row *row = row_of(function, frame->name, by);
 		u64 depth = frame->depth;
 		u32 outer = frame->function, nesting = frame->nesting, children = 0, mixed = 1;
@@ -217,28 +221,34 @@ int latency(struct pt_regs *ctx)
 
 		if (!row)
 			return 0;
-		if (top) {
+		bool moved = !(cookie & GO) && frame->thread != (u32)thread;	/* a coroutine that began on another thread */
+
+		if (top && !moved) {
 			inner = since(top->inner, frame->inner);
 			if (inner > took)
 				inner = took;
 			spent = since(top->spent, frame->spent);
+			probed = since(top->probed, frame->probed);
 			children = since(top->children, frame->children);
 			mixed = top->depth != place.depth || top->function != function || top->gone != frame->gone;
 			top->inner += took - inner;
 			top->spent = frame->spent + base->overhead;
+			top->probed += base->cost;
 			top->children = frame->children + 1;
 			top->gone = frame->gone;
 		}
 		frames.delete(&place);
 		if (was_left) {
-			if (top && top->away)
+			if (top && !moved && top->away)
 				top->away--;
 			if (was_counted)
 				__sync_fetch_and_add(&row->left, -1);
 			if (cookie & URETPROBE)
 				mixed = 0;	/* after a tail call the kernel tells of both returns, the inner one first */
+		} else if (moved) {
+			/* this thread's calls stay as they are */
 		} else if (!depth && (cookie & GO || !(*stay & (top && top->away ? KEEP | SWEPT : KEEP)))) {
-			tops.delete(&place.runner);
+			tops.delete(&runner);
 		} else if (top) {
 			top->depth = depth;
 			top->function = outer;
@@ -253,6 +263,7 @@ int latency(struct pt_regs *ctx)
 		__sync_fetch_and_add(&row->self, took - inner);
 		__sync_fetch_and_add(&row->children, children);
 		__sync_fetch_and_add(&row->spent, spent);
+		__sync_fetch_and_add(&row->probed, probed);
 		if (mixed)
 			__sync_fetch_and_add(&row->mixed, 1);
 		raise(&row->longest, took);
@@ -263,7 +274,7 @@ int latency(struct pt_regs *ctx)
 		return 0;
 	}
 
-	struct frame new = { .counted = counted, .turn = turn };
+	struct frame new = { .counted = counted, .turn = turn, .thread = thread };
 	struct row *row = base;
 	if (by) {
 		struct row *empty = blank.lookup(&zero);
@@ -288,6 +299,7 @@ int latency(struct pt_regs *ctx)
 		new.nesting = top->nesting;
 		new.inner = top->inner;
 		new.spent = top->spent;
+		new.probed = top->probed;
 		new.children = top->children;
 		new.gone = top->gone;
 	}
@@ -308,7 +320,7 @@ int latency(struct pt_regs *ctx)
 	} else {
 		struct top mine = { .depth = place.depth, .function = function, .nesting = nesting };
 
-		if (tops.update(&place.runner, &mine)) {
+		if (tops.update(&runner, &mine)) {
 			untimed = 1;
 			if (counted)
 				__sync_fetch_and_add(&row->full, 1);
@@ -337,7 +349,7 @@ int latency(struct pt_regs *ctx)
 			top->function = new.function;
 			top->nesting = new.nesting;
 		} else {
-			tops.delete(&place.runner);
+			tops.delete(&runner);
 		}
 	}
 	return 0;

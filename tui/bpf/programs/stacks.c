@@ -5,7 +5,8 @@
  * address: the direct caller is right even where nobody keeps frame pointers. From there each frame pointer leads to a
  * pair of the next one and a return address; each must lie above the one before, or the walk is over. bpf_get_stack
  * would leave out the direct caller, whose frame pointer hasn't been pushed yet (from 6.11 only before `push rbp`), and
- * takes longer.
+ * takes longer. Within a function (USDT probes) the return address is where the reader says; there the frame pointer
+ * may be the function's own already, and leads to its caller's.
  *
  * even, odd  calls per stack, preallocated. The reader makes the other one current, waits for the hits that are under
  *            way, and empties the one before: there is room for so many stacks between two readings, not for ever
@@ -23,6 +24,8 @@
 
 #define FRAMES 127
 #define SLOTS 8			/* per CPU */
+#define WITHIN (1ULL << 32)	/* the place is within a function: the return address is so far above the stack */
+#define BY_FRAME (1ULL << 33)	/* pointer, or with this above the frame pointer */
 #define LOWEST 4096		/* the first address at which anything can be */
 #define NOWHERE ((void *)-1L)	/* can't be read, and what can't be read becomes zeroes */
 
@@ -41,7 +44,7 @@ struct row {
 	u64 calls[2], lost[2];	/* in even and odd turns */
 	u64 slotless;		/* calls that found no slot: lost too */
 	u64 before, size;	/* bytes of the function: before the probe, and all; written by the reader */
-	u64 spare;
+	u64 within;		/* 0: at the entry; else WITHIN, BY_FRAME or not, and a distance: tui/bpf/stacks.py */
 };
 
 BPF_F_TABLE("hash", struct stack, u64, even, 1, 0);
@@ -103,7 +106,17 @@ int stacks(struct pt_regs *ctx)
 	stack->function = function;
 	stack->cut = 0;
 	stack->frames[0] = PLACE(ctx);
-	CALLER(ctx, below, &frame[1]);
+	if (row->within & WITHIN) {
+		if (row->within & BY_FRAME)
+			below = pointer;
+		below += (u32)row->within;
+		bpf_probe_read_user(&frame[1], sizeof frame[1], (void *)below);
+		frame[1] = UNSIGNED(frame[1]);
+		if (pointer == below - 8)
+			bpf_probe_read_user(&pointer, sizeof pointer, (void *)pointer);
+	} else {
+		CALLER(ctx, below, &frame[1]);
+	}
 	stack->frames[1] = canonical(frame[1], begin, size, PLACE(ctx));
 	for (int i = 2; i <= FRAMES; i++) {
 		if (pointer <= below || pointer & 7 || bpf_probe_read_user(frame, sizeof frame, (void *)pointer))
