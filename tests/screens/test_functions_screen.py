@@ -46,6 +46,7 @@ async def test_raw_names_are_one_key_away(sources: FakeSources) -> None:
         screen = await functions(pilot)
         await pilot.press("n")
         await until(pilot, lambda: "main.Map[go.shape.int]" in painted(screen)[1])
+        assert "CPU %" in painted(screen)[0]
         await pilot.press("n")
         await until(pilot, lambda: "main.Map[...]" in painted(screen)[1])
 

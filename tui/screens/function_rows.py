@@ -47,9 +47,8 @@ COLUMNS: tuple[Column[Function], ...] = (
 )
 
 
-RAW_COLUMNS: tuple[Column[Function], ...] = (
-    COLUMNS[0]._replace(cell=lambda function, _: function.raw_name, sort=lambda function: function.raw_name),
-    *COLUMNS[1:],
+RAW_NAME: Column[Function] = COLUMNS[0]._replace(  # in place of the first
+    cell=lambda function, _: function.raw_name, sort=lambda function: function.raw_name
 )
 
 

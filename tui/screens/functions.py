@@ -17,7 +17,7 @@ from tui.screens.attached import AttachedScreen
 from tui.screens.base import CURSOR, CUT, MARKED, REVERSE, SORT, SORTED, counted, filter_by
 from tui.screens.code_pane import ACTIONS, JUMPED_TO, CodePane, Wanted
 from tui.screens.confirm import ConfirmScreen
-from tui.screens.function_rows import COLUMNS, RAW_COLUMNS, longest, spelt, words
+from tui.screens.function_rows import COLUMNS, RAW_NAME, longest, spelt, words
 from tui.screens.hotness import CPU, SHARES, column
 from tui.screens.marks import Marks
 from tui.screens.modules_pane import SLIM, ModulesPane
@@ -272,7 +272,7 @@ class FunctionsScreen(SampledScreen):
     def _show_module(self) -> None:
         functions = self._read.get(self.module.name, ()) if self.module else ()
         self._sort(functions)
-        self.functions.limit("function", longest(functions, raw=self.functions.columns is RAW_COLUMNS))
+        self.functions.limit("function", longest(functions, raw=self.functions.columns[0] is RAW_NAME))
         self.query_one(Detail).one_line()
         self._show_functions(anew=True)
 
@@ -305,8 +305,9 @@ class FunctionsScreen(SampledScreen):
 
     def action_raw_names(self) -> None:
         """Show raw names, or readable ones."""
-        shown = COLUMNS if self.functions.columns is RAW_COLUMNS else RAW_COLUMNS
-        self.functions.use(shown, {"function": longest(self._haystack.rows, raw=shown is RAW_COLUMNS)})
+        shown = COLUMNS[0] if self.functions.columns[0] is RAW_NAME else RAW_NAME
+        limits = {"function": longest(self._haystack.rows, raw=shown is RAW_NAME)}
+        self.functions.use((shown, *self.functions.columns[1:]), limits)
         self.sort_anew()
 
     def _count(self, module: Module) -> str:
