@@ -37,15 +37,15 @@ class Terminal:
         """Presses keys, by tmux's names."""
         self._run("send-keys", *keys)
 
-    def wait(self, text: str, pause: float = 0.05) -> str:
-        """The screen once it has the text, looked at again after each pause. Raises TimeoutError with what it has."""
+    def wait(self, text: str, pause: float = 0.05, *, there: bool = True) -> str:
+        """The screen once it has the text, or hasn't; looked at after pauses. Raises TimeoutError with what it has."""
         due, screen = time.monotonic() + programs.SECONDS, ""
         while time.monotonic() < due:
             screen = self._run("capture-pane", "-p")
-            if text in screen:
+            if (text in screen) == there:
                 return screen
             time.sleep(pause)
-        raise TimeoutError(f"the console never showed {text!r}, but\n{screen}")
+        raise TimeoutError(f"the console never {'showed' if there else 'took away'} {text!r}, but has\n{screen}")
 
     def latency(self, key: str, text: str) -> float:
         """Seconds from a key to the screen that has the text, which it hasn't before; tmux takes some 4 ms of them."""

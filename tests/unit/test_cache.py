@@ -9,7 +9,7 @@ from tui import cache
 
 def test_what_is_written_is_read(own_cache: Path) -> None:
     assert cache.read("objects", "one") is None
-    assert cache.write("objects", "one", b"content") == ""
+    assert cache.write("objects", "one", b"con", b"", b"tent") == ""
     assert cache.read("objects", "one") == b"content"
     assert cache.read("functions", "one") is None
     assert cache.write("objects", "one", b"newer") == ""

@@ -1,4 +1,6 @@
+import os
 import resource
+import select
 import subprocess
 import tracemalloc
 
@@ -49,6 +51,21 @@ def test_rust_names_have_their_own_letters_and_no_hash(parts: list[str], name: s
 )
 def test_other_names_stay(name: str) -> None:
     assert readable(["_Z1fv", name, "_Z1gv"]) == ["f()", name, "g()"]
+
+
+def test_children_that_were_expected_but_not_needed_are_ended() -> None:
+    with Demangler() as demangler:
+        demangler.expect(b"\0_Z1fv\0", 50_000)
+        idle = [part.child for part in demangler._idle]
+        assert idle
+        assert demangler.begin(["main"])() == ["main"]
+        ended = [os.dup(child._ended) for child in idle]
+    for child in ended:
+        assert select.select([child], [], [], 0)[0]  # a pidfd is readable once the process has ended
+        os.close(child)
+    with Demangler() as demangler:
+        demangler.expect(b"\0main\0_init\0", 50_000)
+        assert not demangler._idle
 
 
 def test_without_a_mangled_name_no_process_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
