@@ -73,7 +73,10 @@ def test_they_are_rows_behind_the_functions(tmp_path: Path) -> None:
 
 
 def test_a_file_that_moved_since_it_was_linked(tmp_path: Path) -> None:
-    moved = note(CODE_AT + 0x208, base=0x200, semaphore=DATA_AT + 0x210)  # .stapsdt.base is at 0 now
+    with ElfFile.open(module(tmp_path, built(note(0), base=True)).file) as elf:
+        base = elf.section(".stapsdt.base")
+    assert base
+    moved = note(CODE_AT + 0x208, base=base.address + 0x200, semaphore=DATA_AT + 0x210)
     assert probes(tmp_path, built(moved, base=True))["usdt:shop:sold"] == (
         Location(CODE_AT + 8, CODE_AT + 8, CODE_AT + 0x10, ""),
     )
