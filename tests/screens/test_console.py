@@ -95,7 +95,7 @@ def test_the_console_loads_nothing_heavy() -> None:
 @pytest.mark.parametrize("screen", [*SCREENS, SkippedScreen])
 def test_the_filter_is_explained_alike_everywhere(screen: type[ConsoleScreen]) -> None:
     (filters,) = (action for action in screen.ACTIONS if action.name == "filter")
-    assert filters.help.endswith(FILTERS)
+    assert FILTERS in filters.help
     assert all(action.rank == 0 for action in screen.ACTIONS if action.name == "back")
 
 

@@ -21,7 +21,21 @@ WAYS = {
     Way.INDIRECT: ("br", "braa", "brab", "braaz", "brabz"),
     Way.RETURN: ("ret",),
     Way.SIGNED_RETURN: ("retaa", "retab"),
-    Way.NOWHERE: ("eret", "eretaa", "eretab", "drps", "brk", "hlt", "hvc", "smc", "udf", "dcps1", "dcps2", "dcps3"),
+    Way.NOWHERE: (
+        "eret",
+        "eretaa",
+        "eretab",
+        "drps",
+        "brk",
+        "hlt",
+        "hvc",
+        "smc",
+        "udf",
+        "dcps1",
+        "dcps2",
+        "dcps3",
+        "tcancel",
+    ),
 }
 WAY = {name: way for way, names in WAYS.items() for name in names}
 EMULATED = {"b", "b.", "bl", "br", "blr", "ret", "cbz", "cbnz", "tbz", "tbnz", "adr", "adrp"}

@@ -86,7 +86,7 @@ def test_as_json(program: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert summary["stacks"] == [
         {"frames": ["main", "run", "leaf"], "modules": ["server"] * 3, "count": 4000},
         {"frames": ["main", "leaf"], "modules": ["server"] * 2, "count": 400, "cut": True},
-        {"frames": ["0x7f00", "leaf"], "modules": ["", "server"], "count": 40},
+        {"frames": ["0x7f00", "leaf"], "modules": ["", "server"], "count": 40, "early": True},
     ]
 
 
