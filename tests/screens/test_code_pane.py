@@ -40,6 +40,22 @@ async def test_the_line_of_the_function_under_the_cursor(sources: FakeSources) -
         assert not sources.disassembled
 
 
+async def test_functions_are_found_by_their_source_files(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await functions(pilot)
+        every = len(screen.functions.rows)
+        await type_filter(pilot, "file:fib.go:21")
+        await until(pilot, lambda: [one.name for one in screen.functions.rows] == ["main.fibonacciLoop"])
+        await type_filter(pilot, "fib.go")
+        await until(pilot, lambda: not screen.functions.rows)  # text is looked for in names alone
+        await type_filter(pilot, "!file:fib.go")
+        await until(pilot, lambda: 1 < len(screen.functions.rows) < every)
+        sources.lines = {}
+        screen._lines.clear()
+        await type_filter(pilot, "file:fib")
+        await until(pilot, lambda: "fibonacci says nothing of its source files" in screen.functions.empty)
+
+
 async def test_code_is_shown_with_the_probe_and_where_jumps_lead(sources: FakeSources) -> None:
     async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
         screen = await opened(pilot, "main.fibonacciLoop")

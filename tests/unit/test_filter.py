@@ -66,6 +66,26 @@ def test_typing_letter_by_letter_finds_what_typing_at_once_finds(names: list[str
     assert list(haystack.matching(typed)) == list(Haystack(names, str).matching(typed))
 
 
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("file:fib.go", ["main.fib", "main.loop"]),
+        ("file:srv/fib.go loop", ["main.loop"]),
+        ("file:fib.go:7", ["main.fib"]),
+        ("file:fib.go:2", []),
+        ("file:FIB", ["main.fib", "main.loop"]),
+        ("file:o:7", ["main.fib", "io.read"]),
+        ("!file:fib.go", ["io.read", "unknown"]),
+        ("file:", ["main.fib", "main.loop", "io.read"]),
+    ],
+)
+def test_source_files_and_lines(typed: str, found: list[str]) -> None:
+    lines = {"main.fib": "/srv/fib.go:7", "main.loop": "/srv/fib.go:21", "io.read": "/go/io.go:7"}
+    names = ["main.fib", "main.loop", "io.read", "unknown"]
+    rows = Haystack(names, lambda name: f"{name}\nfile:{lines[name]}" if name in lines else name)
+    assert list(rows.matching(typed)) == found
+
+
 @pytest.mark.parametrize("rust", ["<alloc::vec::vec<u8> as core::fmt::debug>::fmt", "&mut alloc::x", "alloc::a"])
 def test_a_package_is_found_behind_rusts_brackets(rust: str) -> None:
     assert Haystack([rust], str).matching("pkg:alloc") == [rust]

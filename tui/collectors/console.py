@@ -3,7 +3,7 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
@@ -240,6 +240,12 @@ class LiveSources:
     async def line(self, module: Module, function: Function) -> "Line | None":
         """Where the function begins in its sources. Raises BinaryError, NotPermitted, TargetError."""
         return await in_thread(lambda: self._codes.line(module, function))
+
+    async def lines_of(self, module: Module, functions: Sequence[Function]) -> "Mapping[Function, Line]":
+        """Where functions of the module begin in its sources, of those that are known. Raises BpfscopeError."""
+        from tui.elf import lines
+
+        return await in_thread(lines.of_functions, module, functions)
 
     async def code(
         self, pid: int, modules: Sequence[Module], function: Function, among: Sequence[Function]

@@ -1,6 +1,6 @@
 """What a screen needs from the world, as protocols: the real one is `console.py`, tests have fakes."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from tui.collectors.samples import (
@@ -170,6 +170,10 @@ class Sources(Protocol):
 
     async def line(self, module: Module, function: Function) -> "Line | None":
         """Where the function begins in its sources, if its file says so. Raises BpfscopeError."""
+        ...
+
+    async def lines_of(self, module: Module, functions: Sequence[Function]) -> "Mapping[Function, Line]":
+        """Where functions of the module begin in its sources, of those that are known. Raises BpfscopeError."""
         ...
 
     async def code(

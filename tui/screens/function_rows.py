@@ -1,13 +1,18 @@
 """The rows of the functions' list: columns, by what a function is found, what is said about one. Knows no widget."""
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
 from tui import text
 from tui.elf.names import USDT, Function
 from tui.widgets.columns import Column
+from tui.widgets.filter import FILE
 from tui.widgets.pieces import Cell
+
+if TYPE_CHECKING:
+    from tui.elf.lines import Line
 
 
 def _also(function: Function) -> str:
@@ -52,11 +57,12 @@ RAW_NAME: Column[Function] = COLUMNS[0]._replace(  # in place of the first
 )
 
 
-def words(function: Function) -> str:
-    """By what a function can be found."""
-    if function.raw_name == function.name and not function.aliases:
+def words(function: Function, line: "Line | None" = None) -> str:
+    """By what a function can be found; also by its source line, once that is known."""
+    source = (f"{FILE}{line.file}:{line.line}",) if line else ()
+    if function.raw_name == function.name and not function.aliases and not source:
         return function.name
-    return "\n".join((function.name, function.raw_name, *function.aliases))
+    return "\n".join((function.name, function.raw_name, *function.aliases, *source))
 
 
 def longest(functions: Iterable[Function], *, raw: bool) -> int:

@@ -1,8 +1,8 @@
 """The second screen: a process's modules and functions, and which of them to probe."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from textual import on
 from textual.containers import Horizontal
@@ -27,10 +27,13 @@ from tui.screens.target import Target, function_key, identified, sentence
 from tui.screens.views import VIEWS, Views
 from tui.widgets.actions import Action
 from tui.widgets.columns import Sort
-from tui.widgets.filter import Haystack
+from tui.widgets.filter import Haystack, asks_for_files
 from tui.widgets.lines import Detail, Phrase
 from tui.widgets.order import by_column
 from tui.widgets.table import Table
+
+if TYPE_CHECKING:
+    from tui.elf.lines import Line
 
 MANY = 2_000  # functions; probing more at once is asked about
 COSTS = "Each of their calls then costs the process 1 to 15 µs."
@@ -38,6 +41,9 @@ REST = 0.12  # seconds that the cursor rests on a module before its functions ar
 
 
 STRIPPED = "names no functions: it was stripped; install its debug symbols, or choose another module"
+
+
+FURTHER = "; ~ finds letters in this order, pkg: a package, file: a source file, or a line of it"
 
 
 class Loaded(Message):
@@ -80,7 +86,7 @@ class FunctionsScreen(SampledScreen):
             "m", "m", "mark package", "mark_package", "Mark the function's package, namespace or class, or unmark it", 6
         ),
         Action("a", "a", "mark all", "mark_all", "Mark all functions that the filter leaves; again: unmark them", 3),
-        filter_by("functions with this in their name", 1, "; ~ finds letters in this order, pkg: a package"),
+        filter_by("functions with this in their name", 1, FURTHER),
         Action("tab", "tab", "modules", "pane", "Go to the other pane", 4),
         Action("n", "n", "raw names", "raw_names", "Show names as the file has them, or readable ones", 6),
         *ACTIONS,
@@ -113,8 +119,10 @@ class FunctionsScreen(SampledScreen):
         self.probe: ProbeScreen | None = None  # one that goes on while functions are added to it
         self._read: dict[str, tuple[Function, ...]] = {}
         self._failures: dict[str, str] = {}
+        self._lines: dict[str, Mapping[Function, Line] | None] = {}  # by module; None: they are being read
         self._to_mark = ""  # a module, when its functions are read
         self._haystack: Haystack[Function] = Haystack((), words)
+        self._by_file = False  # whether it has source lines, too
 
     def content(self) -> Iterable[Widget]:
         """Two panes."""
@@ -277,11 +285,32 @@ class FunctionsScreen(SampledScreen):
         self._show_functions(anew=True)
 
     def _sort(self, functions: Sequence[Function]) -> None:
-        self._haystack = Haystack(by_column(functions, self.functions.columns, self.functions.sort), words)
+        self._by_file = asks_for_files(self.prompt.wanted)
+        lines = self._lines.get(self.module.name) if self.module and self._by_file else None
+        rows = by_column(functions, self.functions.columns, self.functions.sort)
+        self._haystack = Haystack(rows, (lambda one: words(one, lines.get(one))) if lines else words)
 
     def filtered(self) -> None:
         """Show what the filter leaves; half an expression leaves what was there."""
+        module, by_file = self.module, asks_for_files(self.prompt.wanted)
+        if by_file and module and module.name in self._read and module.name not in self._lines:
+            self._lines[module.name] = None
+            self.run_worker(self._read_lines(module, self._read[module.name]))
+        if by_file != self._by_file:
+            self._sort(self._haystack.rows)
         self._show_functions(anew=True)
+
+    async def _read_lines(self, module: Module, functions: Sequence[Function]) -> None:
+        """Learn the source lines of a module's functions, by which they are filtered then."""
+        found: Mapping[Function, Line] = {}
+        try:
+            found = await self.sources.lines_of(module, functions)
+        except BpfscopeError as error:
+            self.say(str(error), bad=True)
+        self._lines[module.name] = found
+        if self.module == module:
+            self._sort(self._haystack.rows)
+            self._show_functions(anew=True)
 
     def _show_functions(self, *, anew: bool = False) -> None:
         functions = self.functions
@@ -297,6 +326,9 @@ class FunctionsScreen(SampledScreen):
             return f"reading what {self.target.title} maps …"
         if self.module.name not in self._read:
             return f"reading {self.module.name} …"
+        if asks_for_files(self.prompt.wanted) and not self._lines.get(self.module.name):
+            read = self.module.name in self._lines and self._lines[self.module.name] is not None
+            return f"{self.module.name} says nothing of its source files" if read else "reading source lines …"
         if self._haystack.rows:
             near = "" if self.prompt.wanted[:1] in "~!/" else f", ~{self.prompt.wanted} finds these letters apart"
             there = f"no function of {self.module.name} matches {self.prompt.wanted}; esc clears the filter{near}"

@@ -2,7 +2,8 @@
 
 Text is looked for in all words of a row; a glob with * and ? is a whole word; a /regex/ is searched. `~` stands before
 letters that a name has in this order, with others between: the closest names come first. `pkg:net/http` is in this
-package, namespace or crate, or below, and another filter may follow. A leading `!` inverts.
+package, namespace or crate, or below; `file:fib.go` comes from a source file with this in its path, `file:fib.go:7`
+begins at that line of it; another filter may follow. A leading `!` inverts.
 """
 
 import re
@@ -17,10 +18,11 @@ from tui.errors import UsageError
 Row = TypeVar("Row")
 Matcher = Callable[[str], object]  # a test for a row's words in lower case, one per line
 _PACKAGE: Final = "pkg:"
+FILE: Final = "file:"  # also in front of a source file and line, where they are among a row's words
 _BEFORE_PACKAGE: Final = r"(?:[<&*\[(]|mut |dyn )*"  # <crate::Type as Trait>::function
 _MOST_ORDERED: Final = 8_000  # rows; more aren't worth the 3 µs that ordering one takes
 
-__all__ = ["Haystack", "TooSlow", "Unfinished", "finished", "matcher"]
+__all__ = ["FILE", "Haystack", "TooSlow", "Unfinished", "asks_for_files", "finished", "matcher"]
 
 
 class Unfinished(Exception):
@@ -89,6 +91,9 @@ def _wanted(wanted: str) -> Matcher:
     if wanted.startswith(_PACKAGE):
         package, _, rest = wanted.removeprefix(_PACKAGE).partition(" ")
         return _package(package, matcher(rest))
+    if wanted.startswith(FILE):
+        file, _, rest = wanted.removeprefix(FILE).partition(" ")
+        return _file(file, matcher(rest))
     if "*" in wanted or "?" in wanted:
         return _glob(wanted)
     return methodcaller("__contains__", wanted)
@@ -103,6 +108,19 @@ def _glob(wanted: str) -> Matcher:
 def _package(package: str, others: Matcher | None) -> Matcher:
     within = re.compile(_BEFORE_PACKAGE + re.escape(package) + (r"\b" if package[-1:].isalnum() else "")).match
     return (lambda words: within(words) and others(words)) if others else within
+
+
+def _file(file: str, others: Matcher | None) -> Matcher:
+    name, _, line = file.rpartition(":")
+    exact = bool(name) and line.isdecimal()
+    end = f"{re.escape(name)}:{line}$" if exact else re.escape(file)
+    within = re.compile(rf"^{FILE}.*{end}", re.MULTILINE).search
+    return (lambda words: within(words) and others(words)) if others else within
+
+
+def asks_for_files(typed: str) -> bool:
+    """Whether source files are needed to judge by what is typed."""
+    return typed.lstrip("! ").lower().startswith(FILE)
 
 
 def _expression(wanted: str) -> Matcher:
