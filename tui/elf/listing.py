@@ -10,6 +10,7 @@ from array import array
 from collections.abc import Iterable
 from functools import partial, reduce
 from itertools import repeat
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from tui import cache
@@ -34,14 +35,17 @@ class Listing(NamedTuple):
 
     def by_name(self) -> "Listing":
         """Sorted."""
-        order = sorted(range(len(self.names)), key=self.names.__getitem__)
+        if len(self.names) < 2:
+            return self
+        pick = itemgetter(*sorted(range(len(self.names)), key=self.names.__getitem__))
+        names = list(pick(self.names))
         return Listing(
-            list(map(self.names.__getitem__, order)),
-            list(map(self.raw_names.__getitem__, order)),
-            bytes(map(self.origins.__getitem__, order)),
-            array("Q", map(self.addresses.__getitem__, order)),
-            array("Q", map(self.sizes.__getitem__, order)),
-            array("Q", map(self.offsets.__getitem__, order)),
+            names,
+            names if self.raw_names is self.names or self.raw_names == self.names else list(pick(self.raw_names)),
+            bytes(pick(self.origins)),
+            array("Q", pick(self.addresses)),
+            array("Q", pick(self.sizes)),
+            array("Q", pick(self.offsets)),
             self.odd,
         )
 
