@@ -158,7 +158,7 @@ def test_reading_while_calls_go_on_loses_nothing(start: Start) -> None:
                 break
         process.truth()
     assert len(events) == sample.seen
-    assert sample.seen > 15_000
+    assert sample.seen > 1_000  # more than find room at once: it was read meanwhile
     arguments = [event.arguments[0][1] for event in events]
     assert arguments == sorted(set(arguments))  # type: ignore[type-var]
 

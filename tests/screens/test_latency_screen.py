@@ -225,7 +225,7 @@ async def test_what_the_budget_took_off(sources: FakeSources) -> None:
         assert painted(screen)[1].startswith("▌×")
         await pilot.press("x")
         listed = await at(pilot, SkippedScreen)
-        assert state(listed) == "1 function is not probed · taken off by the budget: u puts it back"
+        assert state(listed) == "1 function is not probed · taken off by the budget: u in the views puts it back"
         assert f"taken off after 3.0 s: {reason}" in detail(listed)
         await pilot.press("escape")
         await at(pilot, LatencyScreen)

@@ -72,8 +72,9 @@ def test_nothing(buckets: list[int]) -> None:
 def test_what_probes_took_of_a_time() -> None:
     plain = Latency(3, 3, 0, 0, 0, 10, 900, 1_000, 900, 0, ())
     assert (plain.net_ns, plain.doubtful) == (900, False)
-    half = plain._replace(probe_ns=450)
-    assert (half.net_ns, half.doubtful) == (450, False)
-    most = plain._replace(probe_ns=451)
-    assert (most.net_ns, most.doubtful) == (449, True)
+    quarter = plain._replace(probe_ns=225, total_probe_ns=250)
+    assert (quarter.net_ns, quarter.doubtful, quarter.swollen) == (675, False, False)
+    more = plain._replace(probe_ns=226, total_probe_ns=251)
+    assert (more.net_ns, more.doubtful, more.swollen) == (674, True, True)
+    assert more.each_probe_ns == 83
     assert plain._replace(probe_ns=1_000).net_ns == 0

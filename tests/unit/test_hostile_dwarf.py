@@ -21,7 +21,7 @@ INT = base("int")
 def read(folder: Path, extra: list[tuple[str, bytes]], names: tuple[str, ...] = ("run",)) -> list[Signature]:
     """What is read of functions that lie 16 bytes apart."""
     made = module(folder, Elf([Symbol(name, CODE_AT + 16 * at) for at, name in enumerate(names)], extra=extra).build())
-    found = signatures.read(made.file, functions.read(made), go=False)
+    found = signatures.read(made, functions.read(made), go=False)
     return [found[function] for function in sorted(found, key=lambda each: each.address)]
 
 
@@ -184,7 +184,7 @@ def test_compressed_sections(tmp_path: Path, info: bytes, reason: str) -> None:
     struct.pack_into("<Q", data, table + 8, 0x800)
     made = module(tmp_path, bytes(data))
     with bounded(seconds=5, megabytes=50):
-        (found,) = signatures.read(made.file, functions.read(made), go=False).values()
+        (found,) = signatures.read(made, functions.read(made), go=False).values()
     assert reason in found.note
     assert found.note.endswith("registers, of which some are no arguments")
 
@@ -226,5 +226,5 @@ def test_changed_bytes_of_a_real_program(targets: Path, tmp_path: Path, program:
     for seed in range(12):
         damaged = module(tmp_path, mutated(whole, spans, seed))
         with bounded(seconds=13, megabytes=50):
-            found = signatures.read(damaged.file, wanted, go=False)
+            found = signatures.read(damaged, wanted, go=False)
             assert set(found) == set(wanted)

@@ -30,6 +30,21 @@ def test_says_where_it_was_cut() -> None:
     assert plain(fit("abc", 5, right=True)) == "  abc"
 
 
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("shop::Store<int, std::vector<int> >::add(std::vector<int> const&, int)", "shop::Store<…>::add(…)"),
+        ("shop::add(int, std::vector<int> const&)", "shop::add(…)"),
+        ("(anonymous namespace)::f(int, long, char)", "(anonymous namespace)::f(…)"),
+        ("<alloc::Vec<T,A> as Drop>::drop::inner::f", "<alloc::Vec<…> as Drop>::drop::inner::f"),
+        ("std::operator<< <std::x<char> >(std::ostream&)", "std::operator<< <std::x<char> >(…)"),
+        ("std::foo<int>::operator->()::aaaaaaaaaaaaaa", "std::foo<…>::operator->()::aaaaaaaaaaaaaa"),
+    ],
+)
+def test_parameters_go_first(name: str, shown: str) -> None:
+    assert cut_middle(name, max(cell_len(shown), 9)) == shown
+
+
 def test_pieces_keep_their_roles() -> None:
     assert fit((("malloc", ""), ("  also __libc_malloc", "dim")), 12) == (("malloc", ""), ("  als…", "dim"))
 

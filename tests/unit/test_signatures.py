@@ -10,7 +10,8 @@ import pytest
 
 from tests.targets.running import Running
 from tests.targets.truth import function_of
-from tui.elf import functions, languages, modules, signatures
+from tui.elf import debug_files, functions, languages, modules, signatures
+from tui.elf.names import Module
 from tui.elf.reader import ElfFile
 from tui.elf.values import Fetch, Kind, Signature, Value
 from tui.errors import NotSupported, TargetError, UsageError
@@ -23,7 +24,7 @@ def read(path: Path, *names: str) -> dict[str, Signature]:
     module = modules.of_file(str(path))
     listed = functions.read(module)
     wanted = {name: function_of(listed, name) for name in names}
-    found = signatures.read(module.file, list(wanted.values()), go=languages.of_file(module.file) == "go")
+    found = signatures.read(module, list(wanted.values()), go=languages.of_file(module.file) == "go")
     return {name: found[function] for name, function in wanted.items()}
 
 
@@ -192,7 +193,7 @@ def test_assembly_of_go(targets: Path) -> None:
     module = modules.of_file(str(targets / "arguments-go"))
     chosen = {each.name: each for each in functions.read(module)}
     names = ("internal/bytealg.Count.abi0", "runtime.memmove", "runtime.newproc.abi0", "main.main")
-    stacked, raw, wrapper, described = signatures.read(module.file, [chosen[name] for name in names], go=True).values()
+    stacked, raw, wrapper, described = signatures.read(module, [chosen[name] for name in names], go=True).values()
     assert [each.at for each in stacked.parameters[:2]] == [Fetch("sp", (8,)), Fetch("sp", (16,))]
     assert stacked.note.endswith("written in assembly: the first words of the stack")
     assert stacked.results == ()
@@ -207,7 +208,7 @@ def strip(targets: Path, folder: Path, *flags: str) -> Path:
     whole, stripped, apart = targets / "arguments", folder / "stripped", folder / "apart"
     subprocess.run(["objcopy", "--strip-debug", whole, stripped], check=True)
     with ElfFile.open(str(stripped)) as elf:
-        build_id = signatures._build_id(elf)
+        build_id = debug_files.build_id(elf).hex()
     place = folder / f".build-id/{build_id[:2]}/{build_id[2:]}.debug"
     place.parent.mkdir(parents=True)
     subprocess.run(["objcopy", "--only-keep-debug", *flags, whole, apart], check=True)
@@ -221,7 +222,7 @@ def test_debug_information_that_is_kept_apart(
 ) -> None:
     stripped = strip(targets, tmp_path, *flags)
     assert "no debug information" in read(stripped, "integers")["integers"].note
-    monkeypatch.setattr(signatures, "_DEBUG", str(tmp_path / ".build-id"))
+    monkeypatch.setattr(debug_files, "_FOLDER", str(tmp_path))
     assert read(stripped, "integers") == read(targets / "arguments", "integers")
 
 
@@ -272,7 +273,7 @@ def test_without_pyelftools_the_remedy_is_said(targets: Path, monkeypatch: pytes
 
 def test_a_file_that_is_gone(tmp_path: Path) -> None:
     with pytest.raises(TargetError, match="is gone"):
-        signatures.read(str(tmp_path / "none"), [], go=False)
+        signatures.read(Module("none", "none", str(tmp_path / "none"), 0, 0), [], go=False)
 
 
 @pytest.mark.parametrize(

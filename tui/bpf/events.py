@@ -17,7 +17,7 @@ from tui.bpf import compiler, kernel, plans
 from tui.bpf.attachment import HANDED_BYTES, Attachment
 from tui.bpf.counting import possible_cpus
 from tui.bpf.features import Method, sees_real_pids
-from tui.bpf.frames import Ended, Kept, Timed, hooks, left_by
+from tui.bpf.frames import Ended, Kept, Timed, hooks, swept
 from tui.bpf.objects import Loaded, ObjectSpec, refusal
 from tui.bpf.plans import KEY, Plan
 from tui.bpf.ring import Ring
@@ -66,16 +66,16 @@ class Events(Owner):
         Raises what `objects` and `links` raise.
         """
         self._places, self._pid = places, pid
-        self._swept = 0
+        self._swept = self._away = 0  # calls that were taken out; and those of threads that have ended
         self._returns = any(plan.returns for plan in wanted)
         self._frame = max(plan.kept for plan in wanted)
         self._key = KEY.size + 8 * max(plan.cells for plan in wanted)
         ring = max(mmap.PAGESIZE, 1 << (ring - 1).bit_length() if ring else 0)
+        self._room = min(_FRAMES, _FRAME_MEMORY // (self._frame + _BESIDE)) if self._returns else 1
         self._owned = ExitStack()
         sizes = {
             "stats": len(places), "plans": len(places), "slots": _SLOTS * possible_cpus(),
-            "frames": min(_FRAMES, _FRAME_MEMORY // (self._frame + _BESIDE)) if self._returns else 1,
-            "counts": max(1, rows), "ring": ring,
+            "frames": self._room, "counts": max(1, rows), "ring": ring,
         }  # fmt: skip
         try:
             self._loaded = self._owned.enter_context(Loaded(self._spec(), sizes))
@@ -104,7 +104,7 @@ class Events(Owner):
         """All functions' totals now."""
         cells = (self._cells[at::_ROW].tolist() for at in range(_RETURNS))
         calls, filtered, left, strays, lost, dropped = map(sum, cells)
-        return Totals(calls, filtered, left + self._swept, strays, lost, dropped)
+        return Totals(calls, filtered, left + self._swept + self._away, strays, lost, dropped)
 
     def hits(self) -> tuple[list[int], list[int]]:
         """Calls, and returns, of each function now: what the target pays for."""
@@ -120,7 +120,7 @@ class Events(Owner):
         return [(key, struct.unpack("=Q", value)[0]) for key, value in rows]
 
     def sweep(self) -> None:
-        """Takes out the calls that never return: they count as unmatched from then on.
+        """Finds the calls that never return: they count as unmatched from then on, unless they return all the same.
 
         Of functions that are taken off; of threads that have ended, where threads can be told by their numbers: of one
         process, seen from outside of containers, not in Go; and where there are many, those that were outlived.
@@ -129,8 +129,10 @@ class Events(Owner):
             return
         ended = Ended(self._pid) if self._pid is not None and sees_real_pids() else None
         off = self._attachment.off
-        for _, value in left_by(ended, self._loaded.map("frames"), Kept(self._frame, _THREAD_AT), self._places, off):
-            self._swept += value[_TOOK_AT] & 1
+        kept = Kept(self._frame, _THREAD_AT, self._room)
+        gone, away = swept(ended, self._loaded.map("frames"), kept, self._places, off)
+        self._swept += sum(frame[_TOOK_AT] & 1 for _, frame in gone)
+        self._away = sum(frame[_TOOK_AT] & 1 for _, frame in away)
 
     def misses(self) -> int:
         """Hits that the kernel kept from the program."""

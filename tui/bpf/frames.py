@@ -1,7 +1,7 @@
 """Calls under way, as the programs keep them that see entries and returns: include/place.h.
 
-The cookies of their hooks, and frames that nothing else takes out: of threads that have ended, of functions taken off,
-and, where there are many, of calls that never returned.
+The cookies of their hooks, and calls that don't return: of threads that have ended, of functions taken off, and, where
+there are many, those that were outlived.
 """
 
 import os
@@ -33,10 +33,18 @@ class Timed(NamedTuple):
 
 
 class Kept(NamedTuple):
-    """How a program keeps a frame: bytes of it, and where in it the thread's number is."""
+    """How a program keeps frames: bytes of each, where in it the thread's number is, and how many there can be."""
 
     size: int
     thread_at: int
+    room: int
+
+
+class Left(NamedTuple):
+    """A call that doesn't return."""
+
+    function: int
+    frame: bytes
 
 
 class CallFrame(NamedTuple):
@@ -81,35 +89,40 @@ class Ended(dict[int, bool]):
         return self[runner]
 
 
-def left_by(
+def swept(
     ended: Ended | None,
     frames: int,
     kept: Kept,
     places: Sequence[Timed],
     off: Collection[int] = (),
     useless: Callable[[bytes], bool] = lambda _: False,
-) -> Iterator[tuple[int, bytes]]:
-    """Takes frames out of the map whose calls never return: functions' indexes, values.
+) -> tuple[list[Left], list[Left]]:
+    """Calls that don't return: those whose frames are taken out of the map by this, and those that stay in it.
 
-    Those of threads that have `ended`, but not in Go: a goroutine's end can't be told. Those of functions that are
-    taken `off`. Where there are many frames, those that were outlived, and the `useless` ones.
+    Calls of threads that have `ended` stay, since a coroutine may end them on another one; but not in Go, where a
+    goroutine's end can't be told. Taken out are those of functions that are taken `off`. Where there are many, all of
+    ended threads are taken out, those that were outlived, and the `useless` ones.
     """
-    found = [
-        _frame(key, value, kept, places) for key, value in islice(kernel.map_items(frames, 24, kept.size), MOST_SWEPT)
-    ]
+    items = islice(kernel.map_items(frames, _PLACE.size, kept.size), MOST_SWEPT)
+    found = [_frame(key, value, kept, places) for key, value in items]
     gone: list[CallFrame] = []
+    stay: list[CallFrame] = []
     there: list[CallFrame] = []
     for frame in found:
         over = ended is not None and not places[frame.function].go and ended[frame.runner]
-        (gone if over or frame.function in off else there).append(frame)
-    if len(found) >= MOST_SWEPT // 2:
-        gone += outlived(there)
-        gone += [frame for frame in there if useless(frame.value)]
+        (gone if frame.function in off else stay if over else there).append(frame)
+    if len(found) >= min(MOST_SWEPT, kept.room * 3 // 4):
+        gone += [*stay, *outlived(there), *(frame for frame in there if useless(frame.value))]
+        stay = []
+    return list(_taken_out(gone, frames, kept)), [Left(frame.function, frame.value) for frame in stay]
+
+
+def _taken_out(gone: Iterable[CallFrame], frames: int, kept: Kept) -> Iterator[Left]:
     for frame in gone:
         now = kernel.map_lookup(frames, frame.key, kept.size)
         if now is not None and now[:8] == frame.value[:8]:  # it isn't another call by now, nor taken out already
             kernel.map_delete(frames, frame.key)
-            yield frame.function, now
+            yield Left(frame.function, now)
 
 
 def outlived(frames: Iterable[CallFrame]) -> list[CallFrame]:

@@ -18,7 +18,7 @@ from tui.bpf import compiler, kernel
 from tui.bpf.attachment import HANDED_BYTES, Attachment
 from tui.bpf.counting import possible_cpus
 from tui.bpf.features import Method, sees_real_pids
-from tui.bpf.frames import MOST_SWEPT, Ended, Kept, Timed, hooks, left_by
+from tui.bpf.frames import MOST_SWEPT, Ended, Kept, Timed, hooks, swept
 from tui.bpf.objects import Loaded
 from tui.owner import Owner
 
@@ -26,7 +26,6 @@ FIGURES: Final = 19  # cells of a row before its buckets
 BUCKETS: Final = 312  # eight to each power of two of nanoseconds: programs/latency.c
 _ROW: Final = FIGURES + BUCKETS
 _FRAME: Final = struct.Struct("=7Q3I2I3I")  # struct frame; the two: whether it was counted, and left
-_KEPT: Final = Kept(_FRAME.size, _FRAME.size - 4)
 _MEMBER: Final = struct.Struct("=Q16s")  # struct member: function, name
 _GROUPS: Final = 1_024  # rows of groups
 _OVERHEAD, _COST = 14, 15  # a row's cells that the kernel only reads
@@ -96,11 +95,12 @@ class Timing(Owner):
         """
         self._places, self._pid = places, pid
         self._sweeps = pid is not None and sees_real_pids()
-        self._swept = [0] * len(places)
+        self._swept = [0] * len(places)  # calls that were taken out
+        self._away = [0] * len(places)  # and those that were not, of threads that have ended
         self._owned = ExitStack()
         cpus = possible_cpus()
         sizes = {"stats": max(1, len(places)), "frames": _room(_FRAMES, cpus), "tops": _room(_RUNNERS, cpus)}
-        self._runners = sizes["tops"]
+        self._room, self._runners = sizes["frames"], sizes["tops"]
         sizes["groups"] = _GROUPS if by else 1
         try:
             self._loaded = self._owned.enter_context(Loaded(compiler.shipped("latency"), sizes))
@@ -127,9 +127,8 @@ class Timing(Owner):
         """Each function's figures now, and its histogram: calls per bucket, decoded when they are looked at."""
         size = len(self._places) * _ROW
         snapshot = memoryview(self._cells[:size].tobytes()).cast("Q")
-        return [
-            _row(snapshot[at : at + _ROW], swept) for at, swept in zip(range(0, size, _ROW), self._swept, strict=True)
-        ]
+        more = map(add, self._swept, self._away)
+        return [_row(snapshot[at : at + _ROW], left) for at, left in zip(range(0, size, _ROW), more, strict=True)]
 
     def hits(self) -> tuple[list[int], list[int]]:
         """Calls and returns of each function now, also those in groups."""
@@ -151,16 +150,20 @@ class Timing(Owner):
         return found
 
     def sweep(self) -> None:
-        """Takes out the calls that never return: they count as left from then on.
+        """Finds the calls that never return: they count as left from then on, unless they return all the same.
 
         Of functions that are taken off; of threads that have ended, where threads can be told by their numbers: of one
         process, seen from outside of containers, not in Go; and where there are many, those that were outlived.
         """
         ended = Ended(self._pid) if self._pid is not None and self._sweeps else None
         off = self._attachment.off
-        for index, value in left_by(ended, self._loaded.map("frames"), _KEPT, self._places, off, _was_left):
-            counted, left = _counted_and_left(value)
-            self._swept[index] += counted and not left
+        kept = Kept(_FRAME.size, _FRAME.size - 4, self._room)
+        gone, away = swept(ended, self._loaded.map("frames"), kept, self._places, off, _was_left)
+        self._away = [0] * len(self._places)
+        for numbers, found in ((self._swept, gone), (self._away, away)):
+            for index, frame in found:
+                counted, left = _counted_and_left(frame)
+                numbers[index] += counted and not left
         if ended is not None:
             self._sweep_runners(ended)
 
@@ -196,7 +199,7 @@ def _counted_and_left(frame: bytes) -> tuple[bool, bool]:
     return bool(counted), bool(left)
 
 
-def _row(cells: "memoryview[int]", swept: int) -> tuple[Row, Sequence[int]]:
+def _row(cells: "memoryview[int]", more: int) -> tuple[Row, Sequence[int]]:
     calls, returns, left, *others, shortest = cells[: len(Row._fields)].tolist()
     shortest = ~shortest & ((1 << 64) - 1) if shortest else 0
-    return Row._make((calls, returns, left + swept, *others, shortest)), cells[FIGURES:]
+    return Row._make((calls, returns, left + more, *others, shortest)), cells[FIGURES:]

@@ -100,16 +100,16 @@ class Latency(NamedTuple):
 
     @property
     def swollen(self) -> bool:
-        """Whether the times of calls are mostly what probes took."""
-        return 2 * self.total_probe_ns > self.total_ns
+        """Whether the times of calls are in good part what probes took: an estimate, which can be off by half."""
+        return 4 * self.total_probe_ns > self.total_ns
 
     @property
     def doubtful(self) -> bool:
         """Whether the function's own time isn't well known.
 
-        Probes took most of it, and the rest is hardly more than an estimate's error; or other functions' is in it.
+        Probes took a good part of it, and the rest may be an estimate's error; or other functions' is in it.
         """
-        return 2 * self.probe_ns > self.self_ns or self.mixed > 0
+        return 4 * self.probe_ns > self.self_ns or self.mixed > 0
 
 
 class LatencySample(NamedTuple):

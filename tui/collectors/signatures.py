@@ -15,7 +15,7 @@ def read(target: Target, functions: Sequence[Function]) -> dict[Function, Signat
         of_module = [each for each in functions if each.module == module.name and each.origin != USDT]
         if of_module:
             go = languages.of_file(module.file) == "go"
-            found |= signatures.read(module.file, of_module, go=go)
+            found |= signatures.read(module, of_module, go=go)
         if probes := [each for each in functions if each.module == module.name and each.origin == USDT]:
             found |= usdt_arguments.read(module, probes)
     return found

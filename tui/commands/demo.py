@@ -44,9 +44,12 @@ def main() -> None:
     """
     parent = int(sys.argv[1])
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    unsorted = [number * 0.618 % 1 for number in range(10_000)]
     while os.getppid() == parent:
         numbers = {str(number): _fibonacci(number) for number in range(5)}
         json.loads(json.dumps(sorted(numbers.items())))
+        sorted(unsorted)
+        pow(3, 20_000)
         time.sleep(0.08 + 0.06 * math.sin(time.monotonic()))
 
 

@@ -1,8 +1,10 @@
 """`bpfscope symbols TARGET [PATTERN] -d S`: where the target spends its CPU time, before anything is probed."""
 
 import argparse
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import Final
 
 from tui import text
 from tui.collectors import live
@@ -11,14 +13,25 @@ from tui.collectors.sampling import Sampler
 from tui.collectors.target import Target
 from tui.commands import running, selection
 from tui.elf.names import Function
+from tui.errors import BinaryError
 from tui.export import rows
+
+_MODULES: Final = 4  # that are named, and places without names
 
 
 def run(target: Target, arguments: argparse.Namespace) -> int:
     """Samples, then prints a row per function, what took most of the time first."""
-    functions = selection.pick_functions(target, arguments.module, arguments.patterns)
+    stripped = ""
+    try:
+        functions = selection.pick_functions(target, arguments.module, arguments.patterns)
+    except BinaryError as error:  # what has no names can run all the same
+        functions, stripped = [], str(error)
     sample = _sampled(target, arguments.duration)
     running.narrate(_about(sample))
+    for line in _where(functions, sample):
+        running.narrate(line)
+    if stripped:
+        raise BinaryError(stripped)
     functions = sorted(functions, key=sample.ticks, reverse=True)
     if arguments.json:
         for function in functions:
@@ -45,6 +58,21 @@ def _about(sample: HotSample) -> str:
         if ticks:
             parts.append(f"{100 * ticks / sample.total:.1f} % {where}")
     return ", ".join(parts) + (f"; the target {sample.ended}" if sample.ended else "")
+
+
+def _where(functions: Sequence[Function], sample: HotSample) -> Iterator[str]:
+    """The modules in which most of the time was spent, and how much of that has no name."""
+    total = sample.total or 1
+    there = {function.module for function in functions}
+    busy = sorted(sample.modules.items(), key=lambda pair: -pair[1])
+    said = [f"{name} {100 * ticks / total:.1f} %" for name, ticks in busy[:_MODULES]]
+    if said and not set(dict(busy[:1])) <= there:
+        yield f"by modules: {', '.join(said)}; --module {shlex.quote(busy[0][0])} lists the busiest's functions"
+    unnamed = [(ticks, name) for (module, name), ticks in sample.counts.items() if name.startswith(f"{module}+0x")]
+    if lost := sum(ticks for ticks, _ in unnamed):
+        most = sorted(unnamed, reverse=True)[:_MODULES]
+        places = ", ".join(f"{name} {100 * ticks / total:.1f} %" for ticks, name in most)
+        yield f"{100 * lost / total:.1f} % in code that has no names (stripped): {places}"
 
 
 def _print_table(functions: Sequence[Function], sample: HotSample) -> None:

@@ -109,7 +109,7 @@ def _table(sample: LatencySample, rows: Sequence[Labelled], *, everything: bool)
     cost = f", {running.costs(sample.cost)}" if not everything else ""
     yield f"{calls:>13,}{'':>63}  in {sample.elapsed:.1f} s, lost {sample.lost:,}{cost}\n"
     if everything and any((figures.doubtful or figures.swollen) and figures.returns for figures, _ in called):
-        yield f"{'~':>13} uncertain: most of it was the probes' own time, or time of unmatched calls is in it\n"
+        yield f"{'~':>13} uncertain: a good part of it was the probes' own time, or time of unmatched calls is in it\n"
     if not everything:
         yield "\n"
 

@@ -12,6 +12,8 @@ from typing import Final, NamedTuple
 
 _MOST_ROWS: Final = 1 << 20  # of a unit; the largest of Chromium's have a tenth
 _MOST_FILES: Final = 1 << 16
+_MOST_LETTERS: Final = 1 << 24  # of names that stand in sections of their own, of one unit
+_LONGEST_PATH: Final = 4096
 _MOST_FORMATS: Final = 16
 _LONGEST_LEB128: Final = 10  # bytes
 _MASK: Final = (1 << 64) - 1
@@ -38,10 +40,13 @@ class Header(NamedTuple):
     lengths: tuple[int, ...]  # of the operands of opcodes 1, 2, …
 
 
+Path = tuple[bytes, ...]  # folders and a file, of which each may begin at the root
+
+
 class Rows(NamedTuple):
     """What a program says, as columns; sequences are sorted by where they begin."""
 
-    paths: list[bytes]  # by the numbers in `files`
+    paths: list[Path]  # by the numbers in `files`
     sequences: list[tuple[int, int, int, int]]  # addresses of start and end; index of the first row and after the last
     addresses: "array[int]"
     files: "array[int]"
@@ -55,7 +60,7 @@ class Rows(NamedTuple):
                 row = bisect_right(self.addresses, address, first, after) - 1
                 for at in range(bisect_left(self.addresses, self.addresses[row], first, after), row + 1):
                     if self.lines[at] > 0 and self.files[at] < len(self.paths):
-                        return self.paths[self.files[at]], self.lines[at]
+                        return joined(self.paths[self.files[at]]), self.lines[at]
         return None
 
 
@@ -101,7 +106,7 @@ def rows(unit: bytes, texts: Texts) -> Rows:
     return Rows(paths, sorted(sequences), *columns)
 
 
-def _sequences(unit: bytes, head: Header, paths: list[bytes]) -> Iterator[tuple[list[int], list[int], list[int]]]:
+def _sequences(unit: bytes, head: Header, paths: list[Path]) -> Iterator[tuple[list[int], list[int], list[int]]]:
     """Columns of addresses (one more than there are rows: the end), files and lines."""
     moves = _moves(head)
     at, end = head.start, len(unit)
@@ -126,7 +131,7 @@ def _sequences(unit: bytes, head: Header, paths: list[bytes]) -> Iterator[tuple[
             elif unit[at] == _SET_ADDRESS and size == 9:
                 (address,) = _ADDRESS.unpack_from(unit, at + 1)
             elif unit[at] == _DEFINE_FILE and len(paths) < _MOST_FILES:
-                paths.append(unit[at + 1 : unit.index(0, at + 1)])
+                paths.append((unit[at + 1 : unit.index(0, at + 1)],))
             at += size
         elif code == _ADVANCE_LINE:
             step, at = _sleb(unit, at)
@@ -173,6 +178,7 @@ class _Reader:
 
     def __init__(self, unit: bytes, at: int, texts: Texts, *, wide: bool) -> None:
         self.unit, self.at, self._texts, self._offset = unit, at, texts, 8 if wide else 4
+        self._left = _MOST_LETTERS
 
     def number(self) -> int:
         """An unsigned LEB128."""
@@ -201,7 +207,11 @@ class _Reader:
         if form == _STRING:
             return self.text()
         if form in (_LINE_STRP, _STRP):
-            return self._texts("line_str" if form == _LINE_STRP else "str", self.fixed(self._offset))
+            found = self._texts("line_str" if form == _LINE_STRP else "str", self.fixed(self._offset))
+            self._left -= len(found)
+            if self._left < 0:  # small numbers can name the same long text again and again
+                raise ValueError(len(found))
+            return found
         if form == _UDATA:
             return self.number()
         return self.fixed(self.number() if form == _BLOCK else _SIZES[form] if form in _SIZES else _refused(form))
@@ -211,29 +221,29 @@ def _refused(form: int) -> int:
     raise ValueError(form)
 
 
-def _paths(reader: _Reader) -> Iterator[bytes]:
+def _paths(reader: _Reader) -> Iterator[Path]:
     """Of versions 2 to 4: folders and files are counted from 1; folder 0 is where it was compiled, which isn't here."""
     folders = [b""]
     while folder := reader.text():
         folders.append(folder)
         if len(folders) > _MOST_FILES:
             raise ValueError(len(folders))
-    yield b""
+    yield ()
     for _ in range(_MOST_FILES):
         name = reader.text()
         if not name:
             return
         index, _, _ = reader.number(), reader.number(), reader.number()
-        yield _joined(folders[index] if index < len(folders) else b"", name)
+        yield (folders[index] if index < len(folders) else b"", name)
 
 
-def _paths_5(reader: _Reader) -> Iterator[bytes]:
+def _paths_5(reader: _Reader) -> Iterator[Path]:
     """Of version 5: counted from 0; folder 0 is where it was compiled."""
-    folders: list[bytes] = []
+    folders: list[Path] = []
     for folder, _ in _entries(reader):
-        folders.append(_joined(folders[0], folder) if folders else folder)
+        folders.append((*folders[0], folder) if folders else (folder,))
     for name, index in _entries(reader):
-        yield _joined(folders[index] if index < len(folders) else b"", name)
+        yield (*(folders[index] if index < len(folders) else ()), name)
 
 
 def _entries(reader: _Reader) -> Iterator[tuple[bytes, int]]:
@@ -253,8 +263,12 @@ def _entries(reader: _Reader) -> Iterator[tuple[bytes, int]]:
         yield path, folder
 
 
-def _joined(folder: bytes, name: bytes) -> bytes:
-    return name if name.startswith(b"/") or not folder else folder + b"/" + name
+def joined(path: Path) -> bytes:
+    """The parts from the last one on that begins at the root; of an immoderate path the end."""
+    whole = b""
+    for part in path:
+        whole = part if part.startswith(b"/") or not whole else whole + b"/" + part
+    return whole[-_LONGEST_PATH:]
 
 
 def _uleb(data: bytes, at: int) -> tuple[int, int]:

@@ -233,8 +233,9 @@ class _Image:
     def _filled_in(self) -> dict[int, int]:
         """What the loader puts where (Elf64_Rela: place, kind, value)."""
         found: dict[int, int] = {}
+        left = 24 * _MOST_FILLED_IN
         for section in self._elf.sections:
-            if section.kind == _RELA and len(found) < _MOST_FILLED_IN:
+            if section.kind == _RELA and (left := left - section.size) >= 0:
                 words = array("Q", self._elf.contents(section)[: section.size // 24 * 24])
                 rows = zip(words[0::3], words[1::3], words[2::3], strict=True)
                 found.update((place, value) for place, kind, value in rows if kind in _RELATIVE)

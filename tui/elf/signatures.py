@@ -11,19 +11,18 @@ Debug information is read in a child process with little memory and time; what c
 import contextlib
 import json
 import os
-import struct
 import sys
 from collections.abc import Sequence
 from importlib.machinery import PathFinder
 from typing import Any, Final
 
 from tui import cache
-from tui.elf import abi
+from tui.elf import abi, debug_files
 from tui.elf.child import Child
-from tui.elf.names import Function
+from tui.elf.names import Function, Module
 from tui.elf.reader import AARCH64, X86_64, ElfFile
 from tui.elf.values import MOST_STEPS, Fetch, Kind, Signature, Value
-from tui.errors import BinaryError, NotPermitted, NotSupported, TargetError, UsageError
+from tui.errors import NotSupported, UsageError
 from tui.text import sanitise
 
 _FORMAT: Final = 3  # of what is cached; another one for every change of abi.py and of what the child makes
@@ -31,8 +30,6 @@ _SECONDS: Final = 15.0
 _MOST_CACHED: Final = 8 << 20  # bytes per file
 _FOLDER: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 _CHILD: Final = ["-S", "-P", "-m", "tui.elf.signatures_child"]  # -P: nothing of the current folder
-_DEBUG: Final = "/usr/lib/debug/.build-id"
-_NOTE: Final = struct.Struct("<III4s")  # an ELF note: sizes of name and content, type, name
 _HERE: Final = os.uname().machine
 _NONE: Final = "no debug information"
 _UNREAD: Final = f"its debug information is damaged, or takes more than {_SECONDS:.0f} s to read"
@@ -53,18 +50,19 @@ REGISTERS: Final = _REGISTERS.get(_HERE, ())  # what can be asked for of this ma
 _Found = dict[int, tuple[Signature | None, str]]  # by address; with the reason where there is none
 
 
-def read(file: str, functions: Sequence[Function], *, go: bool) -> dict[Function, Signature]:
-    """The signature of each function of a file, `go` if Go's compiler made it.
+def read(module: Module, functions: Sequence[Function], *, go: bool) -> dict[Function, Signature]:
+    """The signature of each function of a module, `go` if Go's compiler made it.
 
     `note` says where one may not be so, or is only registers. Raises BinaryError, NotPermitted, TargetError; and
     NotSupported without pyelftools.
     """
     known, unknown = _Found(), _NONE
     with contextlib.ExitStack() as stack:
-        elf = stack.enter_context(ElfFile.open(file))
-        described = elf if _has_debug_information(elf) else _separate(elf)
-        if described and functions:
+        elf = stack.enter_context(ElfFile.open(module.file, module.path))
+        described = elf if _has_debug_information(elf) else debug_files.find(elf, module)
+        if described and described is not elf:
             stack.enter_context(described)
+        if described and _has_debug_information(described) and functions:
             known, unknown = _described(described, functions, go=go), _UNREAD
     signatures: dict[Function, Signature] = {}
     for function in functions:
@@ -122,31 +120,6 @@ def _of(parameters: Sequence[Fetch], results: Sequence[Fetch], note: str) -> Sig
 
 def _has_debug_information(elf: ElfFile) -> bool:
     return bool(elf.section(".debug_info") or elf.section(".zdebug_info"))
-
-
-def _separate(elf: ElfFile) -> ElfFile | None:
-    """The file with its debug information that a distribution keeps apart; None where there is none."""
-    build_id = _build_id(elf)
-    if not build_id:
-        return None
-    try:
-        found = ElfFile.open(f"{_DEBUG}/{build_id[:2]}/{build_id[2:]}.debug")
-    except (BinaryError, NotPermitted, TargetError):
-        return None
-    if _has_debug_information(found) and _build_id(found) == build_id:
-        return found
-    found.close()
-    return None
-
-
-def _build_id(elf: ElfFile) -> str:
-    """In hexadecimal; empty where there is none."""
-    section = elf.section(".note.gnu.build-id")
-    note = elf.bytes_at(section.offset, 64) if section else b""
-    if len(note) < _NOTE.size:
-        return ""
-    _, size, kind, name = _NOTE.unpack_from(note)
-    return note[_NOTE.size : _NOTE.size + size].hex() if (kind, name) == (3, b"GNU\0") and 2 <= size <= 32 else ""
 
 
 def _described(elf: ElfFile, functions: Sequence[Function], *, go: bool) -> _Found:

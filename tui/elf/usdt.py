@@ -21,11 +21,12 @@ _KIND: Final = 3  # NT_STAPSDT
 _PLACE: Final = struct.Struct("<QQQ")  # the nop, .stapsdt.base, the semaphore; then three texts
 _LARGEST: Final = 8 << 20  # bytes of notes that are looked at; a probe takes about 100
 _MOST: Final = 65_536  # notes
+_MOST_SEGMENTS: Final = 64  # that are searched for each; linkers make a handful
 _LONGEST_NAME: Final = 256  # bytes
 _LONGEST_ARGUMENTS: Final = 2_048
 _FARTHEST: Final = 1 << 32  # bytes; perf events take no offset beyond
 _NOPS: Final = {AARCH64: b"\x1f\x20\x03\xd5"}
-_NO_SEMAPHORE: Final = "its semaphore is not in the file's data"
+_NO_SEMAPHORE: Final = "its semaphore is not in the file's data, or at an odd address"
 _NO_NOP: Final = "there is no nop where its note says"
 
 
@@ -118,9 +119,12 @@ def _is_nop(elf: ElfFile, offset: int) -> bool:
 
 
 def _counter(elf: ElfFile, address: int) -> int:
-    """The offset in the file of two bytes that the program can write; -1 where there are none."""
-    for segment in elf.segments:
+    """The offset in the file of two bytes that the program can write, at an even address (6.18: uprobe_register); -1
+    where there are none.
+    """
+    for segment in elf.segments[:_MOST_SEGMENTS]:
         at = address - segment.address
-        if segment.writable and 0 <= at <= segment.file_size - 2 and segment.offset + at < _FARTHEST:
-            return segment.offset + at
+        offset = segment.offset + at
+        if segment.writable and not offset & 1 and 0 <= at <= segment.file_size - 2 and offset < _FARTHEST:
+            return offset
     return -1

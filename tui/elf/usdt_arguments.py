@@ -183,8 +183,9 @@ def _number(text: str) -> int:
 def _symbol(elf: ElfFile, name: str) -> int | None:
     """The address that every symbol of that name has; None where there is none, or several."""
     found: set[int] = set()
-    for section in elf.sections:
-        if section.kind in (SYMTAB, DYNSYM) and section.link < len(elf.sections):
+    for kind in (SYMTAB, DYNSYM):  # a file has one of each, or none
+        section = next((each for each in elf.sections if each.kind == kind), None)
+        if section and section.link < len(elf.sections):
             found |= _addresses(elf, section, name.encode("utf-8", "replace") + b"\0")
     return found.pop() if len(found) == 1 else None
 

@@ -348,9 +348,13 @@ class FunctionsScreen(SampledScreen):
 
     # Lines
 
+    def action_sort(self) -> None:
+        """Sort the pane that has the keys."""
+        (self.modules_table if self._among_modules else self.functions).sort_next()
+
     def show_hot(self) -> None:
         """What CPU sampling has found; rows stand still while the cursor moves."""
-        self.modules_table.repaint()
+        self.modules_table.sampled()
         if self.functions.sort.key == CPU and not self.functions.holds:
             self.functions.show(self.functions.rows)
         self.functions.repaint()
@@ -401,8 +405,10 @@ class FunctionsScreen(SampledScreen):
         if name.startswith("view"):
             under = self.functions.row is not None and not self._among_modules
             return (under or bool(self.marks)) and not self.probe
-        if name in ("mark_package", "raw_names", "sort", "sort_reverse"):
+        if name in ("mark_package", "raw_names", "sort_reverse"):
             return self.functions.row is not None and not self._among_modules
+        if name == "sort" and self._among_modules:
+            return True
         if name in ("mark", "probe"):
             return (self.modules_table if self._among_modules else self.functions).row is not None
         if name == "code":

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from rich.cells import cell_len
 
 from tui.elf.names import Module
-from tui.screens.hotness import column
+from tui.screens.hotness import CPU, column
 from tui.widgets.columns import Column, Sort
 from tui.widgets.table import Table
 
@@ -29,11 +29,26 @@ class ModulesPane(Table[Module]):
         )
         super().__init__(columns, lambda module: module.name, Sort("", False), mark=sign, id="modules")
         self.empty = "no module"
+        self._given: Sequence[Module] = ()
 
     def fill(self, modules: Sequence[Module], terminal: int) -> None:
         """Show these, in a terminal of so many cells."""
+        self._given = modules
         self.show(modules, anew=True)
         self.share(terminal)
+
+    def sort_next(self) -> None:
+        """By their shares of the CPU time, or the executable first again."""
+        self.sort = Sort("", False) if self.sort.key else Sort(CPU, True)
+        self.release()
+        self.show(self._given)
+
+    def sampled(self) -> None:
+        """Shares have changed."""
+        if self.sort.key:
+            self.show(self.rows)
+        else:
+            self.repaint()
 
     def share(self, terminal: int) -> None:
         """Be as wide as the names need, up to two fifths; of one pane at a time the style sheet decides."""

@@ -85,7 +85,7 @@ class SkippedScreen(ConsoleScreen):
         phrases: list[Phrase] = [(f"{counted(shown, total, 'function')} {that}{what}", "strong")]
         if off:
             whose = f"{off:,} of them" if off < total else "all of them" if off > 1 else ""
-            back = "" if self._ended else ": u puts them back" if off > 1 or whose else ": u puts it back"
+            back = "" if self._ended else f": u in the views puts {'them' if off > 1 or whose else 'it'} back"
             phrases.append((f"{whose} taken off by the budget{back}".lstrip(), "warn"))
         return phrases
 

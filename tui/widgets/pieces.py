@@ -12,6 +12,8 @@ from rich.style import Style as RichStyle
 from textual.strip import Strip
 from textual.style import Style
 
+_ANONYMOUS = "anonymous namespace"
+
 Piece = tuple[str, str]  # text, role
 Cell = str | tuple[Piece, ...]
 
@@ -77,9 +79,14 @@ def cut_end(text: str, width: int) -> str:
 
 
 def cut_middle(text: str, width: int) -> str:
-    """The same, keeping the beginning and the end: names differ there."""
+    """The same, keeping the beginning and the end: names differ there. Of C++ and Rust, parameters go first."""
     if cell_len(text) <= width or width < 9:
         return cut_end(text, width)
+    if "::" in text:
+        for brackets in ("()", "<>"):
+            text = _emptied(text, *brackets)
+            if cell_len(text) <= width:
+                return text
     head = (width - 1) * 3 // 5
     tail = ""
     for character in reversed(text):
@@ -87,6 +94,30 @@ def cut_middle(text: str, width: int) -> str:
             break
         tail = character + tail
     return f"{set_cell_size(text, head).rstrip()}…{tail}"
+
+
+def _emptied(text: str, opening: str, closing: str) -> str:
+    """With … for what stands between the outermost brackets of a kind; as it is where they don't match.
+
+    Rust's names may begin with one, as in <alloc::vec::Vec<T> as Drop>::drop: then what is within that goes.
+    """
+    parts, start = [], 0
+    depth = -(opening == "<" and text.startswith("<"))
+    for at, letter in enumerate(text):
+        if letter == opening:
+            depth += 1
+            if depth == 1:
+                parts.append(text[start : at + 1])
+                start = at + 1
+        elif letter == closing and text[at - 1 : at] not in ("-", "="):
+            depth -= 1
+            if depth < -1:
+                return text
+            if depth == 0 and start:
+                inside = text[start:at]
+                parts.append(inside if len(inside) < 2 or inside == _ANONYMOUS else "…")
+                start = at
+    return "".join([*parts, text[start:]]) if depth in (0, -1) else text
 
 
 def fit(cell: Cell, width: int, *, right: bool = False, middle: bool = False) -> tuple[Piece, ...]:
