@@ -310,7 +310,37 @@ async def test_xdp_asks_first_and_the_old_one_goes_before(sources: FakeSources) 
         await pilot.press("b")
         await until(pilot, lambda: xdp.closed == 1)  # before the next one is attached
         sources.holds["packets"].set()
-        await until(pilot, lambda: len(sources.filterings) == 3)
+        await until(pilot, lambda: len(sources.filterings) == 3 and not screen.run.busy)
+        await pilot.press("a")
+        screen.entry.put("udp")
+        await pilot.press("enter")
+        await until(pilot, lambda: "an interface runs only one XDP program" in state(screen))
+        assert (len(sources.filterings), sources.filterings[-1].closed) == (3, 0)
+        assert [spec.expression for spec in screen.run.specs] == [""]
+
+
+async def test_what_is_there_already_is_not_added(sources: FakeSources) -> None:
+    async with Bpfscope(sources).run_test(size=WIDE) as pilot:
+        screen, _ = await filtering(pilot, sources)
+        await apply(pilot, sources, screen, "udp")
+        await pilot.press("a")
+        screen.entry.put("udp")
+        await pilot.press("enter")
+        await until(pilot, lambda: any("there already" in each.message for each in pilot.app._notifications))
+        assert len(sources.filterings) == 2
+
+
+async def test_one_of_several_interfaces_disappears(sources: FakeSources) -> None:
+    async with Bpfscope(sources).run_test(size=WIDE) as pilot:
+        screen, running = await filtering(pilot, sources, "space", "space")
+        gone = figures(running.filters[1], 9, 9)._replace(gone="eth1 disappeared")
+        await tick(pilot, screen, running, 1.0, figures(running.filters[0], 7, 7), gone)
+        await pilot.press("escape")
+        screen.set_focus(screen.filters)
+        await pilot.press("end")
+        await until(pilot, lambda: "eth1 disappeared" in state(screen))
+        await pilot.press("b")
+        await until(pilot, lambda: asked(sources.filterings) == [("eth0", "socket-ebpf", "")] and not screen.run.busy)
 
 
 async def test_filters_and_interfaces_are_compared(sources: FakeSources) -> None:

@@ -223,7 +223,9 @@ class FilterScreen(FilterView):
         self.entry.past.add(typed)
         self.run_worker(asyncio.to_thread(past.write, list(self.entry.past.entries)), group="past")
         self._added = self.run.pending is not None
-        self.run.change(self.chosen, expression=typed)
+        if not self.run.change(self.chosen, expression=typed):
+            self._added = False
+            self.say("this filter is there already")
         self._to_figures()
 
     def action_leave_entry(self) -> None:
@@ -295,8 +297,9 @@ class FilterScreen(FilterView):
     def _use_hook(self, hook: str, *, add: bool) -> None:
         if add:
             spec, _ = self.run.spec_of(self.chosen)
-            self._added = True
-            self.run.add(Spec(hook, spec.expression))
+            self._added = self.run.add(Spec(hook, spec.expression))
+            if not self._added:
+                self.say("this filter is there already")
         else:
             self.run.change(self.chosen, hook=hook)
 

@@ -76,6 +76,10 @@ def _lost(row: FilterRow, _: int) -> Cell:
     return ((text.count(lost), "bad" if lost else "dim"),)
 
 
+def _rate(row: FilterRow) -> Cell:
+    return (("gone", "warn"),) if row.figures.gone else text.rate(row.per_second)
+
+
 FILTERS: Final[tuple[Column[FilterRow], ...]] = (
     Column("interface", "INTERFACE", 9, lambda row, _: row.figures.interface, flexible=True, middle=True),
     Column("hook", "HOOK", 11, lambda row, _: row.figures.hook, priority=1),
@@ -90,7 +94,7 @@ FILTERS: Final[tuple[Column[FilterRow], ...]] = (
     _number("seen", "SEEN", 13, narrow=11),
     _number("matched", "MATCHED", 13, narrow=11),
     Column("share", "SHARE", 7, lambda row, _: f"{100 * row.share:.1f} %", right=True, priority=5),
-    Column("rate", "/S", 7, lambda row, _: text.rate(row.per_second), right=True, priority=1),
+    Column("rate", "/S", 7, lambda row, _: _rate(row), right=True, priority=1),
     Column(
         "history",
         "60 s",

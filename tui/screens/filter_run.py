@@ -16,7 +16,7 @@ from tui import text
 from tui.collectors.filters import BY, Filter
 from tui.collectors.samples import Interface
 from tui.collectors.sources import Filtering, Sources
-from tui.errors import BpfscopeError
+from tui.errors import BpfscopeError, UsageError
 from tui.export import rows
 from tui.screens.filter_rows import Counted
 from tui.screens.packet_tail import PacketTail
@@ -135,22 +135,27 @@ class Run:
 
     # Changing it
 
-    def change(self, number: int, *, expression: str | None = None, hook: str | None = None) -> None:
-        """Another expression or hook for the filter of that number; of one that is being added, its expression."""
+    def change(self, number: int, *, expression: str | None = None, hook: str | None = None) -> bool:
+        """Another expression or hook for the filter of that number; of one that is being added, its expression.
+
+        False where nothing changes: it is there already.
+        """
         if self.pending is not None and expression is not None:
             added, self.pending = self.pending._replace(expression=expression), None
-            self.add(added)
-            return
+            return self.add(added)
         at = min(number // max(1, len(self.interfaces)), len(self.specs) - 1)
         before = self.specs[at]
         self.specs[at] = Spec(hook or before.hook, before.expression if expression is None else expression)
         self.apply()
+        return True
 
-    def add(self, spec: Spec) -> None:
-        """One more."""
-        if spec not in self.specs:
-            self.specs.append(spec)
+    def add(self, spec: Spec) -> bool:
+        """One more; False where it is there already."""
+        if spec in self.specs:
+            return False
+        self.specs.append(spec)
         self.apply()
+        return True
 
     def drop(self, number: int) -> None:
         """One less."""
@@ -159,7 +164,10 @@ class Run:
             self.apply()
 
     def apply(self) -> None:
-        """Attach what is wanted now."""
+        """Attach what is wanted now, at the interfaces that are still there."""
+        gone = {figures.interface for figures in self.counted.figures if figures.gone}
+        left = tuple(interface for interface in self.interfaces if interface.name not in gone)
+        self.interfaces = left or self.interfaces
         self._wanted += 1
         self.busy = f"attaching {text.plural(len(self.slots), 'filter')} …"
         self.failure = ""
@@ -171,12 +179,17 @@ class Run:
             if number != self._wanted or self.leaving:
                 return
             specs, by, optimise = tuple(self.specs), self.by, self.optimise
+            before, by_before = self.filters, self._counts[0]
             try:
                 filters = await self._compiled(specs, optimise=optimise)
                 await self._attach(filters, by)
             except BpfscopeError as error:
                 self.failure = str(error).partition("\n")[0]
-                if self._session is not None and number == self._wanted:  # what runs goes on
+                if self._session is None and before:  # it was taken off first: XDP
+                    with suppress(BpfscopeError):
+                        await self._attach(before, by_before)
+                runs = self._session is not None or self.counted.sample is not None
+                if runs and number == self._wanted:  # it goes on, or can begin again
                     self.specs, self.by, self.optimise = list(self._works[0]), self._works[1], self._works[2]
             else:
                 self._works = (specs, by, optimise)
@@ -196,6 +209,8 @@ class Run:
         """Attaches, then takes off what was there. Raises BpfscopeError where it was refused."""
         if any(each.hook == CLASSIC for each in filters):
             by = ""  # classic BPF can't group
+        if len([each for each in filters if each.hook == "xdp"]) > len(self.interfaces):
+            raise UsageError("an interface runs only one XDP program: compare filters at another hook (h)")
         if "xdp" in {each.hook for each in filters} & {each.hook for each in self.filters}:
             await self._take_off()
         console, sources = self._screen.console, self._screen.sources

@@ -159,7 +159,7 @@ class FilterView(LiveScreen):
         self.filters.show(with_differences(rows))
         if self._added and self.run.counted.sample is not None and len(self.filters.rows) == len(self.run.slots):
             self._added = False
-            self.filters.move_to(len(self.filters.rows) - len(self.interfaces))
+            self.filters.move_to(len(self.filters.rows) - len(self.run.interfaces))
         self._name_chosen()
         self._paint_listing()
         self._paint_figures()
@@ -264,7 +264,7 @@ class FilterView(LiveScreen):
         """The lines around the content."""
         if not self.is_mounted or not self.children:
             return
-        names = [one.name for one in self.interfaces]
+        names = [one.name for one in self.run.interfaces]
         shown = ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
         spec, interface = self.run.spec_of(self.chosen)
         row = self.filters.row
@@ -313,12 +313,14 @@ class FilterView(LiveScreen):
             (("matched ", ""), (f"{one.matched:,}", "strong"), (f" of {one.seen:,}", "")),
             (f"lost {one.lost:,}", "bad" if one.lost else "dim"),
         ]
+        if one.gone and not self.run.ended:
+            said.append((one.gone, "warn"))
         if self.down:
             said.append((f"{', '.join(self.down)} {'is' if len(self.down) == 1 else 'are'} down", "warn"))
         if self.run.anew and not self.run.counted.was_reset and self.run.counted.sample:
             begun = self.run.elapsed - self.run.counted.sample.elapsed
             said.append((f"{self.run.anew} since {text.clock(begun)}", "accent"))
-        if not self.run.ended:
+        if not self.run.ended and not one.gone:
             said.append((f"{text.rate(row.per_second)}/s · {text.rate(row.bits)} bit/s", ""))
         said.append((text.size(one.bytes_matched), ""))
         if one.segments != one.matched:
