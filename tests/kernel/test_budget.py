@@ -31,6 +31,7 @@ def everything(process: Running) -> list[Function]:
     return [*pick(target, "main.*"), *pick(target, "runtime.*")[:640]]
 
 
+@pytest.mark.requires("uprobe_multi")
 def test_hundreds_of_probes_on_a_busy_go_program_twenty_times(start: Start) -> None:
     process = start("load")
     functions = everything(process)

@@ -286,6 +286,7 @@ def test_suspending_and_resuming(start: Start, method: Method) -> None:
         assert probe.spent()[0] > 0
 
 
+@pytest.mark.requires("uprobe_multi")
 def test_of_many_functions_the_dearest_are_held_back(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tui.collectors.budget.FEW", 8)
     process = start("hammer", 2)

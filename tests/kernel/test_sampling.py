@@ -63,7 +63,7 @@ def in_three_threads(start: Start) -> tuple[Running, dict[str, int], HotSample]:
     return process, truth, sample
 
 
-@pytest.mark.guest
+@pytest.mark.requires("speed")
 def test_functions_have_their_shares(start: Start) -> None:
     _, truth, sample = in_three_threads(start)
     ours = split(sample, "split")
@@ -82,6 +82,7 @@ def test_a_known_split(start: Start) -> None:
         assert sample.starts["split", function.offset] == sample.counts["split", function.name]
 
 
+@pytest.mark.requires("speed")
 def test_go(start: Start) -> None:
     process = start("split-go", 11_000)
     with sampled(process.pid) as sampling:

@@ -182,6 +182,7 @@ def test_goroutines_whose_stacks_grow(start: Start) -> None:
     assert ways(sample) == {((*["main.descend"] * depth, *outside), False): 200 for depth in range(1, 102)}
 
 
+@pytest.mark.requires("uprobe_multi")
 def test_hundreds_of_probes_on_a_busy_go_program(start: Start) -> None:
     process = start("load")
     target = resolve(process.pid)
@@ -443,7 +444,7 @@ def test_the_command_prints_folded_stacks_only(start: Start) -> None:
         truth = process.work()
         process.end()
         out, err = command.communicate(timeout=SECONDS)
-    assert "the target exited 0" in err
+    assert "the target exited 0" in err or "the target ended" in err
     lines = dict(line.rsplit(" ", 1) for line in out.splitlines())
     assert sum(map(int, lines.values())) == calls_of_leaf(truth)
     assert [int(lines[line]) for line in lines if line.endswith(";main;direct;leaf")] == [truth["direct"]]

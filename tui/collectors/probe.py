@@ -1,8 +1,9 @@
 """A probe that counts: functions and the batches that attach them; a context manager."""
 
+import select
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from tui.bpf.counting import Batch, Place, main_thread_ended
 from tui.bpf.features import Method, attach_method
@@ -12,6 +13,8 @@ from tui.collectors.samples import Attached, CountsSample
 from tui.collectors.target import Target, Watch
 from tui.elf.names import Function, Skipped
 from tui.owner import Owner
+
+_LAST_MOMENTS: Final = 200  # milliseconds that a process takes to end, all its threads
 
 
 class _Member(NamedTuple):
@@ -137,5 +140,9 @@ def ended(watch: Watch | None, method: Method) -> str:
     if said := watch.ended():
         return said
     if method is Method.PERF_EVENT and main_thread_ended(watch.pid):
+        poll = select.poll()
+        poll.register(watch, select.POLLIN)
+        if poll.poll(_LAST_MOMENTS) and (said := watch.ended()):  # the others end with it
+            return said
         return "lost its main thread: before Linux 6.6 nothing more of it can be seen"
     return ""
