@@ -188,7 +188,7 @@ def test_changed_bytes_of_a_real_program(targets: Path, tmp_path: Path, program:
     whole = (targets / program).read_bytes()
     with ElfFile.open(str(targets / program)) as elf:
         spans = [(each.offset, each.size) for each in elf.sections if each.name in (".debug_line", ".debug_line_str")]
-    for seed in range(60):
+    for seed in range(25):
         with bounded(seconds=5, megabytes=50):
             found = lines.read(module(tmp_path, mutated(whole, spans, seed)))
             if found:
