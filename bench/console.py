@@ -24,7 +24,8 @@ class Terminal:
 
     def __init__(self, bench: Bench, command: Sequence[str]) -> None:
         """Starts it."""
-        self._tmux = ["tmux", "-L", f"bpfscope-bench-{os.getpid()}", "-f", "/dev/null"]
+        server = f"bpfscope-bench-{os.getpid()}-{time.monotonic_ns()}"  # one that ends may still be there
+        self._tmux = ["tmux", "-L", server, "-f", "/dev/null"]
         self._environment = bench.environment
         self._run("new-session", "-d", "-x", "160", "-y", "50", "--", *command)
         self.pid = int(self._run("display-message", "-p", "#{pane_pid}"))
