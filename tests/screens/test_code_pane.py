@@ -12,6 +12,7 @@ from tui.app import Bpfscope
 from tui.errors import BinaryError
 from tui.screens.code_pane import CodePane
 from tui.screens.functions import FunctionsScreen
+from tui.screens.source_files import SourceFiles
 
 
 def shown(screen: FunctionsScreen) -> list[str]:
@@ -51,7 +52,7 @@ async def test_functions_are_found_by_their_source_files(sources: FakeSources) -
         await type_filter(pilot, "!file:fib.go")
         await until(pilot, lambda: 1 < len(screen.functions.rows) < every)
         sources.lines = {}
-        screen._lines.clear()
+        screen._files = SourceFiles()
         await type_filter(pilot, "file:fib")
         await until(pilot, lambda: "fibonacci says nothing of its source files" in screen.functions.empty)
 

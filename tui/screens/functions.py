@@ -23,6 +23,7 @@ from tui.screens.marks import Marks
 from tui.screens.modules_pane import SLIM, ModulesPane
 from tui.screens.probe import ProbeScreen
 from tui.screens.sampled import SampledScreen
+from tui.screens.source_files import SourceFiles
 from tui.screens.target import Target, function_key, identified, sentence
 from tui.screens.views import VIEWS, Views
 from tui.widgets.actions import Action
@@ -119,10 +120,10 @@ class FunctionsScreen(SampledScreen):
         self.probe: ProbeScreen | None = None  # one that goes on while functions are added to it
         self._read: dict[str, tuple[Function, ...]] = {}
         self._failures: dict[str, str] = {}
-        self._lines: dict[str, Mapping[Function, Line] | None] = {}  # by module; None: they are being read
+        self._files = SourceFiles()
         self._to_mark = ""  # a module, when its functions are read
         self._haystack: Haystack[Function] = Haystack((), words)
-        self._by_file = False  # whether it has source lines, too
+        self._by_file = False  # whether its words have source files
 
     def content(self) -> Iterable[Widget]:
         """Two panes."""
@@ -286,17 +287,15 @@ class FunctionsScreen(SampledScreen):
 
     def _sort(self, functions: Sequence[Function]) -> None:
         self._by_file = asks_for_files(self.prompt.wanted)
-        lines = self._lines.get(self.module.name) if self.module and self._by_file else None
         rows = by_column(functions, self.functions.columns, self.functions.sort)
-        self._haystack = Haystack(rows, (lambda one: words(one, lines.get(one))) if lines else words)
+        self._haystack = Haystack(rows, self._files.words(self.module.name if self.module else "", self.prompt.wanted))
 
     def filtered(self) -> None:
         """Show what the filter leaves; half an expression leaves what was there."""
-        module, by_file = self.module, asks_for_files(self.prompt.wanted)
-        if by_file and module and module.name in self._read and module.name not in self._lines:
-            self._lines[module.name] = None
+        module, typed = self.module, self.prompt.wanted
+        if module and module.name in self._read and self._files.wanted(module.name, typed):
             self.run_worker(self._read_lines(module, self._read[module.name]))
-        if by_file != self._by_file:
+        if asks_for_files(typed) != self._by_file:
             self._sort(self._haystack.rows)
         self._show_functions(anew=True)
 
@@ -307,7 +306,7 @@ class FunctionsScreen(SampledScreen):
             found = await self.sources.lines_of(module, functions)
         except BpfscopeError as error:
             self.say(str(error), bad=True)
-        self._lines[module.name] = found
+        self._files.learn(module.name, found)
         if self.module == module:
             self._sort(self._haystack.rows)
             self._show_functions(anew=True)
@@ -326,9 +325,8 @@ class FunctionsScreen(SampledScreen):
             return f"reading what {self.target.title} maps …"
         if self.module.name not in self._read:
             return f"reading {self.module.name} …"
-        if asks_for_files(self.prompt.wanted) and not self._lines.get(self.module.name):
-            read = self.module.name in self._lines and self._lines[self.module.name] is not None
-            return f"{self.module.name} says nothing of its source files" if read else "reading source lines …"
+        if lacking := self._files.lacking(self.module.name, self.prompt.wanted):
+            return lacking
         if self._haystack.rows:
             near = "" if self.prompt.wanted[:1] in "~!/" else f", ~{self.prompt.wanted} finds these letters apart"
             there = f"no function of {self.module.name} matches {self.prompt.wanted}; esc clears the filter{near}"
