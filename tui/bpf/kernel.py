@@ -19,16 +19,22 @@ MAP_DELETE_ELEM: Final = 3
 MAP_GET_NEXT_KEY: Final = 4
 PROG_LOAD: Final = 5
 PROG_TEST_RUN: Final = 10
+PROG_GET_NEXT_ID: Final = 11
+MAP_GET_NEXT_ID: Final = 12
 PROG_GET_FD_BY_ID: Final = 13
+MAP_GET_FD_BY_ID: Final = 14
 OBJ_GET_INFO_BY_FD: Final = 15
 PROG_QUERY: Final = 16
+BTF_GET_FD_BY_ID: Final = 19
 TASK_FD_QUERY: Final = 20
+BTF_GET_NEXT_ID: Final = 23
 MAP_LOOKUP_BATCH: Final = 24
 MAP_LOOKUP_AND_DELETE_BATCH: Final = 25
 LINK_CREATE: Final = 28
 LINK_UPDATE: Final = 29
 LINK_GET_FD_BY_ID: Final = 30
 LINK_GET_NEXT_ID: Final = 31
+ENABLE_STATS: Final = 32
 
 MAP_TYPE_HASH: Final = 1
 MAP_TYPE_ARRAY: Final = 2
@@ -37,6 +43,7 @@ MAP_TYPE_ARRAY_OF_MAPS: Final = 12
 MAP_TYPE_RINGBUF: Final = 27
 F_MMAPABLE: Final = 1 << 10
 
+LINK_INFO: Final = 64  # bytes of struct bpf_link_info
 LINK_PERF_EVENT: Final = 7  # kinds of links: enum bpf_link_type
 LINK_UPROBE_MULTI: Final = 12
 
@@ -332,9 +339,13 @@ def clock_event(cpu: int, period: int) -> int:
     return perf_event_open(struct.pack("2I2Q", software, size, cpu_clock, period).ljust(size, b"\0"), -1, cpu)
 
 
-def info(fd: int, size: int) -> bytes:
-    """The first bytes of what the kernel says of a program or a link (bpf_prog_info, bpf_link_info)."""
-    buffer = ctypes.create_string_buffer(size)
+def info(fd: int, size: int, given: bytes = b"") -> bytes:
+    """The first bytes of what the kernel says of a program, map, link or BTF (struct bpf_prog_info, bpf_map_info, …).
+
+    `given`: the same struct with where to write lists and texts, and how much of them. What an older kernel doesn't
+    know is zero. Raises OSError.
+    """
+    buffer = ctypes.create_string_buffer(given, size)
     bpf(OBJ_GET_INFO_BY_FD, struct.pack("2IQ", fd, size, ctypes.addressof(buffer)))
     return buffer.raw
 
@@ -353,7 +364,7 @@ def linked_program(link: int) -> int:
 
 def program_name(number: int) -> str:
     """A program's name by its number, at most 15 characters, as whoever loaded it chose it; needs CAP_SYS_ADMIN."""
-    fd = bpf(PROG_GET_FD_BY_ID, struct.pack("3I", number, 0, 0))
+    fd = by_id(PROG_GET_FD_BY_ID, number)
     try:
         return info(fd, 80)[64:].split(b"\0")[0].decode(errors="replace")
     finally:
@@ -375,30 +386,48 @@ def packet_bind(fd: int, protocol: int, interface: int) -> None:
         raise OSError(error, os.strerror(error))
 
 
+def ids(command: int) -> Iterator[int]:
+    """The numbers of all objects of a kind (`command`: PROG_, MAP_, LINK_ or BTF_GET_NEXT_ID), ascending.
+
+    One that is made or ends meanwhile may be there or not. Raises OSError: EPERM without CAP_SYS_ADMIN.
+    """
+    attributes = ctypes.create_string_buffer(12)  # the kernel writes the next one's number into the second word
+    number = 0
+    while True:
+        struct.pack_into("3I", attributes, 0, number, 0, 0)
+        try:
+            _syscall(_number(0), command, attributes, 12)
+        except FileNotFoundError:
+            return
+        (number,) = struct.unpack_from("I", attributes, 4)
+        yield number
+
+
+def by_id(command: int, number: int) -> int:
+    """A file descriptor of an object by its number (`command`: PROG_, MAP_, LINK_ or BTF_GET_FD_BY_ID).
+
+    Raises OSError: ENOENT where it ended, EPERM without CAP_SYS_ADMIN.
+    """
+    return bpf(command, struct.pack("3I", number, 0, 0))
+
+
+def enable_statistics() -> int:
+    """The kernel counts runs and run times of all programs while this file descriptor is open (5.8; CAP_SYS_ADMIN)."""
+    return bpf(ENABLE_STATS, struct.pack("I", 0))  # BPF_STATS_RUN_TIME
+
+
 def links() -> Iterator[int]:
     """A descriptor of each BPF link that there is, until the next is asked for (5.8; CAP_SYS_ADMIN)."""
-    last = 0
-    with contextlib.suppress(OSError):  # there is none after that, or this user may not know
-        while True:
-            attributes = ctypes.create_string_buffer(struct.pack("3I", last, 0, 0), 12)
-            _syscall(_number(0), LINK_GET_NEXT_ID, attributes, 12)
-            (last,) = struct.unpack_from("I", attributes.raw, 4)
+    with contextlib.suppress(OSError):  # this user may not know
+        for number in ids(LINK_GET_NEXT_ID):
             try:
-                fd = bpf(LINK_GET_FD_BY_ID, struct.pack("3I", last, 0, 0))
+                fd = by_id(LINK_GET_FD_BY_ID, number)
             except FileNotFoundError:  # gone meanwhile
                 continue
             try:
                 yield fd
             finally:
                 os.close(fd)
-
-
-def link_info(fd: int, given: bytes = b"") -> bytes:
-    """What the kernel tells of a link (struct bpf_link_info), told where to write what by `given`. Raises OSError."""
-    size = 64
-    info = ctypes.create_string_buffer(given, size)
-    bpf(OBJ_GET_INFO_BY_FD, struct.pack("2IQ", fd, size, ctypes.addressof(info)))
-    return info.raw
 
 
 def task_fd_query(pid: int, fd: int) -> tuple[int, bytes, int]:

@@ -89,19 +89,19 @@ def _pids() -> Iterator[int]:
 
 
 def _of_link(fd: int) -> Iterator[Uprobe]:
-    info = kernel.link_info(fd)
+    info = kernel.info(fd, kernel.LINK_INFO)
     kind, link = struct.unpack_from("2I", info)
     path = ctypes.create_string_buffer(_LONGEST)
     if kind == kernel.LINK_UPROBE_MULTI:
         number, _, pid = _MULTI.unpack_from(info, _KIND)[5:]
         offsets = (ctypes.c_uint64 * min(number, _MOST))()
         wanted = _MULTI.pack(ctypes.addressof(path), ctypes.addressof(offsets), 0, 0, _LONGEST, len(offsets), 0, 0)
-        kernel.link_info(fd, bytes(_KIND) + wanted)
+        kernel.info(fd, kernel.LINK_INFO, bytes(_KIND) + wanted)
         for offset in offsets:
             yield Uprobe(path.value, offset, pid, link)
     elif kind == kernel.LINK_PERF_EVENT and _SINGLE.unpack_from(info, _KIND)[0] in _UPROBES:
         wanted = _SINGLE.pack(0, ctypes.addressof(path), _LONGEST, 0)
-        _, _, _, offset = _SINGLE.unpack_from(kernel.link_info(fd, bytes(_KIND) + wanted), _KIND)
+        _, _, _, offset = _SINGLE.unpack_from(kernel.info(fd, kernel.LINK_INFO, bytes(_KIND) + wanted), _KIND)
         yield Uprobe(path.value, offset, 0, link)
 
 
