@@ -51,15 +51,18 @@ def _listed(
     def warm(name: str) -> Callable[[], float | None]:
         return lambda: ended.seconds if (ended := run(bench, commands[name])) else None
 
-    def cold() -> float | None:
-        with tempfile.TemporaryDirectory(dir=bench.folder) as cache:
-            ended = run(bench, commands["ours"], XDG_CACHE_HOME=cache)
-        return ended.seconds if ended else None
+    def cold(*options: str) -> Callable[[], float | None]:
+        def once() -> float | None:
+            with tempfile.TemporaryDirectory(dir=bench.folder) as cache:
+                ended = run(bench, [*commands["ours"], *options], XDG_CACHE_HOME=cache)
+            return ended.seconds if ended else None
 
-    measures = {name: warm(name) for name in commands} | {"cold": cold}
+        return once
+
+    measures = {name: warm(name) for name in commands} | {"cold": cold(), "raw": cold("--raw")}
     times = dict.fromkeys(measures, bench.runs(*runs)) | dict.fromkeys({"nm", "nm -D", "readelf"} & {*commands}, 3)
     found = in_turn(bench, measures, times)
-    without = found.pop("cold")
+    without, raw = found.pop("cold"), found.pop("raw")
     others = {name: found.pop(name) for name in ("nm", "nm -D", "readelf") if name in found}
     told = ", ".join(f"{name} {milliseconds(median(seconds))}" for name, seconds in others.items() if seconds)
     ratio = ratio_of(found["ours"], found.get("bpftrace"))
@@ -76,6 +79,8 @@ def _listed(
         Row(what, text["ours"], text, *fields[:2], counts(found), fields[2]),
         Row("the same without a cache", shown(bench, {"ours": without}, milliseconds)["ours"], {},
             ratio, limit, str(len(without)), kept),
+        Row("without a cache, names as they are (--raw)", shown(bench, {"ours": raw}, milliseconds)["ours"], {},
+            ratio_of(raw, found.get("bpftrace")), "", str(len(raw))),
     ]  # fmt: skip
 
 

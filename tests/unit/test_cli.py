@@ -31,6 +31,21 @@ def program(tmp_path: Path) -> str:
     return str(path)
 
 
+def test_raw_names_are_listed_as_the_file_has_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "program"
+    path.write_bytes(Elf(symbols=[Symbol("_ZN4shop4sellEi", CODE_AT + 16), Symbol("main")]).build())
+    rows = {}
+    for words in ([], ["--raw"], ["*", "--raw"], ["*sell*", "--raw"]):
+        assert cli.main(["symbols", str(path), *words]) == 0
+        rows[tuple(words)] = [line.split(maxsplit=3)[3] for line in capsys.readouterr().out.splitlines()[2:]]
+    assert rows == {
+        (): ["main", "shop::sell(int)"],
+        ("--raw",): ["_ZN4shop4sellEi", "main"],
+        ("*", "--raw"): ["_ZN4shop4sellEi", "main"],
+        ("*sell*", "--raw"): ["_ZN4shop4sellEi"],
+    }
+
+
 @pytest.mark.parametrize(
     ("words", "status", "said"),
     [
@@ -42,6 +57,7 @@ def program(tmp_path: Path) -> str:
         (["symbols", os.path.realpath(sys.executable), "/(/"], 2, "is not a regular expression"),
         (["count", "4194305", "main"], 1, "there is no process"),
         (["symbols"], 2, "usage:"),
+        (["symbols", "/bin/sh", "--raw", "--sites"], 2, "--raw is for the plain list"),
         (["count", "1"], 2, "usage:"),
         (["count", "1", "main", "-d", "0"], 2, "not a number of seconds"),
         (["count", "1", "main", "-d", "nan"], 2, "not a number of seconds"),

@@ -86,9 +86,14 @@ def pick_functions(target: Target, globs: Sequence[str] | None, wanted: Sequence
     return list(found)
 
 
-def whole_modules(target: Target, globs: Sequence[str] | None) -> list[tuple[str, list[TableRow]]]:
-    """The picked modules' names and tables, as `functions.table` gives them. Raises as `pick_functions` does."""
-    return _each(pick_modules(target, globs), functions.table)
+def whole_modules(
+    target: Target, globs: Sequence[str] | None, *, raw: bool = False
+) -> list[tuple[str, list[TableRow]]]:
+    """The picked modules' names and tables, as `functions.table` gives them, or `raw_table`.
+
+    Raises as `pick_functions` does.
+    """
+    return _each(pick_modules(target, globs), functions.raw_table if raw else functions.table)
 
 
 def _each(modules: Sequence[Module], read: Callable[[Module], Iterable[Row]]) -> list[tuple[str, list[Row]]]:

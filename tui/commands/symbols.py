@@ -37,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--sites", action="store_true", help="where each one's probe would go, on what instruction, at what cost"
     )
+    parser.add_argument(
+        "--raw", action="store_true", help="names as the file has them: mangled, as other tools want them, and at once"
+    )
     parser.add_argument("--lines", action="store_true", help="the file and line of the sources where each one begins")
 
 
@@ -44,6 +47,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints a row per function, module by module."""
     if arguments.duration and arguments.sites:
         raise UsageError("-d and --sites don't go together: sample first, and ask for the sites of what is hot")
+    if arguments.raw and (arguments.duration or arguments.sites or arguments.json):
+        raise UsageError("--raw is for the plain list; --json always has raw_name, too")
     target = targets.resolve(arguments.target)
     if arguments.duration:
         from tui.commands import hot
@@ -52,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.sites:
         return _sites(target, arguments)
     if not arguments.json and not arguments.patterns and not arguments.lines:
-        for module, table in selection.whole_modules(target, arguments.module):
+        for module, table in selection.whole_modules(target, arguments.module, raw=arguments.raw):
             _print_table(module, table)
         return 0
     found = selection.pick_functions(target, arguments.module, arguments.patterns)
@@ -62,10 +67,13 @@ def run(arguments: argparse.Namespace) -> int:
             sys.stdout.write(rows.line(rows.function(function) | _located(located, function)))
     else:
         for module, group in groupby(found, attrgetter("module")):
-            table = list(map(attrgetter("address", "size", "origin", "name"), there := list(group)))
+            there = list(group)
+            if arguments.raw:
+                there = sorted((each._replace(name=each.raw_name) for each in there), key=attrgetter("name"))
+            table = list(map(attrgetter("address", "size", "origin", "name"), there))
             if located is not None:
-                named = (function.name + _source(located, function) for function in there)
-                table = [(*row[:3], name) for row, name in zip(table, named, strict=True)]
+                sources = (_source(located, function) for function in there)
+                table = [(*row[:3], row[3] + source) for row, source in zip(table, sources, strict=True)]
             _print_table(module, table)
     return 0
 

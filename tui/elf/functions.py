@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import accumulate, chain, compress, count, islice, repeat
-from operator import add, eq, gt, le
+from operator import add, eq, gt, itemgetter, le
 from typing import Final, NamedTuple
 
 from tui.elf import demangle, listing, symbol_tables, usdt
@@ -54,6 +54,14 @@ def table(module: Module) -> Iterator[tuple[int, int, str, str]]:
     return chain(rows, probes) if probes else rows
 
 
+def raw_table(module: Module) -> Iterator[tuple[int, int, str, str]]:
+    """The same with the names as the file has them, by these: nothing waits for readable ones."""
+    found = _read(module, readable=False)
+    rows = zip(found.addresses, found.sizes, map(ORIGINS.__getitem__, found.origins), found.raw_names, strict=True)
+    probes = [(each.address, each.size, each.origin, each.raw_name) for each in _usdt(module)]
+    return chain(sorted(rows, key=itemgetter(3)), probes)
+
+
 def places(module: Module) -> Iterator[tuple[int, int, str]]:
     """The same as rows of offset in the file, size and readable name: all that naming an address takes."""
     found = _read(module, raw_names=False)
@@ -67,7 +75,7 @@ def _usdt(module: Module) -> list[Function]:
         return usdt.functions(elf, module.name)
 
 
-def _read(module: Module, *, raw_names: bool = True) -> Listing:
+def _read(module: Module, *, raw_names: bool = True, readable: bool = True) -> Listing:
     if not module.file:
         from tui.elf import perf_map
 
@@ -80,6 +88,8 @@ def _read(module: Module, *, raw_names: bool = True) -> Listing:
         identity = elf.identity + (f"-{debug.identity}" if debug else "")  # it may come and go
         found = listing.cached(identity, raw_names=raw_names)
         if found is None:
+            if not readable:
+                return _unsorted(elf, debug)
             found = _parsed(elf, debug, stack.enter_context(demangle.Demangler()))
             found.keep(identity)
     return found
@@ -104,6 +114,12 @@ def _parsed(elf: ElfFile, debug: ElfFile | None, demangler: demangle.Demangler) 
     for address, reason in reasons.items():
         result.odd[address] = (result.odd[address][0] if address in result.odd else (), reason)
     return result
+
+
+def _unsorted(elf: ElfFile, debug: ElfFile | None) -> Listing:
+    """With names as they are, and without what keeps probes away: enough for a list."""
+    tables = symbol_tables.read(elf, debug, lambda *_: None)
+    return listing.joined(_listing(_rows(elf, table), table.names) for table in tables)
 
 
 def _unversioned(names: Sequence[str]) -> Sequence[str]:
