@@ -6,9 +6,11 @@ Full, read-only or somebody else's, the cache is passed over; `folder` says why.
 import contextlib
 import os
 import stat
+import zlib
 
 _MOST_BYTES = 256 << 20  # per kind; the files that were written first go first
 _LARGEST = _MOST_BYTES // 4  # bytes of one file
+_CHECKSUM = 4  # bytes
 
 
 def folder(kind: str) -> tuple[str, str]:
@@ -60,12 +62,32 @@ def write(kind: str, name: str, *parts: bytes) -> str:
     return ""
 
 
+def kept(kind: str, name: str) -> bytes | None:
+    """What `keep` put there, if it is whole: every byte is as it was."""
+    content = read(kind, name) or b""
+    return content[_CHECKSUM:] if content[:_CHECKSUM] == _checksum(content[_CHECKSUM:]) else None
+
+
+def keep(kind: str, name: str, content: bytes) -> str:
+    """Puts the content there with a checksum; returns why it could not."""
+    return write(kind, name, _checksum(content), content)
+
+
+def _checksum(content: bytes) -> bytes:
+    return zlib.crc32(content).to_bytes(_CHECKSUM, "big")
+
+
 def _shrink(path: str) -> None:
-    """Deletes the oldest files until the rest is within bounds."""
+    """Deletes the oldest files until the rest is within bounds; what isn't a file of ours stays."""
+    files = []
     with os.scandir(path) as entries:
-        files = sorted((entry.stat().st_mtime_ns, entry.stat().st_size, entry.path) for entry in entries)
+        for entry in entries:
+            with contextlib.suppress(FileNotFoundError):
+                status = entry.stat(follow_symlinks=False)
+                if stat.S_ISREG(status.st_mode):
+                    files.append((status.st_mtime_ns, status.st_size, entry.path))
     total = sum(size for _, size, _ in files)
-    for _, size, oldest in files:
+    for _, size, oldest in sorted(files):
         if total <= _MOST_BYTES:
             return
         with contextlib.suppress(FileNotFoundError):

@@ -140,3 +140,16 @@ def test_removing_and_adding_after_the_main_thread_has_ended(start: Start, metho
         probe.add([goes])
         assert process.work() == {"stays": 997, "goes": 997}
         assert calls(probe) == {"stays": 499 + 997, "goes": 997}
+
+
+def test_a_process_whose_main_thread_has_ended_is_opened(start: Start, method: Method) -> None:
+    process = start("leaderless")
+    process.work()
+    wait_until(lambda: main_thread_ended(process.pid), "the main thread ends")
+    target = resolve(process.pid)
+    functions = pick(target, "stays", "goes")
+    if method is Method.MULTI:
+        with CountingProbe(target) as probe:
+            probe.add(functions)
+            assert process.work() == {"stays": 997, "goes": 997}
+            assert calls(probe) == {"stays": 997, "goes": 997}

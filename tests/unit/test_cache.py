@@ -100,3 +100,28 @@ def test_what_is_no_file_of_ours_is_passed_over(own_cache: Path, tmp_path: Path)
         file.truncate(1 << 40)
     assert [cache.read("objects", name) for name in ("pipe", "zero", "link", "huge")] == [None] * 4
     assert cache.read("objects", "one") == b"content"
+
+
+def test_what_is_kept_comes_back_whole_or_not_at_all(own_cache: Path) -> None:
+    assert cache.keep("costs", "one", b"[1, 2]") == ""
+    assert cache.kept("costs", "one") == b"[1, 2]"
+    assert cache.kept("costs", "two") is None
+    path = own_cache / "bpfscope/costs/one"
+    whole = path.read_bytes()
+    for at in range(len(whole)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert cache.kept("costs", "one") is None
+        path.write_bytes(whole[:at])
+        assert cache.kept("costs", "one") is None
+
+
+def test_what_is_no_file_of_ours_keeps_no_other_from_going(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache, "_MOST_BYTES", 1000)
+    cache.write("objects", "old", bytes(240))
+    folder = own_cache / "bpfscope/objects"
+    os.utime(folder / "old", (1, 1))
+    (folder / "dangling").symlink_to("nowhere")
+    (folder / "folder").mkdir()
+    for number in range(4):
+        assert cache.write("objects", f"file{number}", bytes(240)) == ""
+    assert not (folder / "old").exists()

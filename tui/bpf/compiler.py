@@ -40,14 +40,14 @@ def shipped(name: str, machine: str = "") -> ObjectSpec:
 def compile_source(source: str) -> Compiled:
     """The object of a C file. Raises CompileError."""
     key = object_key(source)
-    cached = cache.read("objects", key)
+    cached = cache.kept("objects", key)
     if cached and (spec := ObjectSpec.from_json(cached.decode("ascii", "replace"), key)) is not None:
         return Compiled(spec)
     text = run_child(source, key)
     spec = ObjectSpec.from_json(text, key)
     if spec is None:
         raise CompileError(f"bcc gave no object for {os.path.basename(source)}: {text[:200]!r}")
-    return Compiled(spec, cache.write("objects", key, text.encode("ascii")))
+    return Compiled(spec, cache.keep("objects", key, text.encode("ascii")))
 
 
 def object_key(source: str) -> str:

@@ -113,7 +113,7 @@ def measure() -> Costs:
             with Batch([Place(file, offset)], os.getpid(), attach_method()):
                 hits.append(max(0, _time(loop, offset) - before))
         found = Costs(hits[0], hits[1], (*_calls(code, file, loop, bare, at_ret=True), *_calls(code, file, loop, bare)))
-    cache.write("costs", _name(), json.dumps(found).encode())
+    cache.keep("costs", _name(), json.dumps(found).encode())
     return found
 
 
@@ -166,9 +166,9 @@ def _time(loop: Callable[[int], None], offset: int) -> int:
 def _remembered() -> Costs | None:
     """What the cache has; None where that isn't what it should be."""
     try:
-        emulated, stepped, calls = json.loads(cache.read("costs", _name()) or b"null")
+        emulated, stepped, calls = json.loads(cache.kept("costs", _name()) or b"null")
         found = Costs(int(emulated), int(stepped), tuple(Call(int(cost), int(floor)) for cost, floor in calls))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError, RecursionError):
         return None
     return found if len(found.calls) == len(ASSUMED.calls) and min(found[:2]) >= 0 else None
 

@@ -211,7 +211,7 @@ def running(module: Module) -> list[int]:
     found = []
     for entry in filter(str.isdecimal, os.listdir("/proc")):
         try:
-            status = os.stat(f"/proc/{entry}/exe")
+            status = os.stat(f"/proc/{modules.teller(int(entry))}/exe")
         except OSError:
             continue
         if (status.st_dev, status.st_ino) == identity(module):

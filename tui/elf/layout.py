@@ -1,6 +1,5 @@
 """Where a process has its code: what lies at an address, as it was when one looked."""
 
-import os
 from bisect import bisect_right
 from collections.abc import Sequence
 from typing import Final
@@ -37,11 +36,5 @@ def mapped(pid: int) -> tuple[int, list[bytes]]:
 
     Nothing where the process has ended. Raises TargetError, NotPermitted.
     """
-    lines = modules.executable_lines(pid)
-    if lines:
-        return pid, lines
-    try:
-        thread = max(map(int, os.listdir(f"/proc/{pid}/task")))
-    except OSError:
-        return pid, []
+    thread = modules.teller(pid)
     return thread, modules.executable_lines(thread)

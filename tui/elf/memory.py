@@ -36,11 +36,9 @@ class Memory(Owner):
     def __init__(self, pid: int, is_probe: IsProbe) -> None:
         """Raises TargetError, NotPermitted."""
         self._pid, self._is_probe, self._patience = pid, is_probe, _PATIENCE
-        thread, self._mappings = pid, modules.mappings(pid)
+        thread = modules.teller(pid)
+        self._mappings = modules.mappings(thread)
         try:
-            if not self._mappings:  # its main thread has ended: only the others have memory
-                thread = max(map(int, os.listdir(f"/proc/{pid}/task")))
-                self._mappings = modules.mappings(thread)
             self._fd = os.open(f"/proc/{thread}/mem", os.O_RDONLY | os.O_CLOEXEC)
         except PermissionError:
             raise NotPermitted(f"cannot read the memory of process {pid}: it takes CAP_SYS_PTRACE") from None
@@ -108,7 +106,7 @@ def running(module: Module, is_probe: IsProbe, most: int = 256) -> Iterable[Memo
     """The memory of the processes that run a file now, `most` of them; those that can't be read are left out."""
     for entry in filter(str.isdecimal, os.listdir("/proc")):
         try:
-            status = os.stat(f"/proc/{entry}/exe")
+            status = os.stat(f"/proc/{modules.teller(int(entry))}/exe")
             if (status.st_dev, status.st_ino) == (module.device, module.inode) and most:
                 most -= 1
                 yield Memory(int(entry), is_probe)

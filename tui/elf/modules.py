@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from tui.elf import rooted
@@ -50,7 +51,7 @@ def of_process(pid: int) -> tuple[Module, ...]:
 
     Raises TargetError, NotPermitted.
     """
-    lines = _lines(pid)
+    lines = _lines(pid := teller(pid))
     if not lines:
         raise TargetError(f"process {pid} has no program of its own (a kernel thread, or it has just ended)")
     executable = _identity(f"/proc/{pid}/exe")
@@ -65,6 +66,18 @@ def of_process(pid: int) -> tuple[Module, ...]:
         raise TargetError(f"process {pid} maps no file that it could execute")
     modules = sorted(found.values(), key=lambda module: ((module.device, module.inode) != executable, module.name))
     return _unique(modules + _made(pid))
+
+
+def teller(pid: int) -> int:
+    """By whose number /proc tells what a process maps: another thread's where its main thread has ended before it."""
+    try:
+        os.stat(f"/proc/{pid}/exe")
+    except FileNotFoundError:
+        with suppress(OSError):  # it has ended as a whole
+            return max(map(int, os.listdir(f"/proc/{pid}/task")))
+    except OSError:
+        return pid
+    return pid
 
 
 def only_executable(pid: int) -> Module:

@@ -125,7 +125,7 @@ def _has_debug_information(elf: ElfFile) -> bool:
 def _described(elf: ElfFile, functions: Sequence[Function], *, go: bool) -> _Found:
     """What its debug information says of the functions; those that it takes too long for are left out."""
     head = f"{_FORMAT} {elf.identity}\n".encode()
-    content = cache.read("signatures", elf.identity) or b""
+    content = cache.kept("signatures", elf.identity) or b""
     lines = content[len(head) :] if content.startswith(head) else b""
     known = _parsed(lines)
     missing = [function for function in functions if function.address not in known]
@@ -134,7 +134,7 @@ def _described(elf: ElfFile, functions: Sequence[Function], *, go: bool) -> _Fou
         more = more[: more.rfind(b"\n") + 1]
         known |= _parsed(more)
         kept = lines if len(lines) + len(more) <= _MOST_CACHED else b""
-        cache.write("signatures", elf.identity, head + kept + more)
+        cache.keep("signatures", elf.identity, head + kept + more)
     return known
 
 

@@ -19,6 +19,8 @@ _IS_FUNCTION: Final = bytes(info & 15 in (2, INDIRECT) for info in range(256))  
 _IS_SOME: Final = bytes(byte > 0 for byte in range(256))
 _IS_USUAL: Final = bytes(byte < 0xFF for byte in range(256))  # by the upper byte: 0xff00 and more are no sections
 _ENTRY_SIZE: Final = 24  # Elf64_Sym: name u32, info u8, other u8, section u16, value u64, size u64
+_MOST_SYMBOLS: Final = 4_000_000  # of a table, which is read whole: 96 MB
+_MOST_FUNCTIONS: Final = 2_000_000  # of these: a million takes some 270 MB
 _GLOBAL_FUNCTION: Final = 0x12  # st_info
 
 Expect = Callable[[bytes, int], None]  # is told of a string table, and how many of its names are to come
@@ -95,11 +97,15 @@ def _table(elf: ElfFile, symbols: Section | None, origin: str, known: set[int], 
         return None
     if symbols.link >= len(elf.sections):
         raise BinaryError(f"{elf.shown} is damaged: its {symbols.name} names no string table")
+    if symbols.size > _MOST_SYMBOLS * _ENTRY_SIZE:
+        raise BinaryError(f"{elf.shown} has more than {_MOST_SYMBOLS:,} symbols: they would take too much memory")
     strings = elf.contents(elf.sections[symbols.link])
     expect(strings, symbols.size // _ENTRY_SIZE)
     entries = elf.contents(symbols)
     entries = entries[: len(entries) // _ENTRY_SIZE * _ENTRY_SIZE]
     chosen = _chosen(entries)
+    if sum(chosen) > _MOST_FUNCTIONS:
+        raise BinaryError(f"{elf.shown} has more than {_MOST_FUNCTIONS:,} functions: they would take too much memory")
     words = array("Q", entries)
     addresses = list(compress(words[1::3], chosen))
     if not addresses or (known and known.issuperset(addresses)):
