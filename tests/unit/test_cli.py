@@ -40,8 +40,8 @@ def test_raw_names_are_listed_as_the_file_has_them(tmp_path: Path, capsys: pytes
         rows[tuple(words)] = [line.split(maxsplit=3)[3] for line in capsys.readouterr().out.splitlines()[2:]]
     assert rows == {
         (): ["main", "shop::sell(int)"],
-        ("--raw",): ["_ZN4shop4sellEi", "main"],
-        ("*", "--raw"): ["_ZN4shop4sellEi", "main"],
+        ("--raw",): ["main", "_ZN4shop4sellEi"],
+        ("*", "--raw"): ["main", "_ZN4shop4sellEi"],
         ("*sell*", "--raw"): ["_ZN4shop4sellEi"],
     }
 

@@ -38,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--sites", action="store_true", help="where each one's probe would go, on what instruction, at what cost"
     )
     parser.add_argument(
-        "--raw", action="store_true", help="names as the file has them: mangled, as other tools want them, and at once"
+        "--raw",
+        action="store_true",
+        help="by address, names as the file has them: mangled, as other tools want them, and at once",
     )
     parser.add_argument("--lines", action="store_true", help="the file and line of the sources where each one begins")
 
@@ -69,7 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         for module, group in groupby(found, attrgetter("module")):
             there = list(group)
             if arguments.raw:
-                there = sorted((each._replace(name=each.raw_name) for each in there), key=attrgetter("name"))
+                there = sorted((each._replace(name=each.raw_name) for each in there), key=attrgetter("address"))
             table = list(map(attrgetter("address", "size", "origin", "name"), there))
             if located is not None:
                 sources = (_source(located, function) for function in there)

@@ -13,7 +13,7 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import accumulate, chain, compress, count, islice, repeat
-from operator import add, eq, gt, itemgetter, le
+from operator import add, eq, gt, le
 from typing import Final, NamedTuple
 
 from tui.elf import demangle, listing, symbol_tables, usdt
@@ -55,11 +55,11 @@ def table(module: Module) -> Iterator[tuple[int, int, str, str]]:
 
 
 def raw_table(module: Module) -> Iterator[tuple[int, int, str, str]]:
-    """The same with the names as the file has them, by these: nothing waits for readable ones."""
+    """The same by address, with the names as the file has them: nothing waits for readable ones."""
     found = _read(module, readable=False)
     rows = zip(found.addresses, found.sizes, map(ORIGINS.__getitem__, found.origins), found.raw_names, strict=True)
     probes = [(each.address, each.size, each.origin, each.raw_name) for each in _usdt(module)]
-    return chain(sorted(rows, key=itemgetter(3)), probes)
+    return chain(sorted(rows), probes)
 
 
 def places(module: Module) -> Iterator[tuple[int, int, str]]:
