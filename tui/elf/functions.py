@@ -16,9 +16,10 @@ from itertools import accumulate, chain, compress, count, islice, repeat
 from operator import add, eq, gt, itemgetter, le
 from typing import Final, NamedTuple
 
-from tui.elf import demangle, listing, symbol_tables, usdt
+from tui.elf import listing, symbol_tables, usdt
+from tui.elf.demangle import Demangler, Readable
 from tui.elf.disassembly import Disassembler
-from tui.elf.listing import ORIGINS, Listing
+from tui.elf.listing import ORIGINS, Listing, Odd
 from tui.elf.names import Function, Module
 from tui.elf.reader import SYMTAB, ElfFile
 from tui.elf.symbol_tables import INDIRECT, SymbolTable
@@ -90,7 +91,7 @@ def _read(module: Module, *, raw_names: bool = True, readable: bool = True) -> L
         if found is None:
             if not readable:
                 return _unsorted(elf, debug)
-            found = _parsed(elf, debug, stack.enter_context(demangle.Demangler()))
+            found = _parsed(elf, debug, stack.enter_context(Demangler()))
             found.keep(identity)
     return found
 
@@ -101,7 +102,7 @@ def _debug_file(elf: ElfFile, module: Module) -> ElfFile | None:
     return debug_files.find(elf, module)
 
 
-def _parsed(elf: ElfFile, debug: ElfFile | None, demangler: demangle.Demangler) -> Listing:
+def _parsed(elf: ElfFile, debug: ElfFile | None, demangler: Demangler) -> Listing:
     """By name; what is done here is done while readable names are made."""
     tables = [
         (table, demangler.begin(_unversioned(table.names)))
@@ -112,14 +113,14 @@ def _parsed(elf: ElfFile, debug: ElfFile | None, demangler: demangle.Demangler) 
     made = (_listing(rows, readable()) for rows, (_, readable) in zip(found, tables, strict=True))
     result = listing.joined(made).by_name()
     for address, reason in reasons.items():
-        result.odd[address] = (result.odd[address][0] if address in result.odd else (), reason)
+        result.odd[address] = result.odd.get(address, Odd())._replace(unprobeable=reason)
     return result
 
 
 def _unsorted(elf: ElfFile, debug: ElfFile | None) -> Listing:
     """With names as they are, and without what keeps probes away: enough for a list."""
     tables = symbol_tables.read(elf, debug, lambda *_: None)
-    return listing.joined(_listing(_rows(elf, table), table.names) for table in tables)
+    return listing.joined(_listing(_rows(elf, table), Readable(table.names, {})) for table in tables)
 
 
 def _unversioned(names: Sequence[str]) -> Sequence[str]:
@@ -144,15 +145,17 @@ def _rows(elf: ElfFile, table: SymbolTable) -> _Rows:
     return _Rows(table, offsets, bytes(kept), sizes, shared)
 
 
-def _listing(rows: _Rows, readable: Sequence[str]) -> Listing:
-    table, kept = rows.table, rows.kept
-    odd: dict[int, tuple[tuple[str, ...], str]] = {}
+def _listing(rows: _Rows, readable: Readable) -> Listing:
+    table, kept, names = rows.table, rows.kept, readable.names
+    odd = {table.addresses[row]: Odd(returns=returns) for row, returns in readable.returns.items() if kept[row]}
     for address, (first, *others) in rows.shared.items():
-        names = {table.names[row] for row in others} | {readable[row] for row in others}
+        aliases = {table.names[row] for row in others} | {names[row] for row in others}
         indirect = any(table.infos[row] & 15 == INDIRECT for row in (first, *others))
-        odd[address] = tuple(sorted(names - {table.names[first], readable[first]})), _RESOLVER if indirect else ""
+        aliases -= {table.names[first], names[first]}
+        returns = readable.returns.get(first, "")
+        odd[address] = Odd(tuple(sorted(aliases)), _RESOLVER if indirect else "", returns)
     return Listing(
-        list(compress(readable, kept)),
+        list(compress(names, kept)),
         list(compress(table.names, kept)),
         bytes([ORIGINS.index(table.origin)]) * sum(kept),
         array("Q", compress(table.addresses, kept)),

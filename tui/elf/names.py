@@ -33,6 +33,7 @@ class Function(NamedTuple):
     offset: int  # of the first byte in the file
     aliases: tuple[str, ...] = ()  # other names of the same address
     unprobeable: str = ""  # why no probe can go here; empty: one can
+    returns: str = ""  # the type, where the readable name begins with it, as those of C++ templates do; not in `name`
 
 
 class Skipped(NamedTuple):

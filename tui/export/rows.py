@@ -52,6 +52,7 @@ def function(row: Function) -> Row:
         "origin": row.origin,
         "aliases": row.aliases,
         "unprobeable": row.unprobeable or None,
+        "returns": row.returns or None,
     }
 
 

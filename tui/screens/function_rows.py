@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from tui import text
+from tui.elf import patterns
 from tui.elf.names import USDT, Function
 from tui.widgets.columns import Column
 from tui.widgets.filter import FILE
@@ -62,7 +63,8 @@ def words(function: Function, line: "Line | None" = None) -> str:
     source = (f"{FILE}{line.file}:{line.line}",) if line else ()
     if function.raw_name == function.name and not function.aliases and not source:
         return function.name
-    return "\n".join((function.name, function.raw_name, *function.aliases, *source))
+    returns = (f"returns {patterns.spelt(function)}",) if function.returns else ()  # found, but nothing begins there
+    return "\n".join((function.name, function.raw_name, *function.aliases, *returns, *source))
 
 
 def longest(functions: Iterable[Function], *, raw: bool) -> int:
@@ -76,6 +78,7 @@ def spelt(function: Function, source: str = "") -> tuple[str, str]:
     """The function's whole name, and what is to be said about it; `source`: its file and line."""
     notes = [
         source,
+        f"returns {function.returns}" if function.returns else "",
         f"– can't be probed: {function.unprobeable}" if function.unprobeable else "",
         function.raw_name if function.raw_name != function.name else "",
         _also(function),
