@@ -12,7 +12,7 @@ from tui.collectors.samples import HotSample
 from tui.collectors.sampling import Sampler
 from tui.collectors.target import Target
 from tui.commands import running, selection
-from tui.elf.names import Function
+from tui.elf.names import UNWIND, Function
 from tui.errors import BinaryError
 from tui.export import rows
 
@@ -68,7 +68,12 @@ def _where(functions: Sequence[Function], sample: HotSample) -> Iterator[str]:
     said = [f"{name} {100 * ticks / total:.1f} %" for name, ticks in busy[:_MODULES]]
     if said and not set(dict(busy[:1])) <= there:
         yield f"by modules: {', '.join(said)}; --module {shlex.quote(busy[0][0])} lists the busiest's functions"
-    unnamed = [(ticks, name) for (module, name), ticks in sample.counts.items() if name.startswith(f"{module}+0x")]
+    listed = {(function.module, function.name) for function in functions if function.origin == UNWIND}
+    unnamed = [
+        (ticks, name)
+        for (module, name), ticks in sample.counts.items()
+        if name.startswith(f"{module}+0x") and (module, name) not in listed
+    ]
     if lost := sum(ticks for ticks, _ in unnamed):
         most = sorted(unnamed, reverse=True)[:_MODULES]
         places = ", ".join(f"{name} {100 * ticks / total:.1f} %" for ticks, name in most)

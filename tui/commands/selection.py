@@ -5,12 +5,13 @@ import shlex
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import TypeVar
 
 from tui import text
 from tui.collectors.target import Target
 from tui.elf import functions, patterns
-from tui.elf.names import USDT, Function, Module
+from tui.elf.names import UNWIND, USDT, Function, Module
 from tui.errors import BinaryError, BpfscopeError, TargetError, UsageError
 from tui.text import sanitise
 
@@ -19,6 +20,7 @@ TableRow = tuple[int, int, str, str]
 
 _LOOKING = 0.3  # seconds, after which no further module is looked into
 _NAMED = 5  # names in "did you mean"
+_PLACE = "0x"  # in the name of what has no name
 _USDT = f"{USDT}:"  # how their names begin
 _COMPARED = 5_000  # names that are worth comparing letter by letter
 
@@ -69,7 +71,8 @@ def pick_functions(target: Target, globs: Sequence[str] | None, wanted: Sequence
     Raises BpfscopeError: a pattern that matches nothing is told the nearest names.
     """
     modules = pick_modules(target, globs)
-    there = [function for _, found in _each(modules, functions.read) for function in found]
+    read = partial(functions.read, every=any(_PLACE in pattern for pattern in wanted))
+    there = [function for _, found in _each(modules, read) for function in found]
     if not wanted:
         return there
     without_usdt = [function for function in there if function.origin != USDT]
@@ -121,9 +124,10 @@ def _nothing(pattern: str, there: Sequence[Function], modules: Sequence[Module])
     near = nearest(pattern, (function.name for function in there))
     hint = f"; the nearest names are {', '.join(near)}" if near else ""
     stripped, exported = "", sum(function.origin != USDT for function in there)
-    if all(function.origin in ("dynsym", USDT) for function in there):
+    exported -= sum(function.origin == UNWIND for function in there)
+    if all(function.origin in ("dynsym", UNWIND, USDT) for function in there):
         whose, their = ("it is", "its") if len(modules) == 1 else ("they are", "their")
-        stripped = f"; {whose} stripped: only {their} {text.plural(exported, 'exported function')} are known"
+        stripped = f"; {whose} stripped: only {their} {text.plural(exported, 'exported function')} have names"
     return f"no function of {names} matches {sanitise(pattern)}{stripped}{hint}"
 
 

@@ -1,5 +1,7 @@
 """The functions of a module, from every source of names that it has, and its USDT probes beside them.
 
+Where only the dynamic symbols are left, those without a name are listed too (`unnamed`).
+
 Symbols of one address are one function: the name that people use comes first, the others are its aliases. Symbols
 without a size (hand-written assembly) are listed with size 0. Those that lie outside the file's executable segments are
 not functions of this file.
@@ -20,7 +22,7 @@ from tui.elf import listing, symbol_tables, usdt
 from tui.elf.demangle import Demangler, Readable
 from tui.elf.disassembly import Disassembler
 from tui.elf.listing import ORIGINS, Listing, Odd
-from tui.elf.names import Function, Module
+from tui.elf.names import UNWIND, Function, Module
 from tui.elf.reader import SYMTAB, ElfFile
 from tui.elf.symbol_tables import INDIRECT, SymbolTable
 
@@ -29,6 +31,7 @@ _MOST_CODE: Final = 1 << 22  # bytes that are disassembled because functions lie
 _NOP: Final = b"\x0f\x1f\x44"  # 6.18 makes a call of one that is probed, which writes below the stack pointer
 _VERSION: Final = re.compile(r"(?<=.)@@?[A-Za-z_][\w.]*$")
 _PREFERENCE: Final = {1: 0, 10: 0, 2: 1, 0: 2}  # binding: global, unique, weak, local
+_NAMED: Final = frozenset(map(ORIGINS.index, ("symtab", "pclntab", "debug file", "minidebuginfo")))  # these have all
 _RESOLVER: Final = "an indirect function: this is its resolver, which runs once; probe the implementation it picks"
 
 
@@ -42,9 +45,12 @@ class _Rows(NamedTuple):
     shared: Mapping[int, Sequence[int]]  # addresses of several names or of indirect functions: the rows, the kept first
 
 
-def read(module: Module) -> tuple[Function, ...]:
-    """The module's functions by name, then its USDT probes. Raises BinaryError, NotPermitted, TargetError."""
-    return (*_read(module).functions(module.name), *_usdt(module))
+def read(module: Module, *, every: bool = False) -> tuple[Function, ...]:
+    """The module's functions by name, then those without one by address, then its USDT probes.
+
+    `every`: those without a name even where there are very many. Raises BinaryError, NotPermitted, TargetError.
+    """
+    return (*_read(module, every=every).functions(module.name), *_usdt(module))
 
 
 def table(module: Module) -> Iterator[tuple[int, int, str, str]]:
@@ -76,7 +82,7 @@ def _usdt(module: Module) -> list[Function]:
         return usdt.functions(elf, module.name)
 
 
-def _read(module: Module, *, raw_names: bool = True, readable: bool = True) -> Listing:
+def _read(module: Module, *, raw_names: bool = True, readable: bool = True, every: bool = False) -> Listing:
     if not module.file:
         from tui.elf import perf_map
 
@@ -89,11 +95,28 @@ def _read(module: Module, *, raw_names: bool = True, readable: bool = True) -> L
         identity = elf.identity + (f"-{debug.identity}" if debug else "")  # it may come and go
         found = listing.cached(identity, raw_names=raw_names)
         if found is None:
-            if not readable:
-                return _unsorted(elf, debug)
-            found = _parsed(elf, debug, stack.enter_context(Demangler()))
-            found.keep(identity)
-    return found
+            if readable:
+                found = _parsed(elf, debug, stack.enter_context(Demangler()))
+                found.keep(identity)
+            else:
+                found = _unsorted(elf, debug)
+        return found if _NAMED.intersection(found.origins) else _with_unnamed(elf, module.name, found, every=every)
+
+
+def _with_unnamed(elf: ElfFile, module: str, found: Listing, *, every: bool) -> Listing:
+    """And the functions that nothing names, called after the module as it is known here: so they aren't cached."""
+    from tui.elf import unnamed
+
+    ranges = unnamed.ranges(elf, found.addresses, found.sizes, every=every)
+    offsets = elf.file_offsets(start for start, _ in ranges)
+    rows = [(start, size, offset) for (start, size), offset in zip(ranges, offsets, strict=True) if offset >= 0]
+    if not rows:
+        return found
+    addresses, sizes, offsets = map(list, zip(*rows, strict=True))
+    names = [f"{module}+0x{offset:x}" for offset in offsets]
+    origins = bytes([ORIGINS.index(UNWIND)]) * len(names)
+    more = Listing(names, names, origins, array("Q", addresses), array("Q", sizes), array("Q", offsets), {})
+    return listing.joined([found, more])
 
 
 def _debug_file(elf: ElfFile, module: Module) -> ElfFile | None:

@@ -14,12 +14,12 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 
 from tui import cache
-from tui.elf.names import Function
+from tui.elf.names import UNWIND, Function
 
 _FORMAT: Final = 6
 _WORTH_KEEPING: Final = 5_000  # functions; fewer are read as fast as the cache,
 _WORTH_KEEPING_PLAIN: Final = 50_000  # and so are more whose names are readable as they stand
-ORIGINS: Final = ("symtab", "dynsym", "pclntab", "debug file", "minidebuginfo", "perf map", "usdt")
+ORIGINS: Final = ("symtab", "dynsym", "pclntab", "debug file", "minidebuginfo", "perf map", "usdt", UNWIND)
 
 
 class Odd(NamedTuple):

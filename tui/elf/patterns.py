@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from tui.elf.names import Function
+from tui.elf.names import UNWIND, Function
 from tui.errors import UsageError
 
 Matcher = Callable[[str], bool]
@@ -79,6 +79,8 @@ def names(function: Function) -> Iterable[str]:
     if function.raw_name != function.name:
         yield function.raw_name
     yield from function.aliases
+    if function.origin == UNWIND:
+        yield f"0x{function.offset:x}"
 
 
 def spelt(function: Function) -> str:
