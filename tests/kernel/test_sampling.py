@@ -56,11 +56,13 @@ def in_three_threads(start: Start) -> tuple[Running, dict[str, int], HotSample]:
         truth = process.work()
         at = truth.pop("made at")
         path = Path(f"/tmp/perf-{process.pid}.map")
-        path.write_text(f"{at:x} 80 made\n")
+        path.write_text(f"{at:x} 80 made\n{at + 0x1000:x} 80 made\n")  # compiled twice
         sample = sampling.read()
         path.unlink()
     whole(sample)
     assert sample.elsewhere == 0
+    assert sample.starts[JIT, at] == sample.counts[JIT, "made"]
+    assert (JIT, at + 0x1000) not in sample.starts
     return process, truth, sample
 
 

@@ -233,7 +233,7 @@ def test_a_stripped_file_says_that_only_its_exported_functions_are_known(
 ) -> None:
     (tmp_path / "stripped").write_bytes(Elf(dynamic=[Symbol("api"), Symbol("abi", CODE_AT + 16)]).build())
     assert cli.main(["count", str(tmp_path / "stripped"), "zzz"]) == 1
-    said = "no function of stripped matches zzz; it is stripped: only its 2 exported functions have names\n"
+    said = "no function of stripped matches zzz; it is stripped: only names of its 2 exported functions are known\n"
     assert capsys.readouterr().err == f"bpfscope: {said}"
 
 

@@ -171,8 +171,6 @@ class HotSample(NamedTuple):
 
     def ticks(self, function: Function) -> int:
         """Those in a function."""
-        if function.origin == "perf map":  # it lies in no file
-            return self.counts.get((function.module, function.name), 0)
         return self.starts.get((function.module, function.offset), 0)
 
 

@@ -46,11 +46,13 @@ class Sampler(Owner):
             else:
                 self._elsewhere += ticks
         counts: Counter[tuple[str, str]] = Counter()
+        starts: Counter[tuple[str, int]] = Counter()
         modules: Counter[str] = Counter()
-        for ((name, module), _), ticks in self._spots.items():
+        for ((name, module), start), ticks in self._spots.items():
             counts[module, name] += ticks
             modules[module] += ticks
-        starts = {(frame.module, start): ticks for (frame, start), ticks in self._spots.items() if start >= 0}
+            if start >= 0:
+                starts[module, start] += ticks
         lost = self._ticks.lost
         total = self._spots.total() + self._kernel + self._elsewhere + lost
         elapsed = now - self._started

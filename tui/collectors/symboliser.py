@@ -41,7 +41,7 @@ class Spot(NamedTuple):
     """A place in code that a thread was at."""
 
     frame: Frame  # where the file names no function, its name is the file's and the offset in it
-    start: int = -1  # in the file, where the function begins; -1: that isn't known
+    start: int = -1  # in the file, or in memory if it was made, where the function begins; -1: that isn't known
 
 
 class Symboliser(Owner):
@@ -92,9 +92,9 @@ class Symboliser(Owner):
         if region is None:
             return None
         if (module := region.module) is None:
-            made = process.made(address)
-            found = Frame(made, JIT) if made else Frame(region.label, region.label)
-            return Spot(found) if found.name else None
+            if made := process.made(address):
+                return Spot(Frame(made, JIT), process.made_at(address))
+            return Spot(Frame(region.label, region.label)) if region.label else None
         offset = address - region.start + region.offset
         name = self._names.get(identity(module), module.name)
         table = self._tables.of(module)
@@ -188,6 +188,10 @@ class _Process(Owner):
             self._map_read = True
             self._map.refresh()
         return self._map.name(address)
+
+    def made_at(self, address: int) -> int:
+        """Where that begins which was found there."""
+        return self._map.start(address) if self._map else -1
 
     def close(self) -> None:
         """Closes its map of names; a second time is harmless."""

@@ -123,11 +123,11 @@ def _nothing(pattern: str, there: Sequence[Function], modules: Sequence[Module])
     names = ", ".join(module.name for module in modules[:3]) + (", …" if len(modules) > 3 else "")
     near = nearest(pattern, (function.name for function in there))
     hint = f"; the nearest names are {', '.join(near)}" if near else ""
-    stripped, exported = "", sum(function.origin != USDT for function in there)
-    exported -= sum(function.origin == UNWIND for function in there)
+    stripped, exported = "", sum(function.origin == "dynsym" for function in there)
     if all(function.origin in ("dynsym", UNWIND, USDT) for function in there):
         whose, their = ("it is", "its") if len(modules) == 1 else ("they are", "their")
-        stripped = f"; {whose} stripped: only {their} {text.plural(exported, 'exported function')} have names"
+        known = f"only names of {their} {text.plural(exported, 'exported function')} are known"
+        stripped = f"; {whose} stripped: {known if exported else 'no names are known'}"
     return f"no function of {names} matches {sanitise(pattern)}{stripped}{hint}"
 
 

@@ -31,7 +31,7 @@ _MOST_CODE: Final = 1 << 22  # bytes that are disassembled because functions lie
 _NOP: Final = b"\x0f\x1f\x44"  # 6.18 makes a call of one that is probed, which writes below the stack pointer
 _VERSION: Final = re.compile(r"(?<=.)@@?[A-Za-z_][\w.]*$")
 _PREFERENCE: Final = {1: 0, 10: 0, 2: 1, 0: 2}  # binding: global, unique, weak, local
-_NAMED: Final = frozenset(map(ORIGINS.index, ("symtab", "pclntab", "debug file", "minidebuginfo")))  # these have all
+_NAMED: Final = tuple(map(ORIGINS.index, ("symtab", "pclntab", "debug file", "minidebuginfo")))  # these have all
 _RESOLVER: Final = "an indirect function: this is its resolver, which runs once; probe the implementation it picks"
 
 
@@ -100,7 +100,11 @@ def _read(module: Module, *, raw_names: bool = True, readable: bool = True, ever
                 found.keep(identity)
             else:
                 found = _unsorted(elf, debug)
-        return found if _NAMED.intersection(found.origins) else _with_unnamed(elf, module.name, found, every=every)
+        return (
+            found
+            if any(map(found.origins.__contains__, _NAMED))
+            else _with_unnamed(elf, module.name, found, every=every)
+        )
 
 
 def _with_unnamed(elf: ElfFile, module: str, found: Listing, *, every: bool) -> Listing:

@@ -42,6 +42,10 @@ class PerfMap(Owner):
         """What lies at an address; sanitised, empty where nothing is known."""
         return self._ranges.at(address)
 
+    def start(self, address: int) -> int:
+        """Where what lies at an address begins; -1 where nothing is known."""
+        return self._ranges.start(address)
+
     def refresh(self) -> None:
         """Reads the file again if there is more in it, or another."""
         self._open()

@@ -34,13 +34,16 @@ def ranges(elf: ElfFile, starts: Sequence[int], sizes: Sequence[int], *, every: 
 
     Nothing of files with more than `USUAL` of records, but for `every`. Damaged ones end it, or are passed over.
     """
+    begun = sorted(_begun(elf, _MOST if every else USUAL))
+    if not begun:
+        return []
     with_sizes = sorted(zip(starts, sizes, strict=True))
     known = [start for start, _ in with_sizes]
     ends = list(accumulate((start + max(size, 1) for start, size in with_sizes), max))
     stubs = [section for name in _STUBS if (section := elf.section(name))]
     found: list[tuple[int, int]] = []
     last = 0
-    for start, size in sorted(_begun(elf, _MOST if every else USUAL)):
+    for start, size in begun:
         before = bisect_right(known, start) - 1
         after = known[before + 1] if before + 1 < len(known) else start + size
         if start < last or (before >= 0 and ends[before] > start) or after < start + size:
