@@ -105,6 +105,10 @@ def test_code_without_names_is_told_by_its_place(start: Start, targets: Path) ->
         sample = sampling.read()
     whole(sample)
     assert sample.elsewhere > 0  # what was made, of which nothing says a name
+    assert sample.note == (
+        f"{100 * sample.elsewhere / sample.total:.1f} % in code made at run time that has no names: "
+        f"its compiler must write them to /tmp/perf-{process.pid}.map"
+    )
     assert all(name.startswith("split-stripped+0x") for module, name in sample.counts if module == "split-stripped")
     assert sample.modules["split-stripped"] > sample.total / 2
     unnamed = functions.read(modules.of_file(str(targets / "split-stripped")))

@@ -39,6 +39,11 @@ def test_shares() -> None:
     assert words(found) == ["sampling CPU", "1,000 samples", "9.0 % in the kernel", "1.0 % elsewhere"]
 
 
+def test_what_has_no_names_is_said_with_the_remedy() -> None:
+    said = "70.0 % in code made at run time that has no names: jcmd 7 Compiler.perfmap writes them down"
+    assert words(hotness(SAMPLE._replace(note=said)))[-1] == said
+
+
 def test_functions_of_one_name_have_their_own_shares() -> None:
     assert hotness(SAMPLE).of(TWIN) == 0.005
     assert hotness(SAMPLE).of(MADE._replace(address=0x8000, offset=0x8000)) == 0  # compiled twice, run once

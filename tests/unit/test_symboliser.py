@@ -169,6 +169,7 @@ def test_where_a_thread_is(world: World, target: Target, monkeypatch: pytest.Mon
         assert names.spot(PID, MADE + 4) == Spot(Frame("JS:*run", JIT), MADE)
         assert [names.spot(PID, at) for at in (MADE + 5, 0x7FFD0000, 0)] == [None] * 3
         assert names.spot(PID + 1, EXE) is None
+        assert [names.nameless(PID, at) for at in (MADE + 5, EXE, VDSO, 0)] == [True, False, False, False]
 
 
 def test_functions_of_one_name_are_told_apart(world: World, target: Target, tmp_path: Path) -> None:

@@ -168,6 +168,7 @@ class HotSample(NamedTuple):
     starts: Mapping[tuple[str, int], int]  # by module and `Function.offset`: several functions may have one name
     modules: Mapping[str, int]  # by module
     ended: str = ""
+    note: str = ""  # what more is to be said of `elsewhere`, and the remedy
 
     def ticks(self, function: Function) -> int:
         """Those in a function."""

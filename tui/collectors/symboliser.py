@@ -101,6 +101,15 @@ class Symboliser(Owner):
         start = table.start(offset) if table else -1
         return Spot(Frame(table.at(offset) if table and start >= 0 else f"{name}+0x{offset:x}", name), start)
 
+    def nameless(self, pid: int, address: int) -> bool:
+        """Whether that is in memory of no file and no kind, where JIT compilers put what they make."""
+        region = self._process(pid).region(address)
+        return region is not None and region.module is None and not region.label
+
+    def has_map(self, pid: int) -> bool:
+        """Whether the process keeps a map of what its compiler makes."""
+        return self._process(pid).has_map
+
     def close(self) -> None:
         """Closes what it holds open; a second time is harmless."""
         self._tables.close()
@@ -188,6 +197,11 @@ class _Process(Owner):
             self._map_read = True
             self._map.refresh()
         return self._map.name(address)
+
+    @property
+    def has_map(self) -> bool:
+        """Whether it keeps a map of what its compiler makes."""
+        return self._map is not None and self._map.status() is not None
 
     def made_at(self, address: int) -> int:
         """Where that begins which was found there."""

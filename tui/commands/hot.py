@@ -28,8 +28,9 @@ def run(target: Target, arguments: argparse.Namespace) -> int:
         functions, stripped = [], str(error)
     sample = _sampled(target, arguments.duration)
     running.narrate(_about(sample))
-    for line in _where(functions, sample):
-        running.narrate(line)
+    for line in (*_where(functions, sample), sample.note):
+        if line:
+            running.narrate(line)
     if stripped:
         raise BinaryError(stripped)
     functions = sorted(functions, key=sample.ticks, reverse=True)

@@ -76,6 +76,8 @@ class Hotness:
             ):  # fmt: skip
                 if ticks:
                     phrases.append((f"{percent(self._share(ticks))} % {where}", "dim"))
+            if sample.note:
+                phrases.append((sample.note, "warn"))
         return phrases
 
     def _share(self, ticks: int) -> float:
