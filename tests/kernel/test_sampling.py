@@ -189,6 +189,7 @@ def test_the_command_lists_what_is_hot_first(start: Start) -> None:
     assert 35 < percents[0] < 75
     assert percents == sorted(percents, reverse=True)
     assert "in the kernel" in done.stderr
+    assert rows[0]["samples"] > rows[1]["samples"] > 10
 
 
 def test_the_command_for_people(start: Start) -> None:

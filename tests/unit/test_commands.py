@@ -33,6 +33,7 @@ class FakeProbe:
     """A probe whose totals grow by themselves."""
 
     watch = None
+    started = 0.0
 
     @property
     def functions(self) -> tuple[Function, ...]:
@@ -246,3 +247,12 @@ def test_another_module_that_has_the_function_is_named(program: str, tmp_path: P
         selection.pick_functions(Target(1, "program", modules), None, ["api"])
     with pytest.raises(BpfscopeError, match=r"matches api$"):
         selection.pick_functions(Target(1, "program", modules), ["program"], ["api"])
+
+
+def test_the_rate_of_all_is_that_of_the_rows() -> None:
+    """Also where one was counted for a part of the time only."""
+    functions = tuple(Function("program", name, name, at, 1, "symtab", at) for at, name in enumerate("ab"))
+    cost = Cost(suspended=(Suspended(functions[0], "too dear", 0.5),))
+    sample = CountsSample(0.0, 2.0, functions, (1_000, 20), 0, cost=cost)
+    rows = list(count._summary(sample, ["a", "b"]))
+    assert [row.split()[1] for row in rows[1:]] == ["2,000", "10", "2,010"]

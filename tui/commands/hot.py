@@ -17,6 +17,7 @@ from tui.errors import BinaryError
 from tui.export import rows
 
 _MODULES: Final = 4  # that are named, and places without names
+_FEW: Final = 50  # samples, of which a share can be off by 14 points in one case of twenty
 
 
 def run(target: Target, arguments: argparse.Namespace) -> int:
@@ -55,6 +56,8 @@ def _about(sample: HotSample) -> str:
     if not sample.total:
         return f"nothing ran in {sample.elapsed:.1f} s"
     parts = [f"{text.plural(sample.total, 'sample')} in {sample.elapsed:.1f} s"]
+    if sample.total < _FEW:
+        parts[0] += " (too few to compare shares: sample for longer)"
     for ticks, where in ((sample.kernel, "in the kernel"), (sample.elsewhere, "elsewhere"), (sample.lost, "lost")):
         if ticks:
             parts.append(f"{100 * ticks / sample.total:.1f} % {where}")
