@@ -1,19 +1,16 @@
 """The rows of the functions' list: columns, by what a function is found, what is said about one. Knows no widget."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
 from tui import text
-from tui.elf import patterns
 from tui.elf.names import USDT, Function
 from tui.widgets.columns import Column
-from tui.widgets.filter import FILE
 from tui.widgets.pieces import Cell
+from tui.widgets.words import words
 
-if TYPE_CHECKING:
-    from tui.elf.lines import Line
+__all__ = ["COLUMNS", "RAW_NAME", "longest", "spelt", "words"]
 
 
 def _also(function: Function) -> str:
@@ -56,15 +53,6 @@ COLUMNS: tuple[Column[Function], ...] = (
 RAW_NAME: Column[Function] = COLUMNS[0]._replace(  # in place of the first
     cell=lambda function, _: function.raw_name, sort=lambda function: function.raw_name
 )
-
-
-def words(function: Function, line: "Line | None" = None) -> str:
-    """By what a function can be found; also by its source line, once that is known."""
-    source = (f"{FILE}{line.file}:{line.line}",) if line else ()
-    if function.raw_name == function.name and not function.aliases and not source:
-        return function.name
-    returns = (f"returns {patterns.spelt(function)}",) if function.returns else ()  # found, but nothing begins there
-    return "\n".join((function.name, function.raw_name, *function.aliases, *returns, *source))
 
 
 def longest(functions: Iterable[Function], *, raw: bool) -> int:
