@@ -1,16 +1,20 @@
 """The rows of the functions' list: columns, by what a function is found, what is said about one. Knows no widget."""
 
 from collections.abc import Iterable
+from typing import Final
 
 from rich.cells import cell_len
 
 from tui import text
-from tui.elf.names import USDT, Function
+from tui.elf.names import UNWIND, USDT, Function
 from tui.widgets.columns import Column
 from tui.widgets.pieces import Cell
 from tui.widgets.words import words
 
-__all__ = ["COLUMNS", "RAW_NAME", "longest", "spelt", "words"]
+__all__ = ["COLUMNS", "RAW_NAME", "UNNAMED", "longest", "spelt", "words"]
+
+
+UNNAMED: Final = (UNWIND, "the origin of code without a name, told by its place: a function, or a part of one")
 
 
 def _also(function: Function) -> str:
@@ -67,6 +71,7 @@ def spelt(function: Function, source: str = "") -> tuple[str, str]:
     notes = [
         source,
         f"returns {function.returns}" if function.returns else "",
+        "a function without a name, or a part of one" if function.origin == UNWIND else "",
         f"– can't be probed: {function.unprobeable}" if function.unprobeable else "",
         function.raw_name if function.raw_name != function.name else "",
         _also(function),
