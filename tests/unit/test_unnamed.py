@@ -106,3 +106,12 @@ def test_damaged_records_are_passed_over(targets: Path, tmp_path: Path) -> None:
             last = function.address + function.size
     (tmp_path / "damaged").write_bytes(whole[:-1] + random.Random(1).randbytes(1))
     assert time.process_time() - started < 20
+
+
+def test_records_that_would_take_for_ever_end_it(
+    targets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = modules.of_file(str(stripped(targets / "plain-pie", tmp_path)))
+    assert functions.read(module)
+    monkeypatch.setattr(unnamed, "_SECONDS", -1.0)
+    assert functions.read(module) == ()

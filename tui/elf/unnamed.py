@@ -7,6 +7,7 @@ A part without a frame of its own can't be told: a probe there counts how often 
 """
 
 import struct
+import time
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import accumulate
@@ -16,12 +17,11 @@ from tui.elf.reader import ElfFile
 from tui.elf.unwinding import DEFINE_OFFSET, Common, Unwinding
 from tui.errors import BinaryError
 
-USUAL: Final = (
-    1 << 20
-)  # bytes of records, of some 25,000 functions; those of larger files only where they are asked for
+USUAL: Final = 1 << 20  # bytes of records, of some 25,000 functions; of larger files only what is asked for
 _MOST: Final = 1 << 26  # bytes
 _MOST_FOUND: Final = 1 << 20  # records
 _MOST_COMMON: Final = 1 << 14  # records that others share; compilers make one or two for each object file at most
+_SECONDS: Final = 3.0  # in which what compilers write has long been read
 _RECORD: Final = struct.Struct("<IIiI")  # length, distance to the common one, where code begins, bytes of it
 _HEAD: Final = struct.Struct("<II")
 _ENCODING: Final = 0x1B  # of the latter two: what all compilers write
@@ -65,29 +65,27 @@ def _begun(elf: ElfFile, most: int) -> Iterator[tuple[int, int]]:
         return
     unwinding = Unwinding(elf)
     common: dict[int, Common | None] = {}
+    until = time.monotonic() + _SECONDS
     for at in _records(data):
         length, back, begin, size = _RECORD.unpack_from(data, at)
-        shared = section.address + at + 4 - back
+        record = section.address + at
+        shared = record + 4 - back
         if shared not in common:
             if len(common) >= _MOST_COMMON:
                 return
             common[shared] = unwinding.common(shared)
         kind = common[shared]
+        if time.monotonic() > until:
+            return
         if kind is None or kind.code != _ENCODING or kind.signal or not size:
             continue
         first = at + _RECORD.size
         if kind.sized:
             first += 1 + data[first] if first < len(data) else 0  # longer ones than 127 bytes no compiler makes
-        end = min(at + 4 + length, len(data))
-        if (
-            first >= end
-            or data[first] in _ADVANCE
-            or (
-                not _is_split(data[first : first + 2], kind)
-                and unwinding.first_height(section.address + at) == kind.height
-            )
-        ):
-            yield section.address + at + 8 + begin, size
+        instructions = data[first : min(at + 4 + length, len(data))]
+        usual = not instructions or instructions[0] in _ADVANCE
+        if usual or (not _is_split(instructions, kind) and unwinding.first_height(record) == kind.height):
+            yield record + 8 + begin, size
 
 
 def _records(data: bytes) -> Iterator[int]:
@@ -101,8 +99,8 @@ def _records(data: bytes) -> Iterator[int]:
         at += 4 + length  # a zero is an end, after which there may be more of another object file
 
 
-def _is_split(instruction: bytes, common: Common) -> bool:
-    """Whether a record's first instruction says that there is a frame already, in the usual way."""
-    if len(instruction) < 2 or instruction[0] != DEFINE_OFFSET or common.height is None:
+def _is_split(instructions: bytes, common: Common) -> bool:
+    """Whether the first of a record's instructions says that there is a frame already, in the usual way."""
+    if len(instructions) < 2 or instructions[0] != DEFINE_OFFSET or common.height is None:
         return False
-    return instruction[1] < 0x80 and instruction[1] != common.height.offset
+    return instructions[1] < 0x80 and instructions[1] != common.height.offset
