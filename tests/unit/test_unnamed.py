@@ -87,8 +87,9 @@ def test_it_is_found_by_its_place(targets: Path, tmp_path: Path) -> None:
 def test_of_very_many_only_what_is_asked_for(targets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     module = modules.of_file(str(stripped(targets / "plain-pie", tmp_path)))
     found = functions.read(module)
-    monkeypatch.setattr(unnamed, "USUAL", 99)
+    monkeypatch.setattr(functions, "_USUAL", 99)
     assert functions.read(module) == ()
+    assert [name for *_, name in functions.places(module)] == [each.name for each in found]
     assert functions.read(module, every=True) == found
 
 

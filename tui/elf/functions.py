@@ -31,6 +31,7 @@ _MOST_CODE: Final = 1 << 22  # bytes that are disassembled because functions lie
 _NOP: Final = b"\x0f\x1f\x44"  # 6.18 makes a call of one that is probed, which writes below the stack pointer
 _VERSION: Final = re.compile(r"(?<=.)@@?[A-Za-z_][\w.]*$")
 _PREFERENCE: Final = {1: 0, 10: 0, 2: 1, 0: 2}  # binding: global, unique, weak, local
+_USUAL, _LARGE, _ALL = 1 << 20, 1 << 23, 1 << 26  # bytes of unwind records: of some 25,000 functions, 200,000, …
 _NAMED: Final = tuple(map(ORIGINS.index, ("symtab", "pclntab", "debug file", "minidebuginfo")))  # these have all
 _RESOLVER: Final = "an indirect function: this is its resolver, which runs once; probe the implementation it picks"
 
@@ -50,7 +51,7 @@ def read(module: Module, *, every: bool = False) -> tuple[Function, ...]:
 
     `every`: those without a name even where there are very many. Raises BinaryError, NotPermitted, TargetError.
     """
-    return (*_read(module, every=every).functions(module.name), *_usdt(module))
+    return (*_read(module, records=_ALL if every else _USUAL).functions(module.name), *_usdt(module))
 
 
 def table(module: Module) -> Iterator[tuple[int, int, str, str]]:
@@ -70,8 +71,11 @@ def raw_table(module: Module) -> Iterator[tuple[int, int, str, str]]:
 
 
 def places(module: Module) -> Iterator[tuple[int, int, str]]:
-    """The same as rows of offset in the file, size and readable name: all that naming an address takes."""
-    found = _read(module, raw_names=False)
+    """The same as rows of offset in the file, size and readable name: all that naming an address takes.
+
+    More of those without a name are among them, so that samples and stacks say where what they saw begins.
+    """
+    found = _read(module, raw_names=False, records=_LARGE)
     return zip(found.offsets, found.sizes, found.names, strict=True)
 
 
@@ -82,7 +86,7 @@ def _usdt(module: Module) -> list[Function]:
         return usdt.functions(elf, module.name)
 
 
-def _read(module: Module, *, raw_names: bool = True, readable: bool = True, every: bool = False) -> Listing:
+def _read(module: Module, *, raw_names: bool = True, readable: bool = True, records: int = _USUAL) -> Listing:
     if not module.file:
         from tui.elf import perf_map
 
@@ -101,17 +105,15 @@ def _read(module: Module, *, raw_names: bool = True, readable: bool = True, ever
             else:
                 found = _unsorted(elf, debug)
         return (
-            found
-            if any(map(found.origins.__contains__, _NAMED))
-            else _with_unnamed(elf, module.name, found, every=every)
+            found if any(map(found.origins.__contains__, _NAMED)) else _with_unnamed(elf, module.name, found, records)
         )
 
 
-def _with_unnamed(elf: ElfFile, module: str, found: Listing, *, every: bool) -> Listing:
+def _with_unnamed(elf: ElfFile, module: str, found: Listing, records: int) -> Listing:
     """And the functions that nothing names, called after the module as it is known here: so they aren't cached."""
     from tui.elf import unnamed
 
-    ranges = unnamed.ranges(elf, found.addresses, found.sizes, every=every)
+    ranges = unnamed.ranges(elf, found.addresses, found.sizes, records)
     offsets = elf.file_offsets(start for start, _ in ranges)
     rows = [(start, size, offset) for (start, size), offset in zip(ranges, offsets, strict=True) if offset >= 0]
     if not rows:

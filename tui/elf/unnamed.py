@@ -17,8 +17,6 @@ from tui.elf.reader import ElfFile
 from tui.elf.unwinding import DEFINE_OFFSET, Common, Unwinding
 from tui.errors import BinaryError
 
-USUAL: Final = 1 << 20  # bytes of records, of some 25,000 functions; of larger files only what is asked for
-_MOST: Final = 1 << 26  # bytes
 _MOST_FOUND: Final = 1 << 20  # records
 _MOST_COMMON: Final = 1 << 14  # records that others share; compilers make one or two for each object file at most
 _SECONDS: Final = 3.0  # in which what compilers write has long been read
@@ -29,12 +27,12 @@ _STUBS: Final = (".plt", ".plt.sec", ".plt.got")
 _ADVANCE: Final = frozenset((0, 2, 3, 4, *range(0x40, 0x80)))  # instructions before which the frame is as it was
 
 
-def ranges(elf: ElfFile, starts: Sequence[int], sizes: Sequence[int], *, every: bool) -> list[tuple[int, int]]:
+def ranges(elf: ElfFile, starts: Sequence[int], sizes: Sequence[int], most: int) -> list[tuple[int, int]]:
     """Addresses and sizes, by address, besides the functions that are known, which are given in any order.
 
-    Nothing of files with more than `USUAL` of records, but for `every`. Damaged ones end it, or are passed over.
+    Nothing of files with more than so many bytes of records. Damaged ones end it, or are passed over.
     """
-    begun = sorted(_begun(elf, _MOST if every else USUAL))
+    begun = sorted(_begun(elf, most))
     if not begun:
         return []
     with_sizes = sorted(zip(starts, sizes, strict=True))
