@@ -11,7 +11,7 @@ the raw names stay. Children that are expected to be needed start while the name
 
 import os
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import repeat
 from typing import Final, NamedTuple
@@ -48,13 +48,16 @@ class _Part:
         pieces = ("\n".join(names[start : start + _PIECE]) for start in range(0, len(names), _PIECE))
         self.child.give("\0".join(pieces).encode("utf-8", "replace"))
 
-    def read(self) -> list[str]:
-        """A name for each: readable where the child got that far within its time. What it returns is behind a tab."""
+    def read(self) -> Readable:
+        """A name for each: readable where the child got that far within its time."""
         data = self.child.result(_SECONDS)
         lines = data.decode("utf-8", "replace").split("\n")[:-1]
         if data.translate(None, _PRINTABLE):
             lines = ["\t".join(map(sanitise, line.split("\t", 1))) for line in lines]
-        return lines + list(self.names[len(lines) :])
+        returns = {}
+        for row in [row for row, line in enumerate(lines) if "\t" in line] if b"\t" in data else ():
+            lines[row], _, returns[row] = lines[row].partition("\t")
+        return Readable(lines + list(self.names[len(lines) :]), returns)
 
 
 class Demangler(Owner):
@@ -85,7 +88,7 @@ class Demangler(Owner):
         except OSError:  # no room for another process or file: the names stay as they are
             return lambda: Readable(names, {})
         parts = self._parts[mine:]
-        return lambda: _parted([name for part in parts for name in part.read()])
+        return lambda: _joined(part.read() for part in parts)
 
     def _start(self, count: int) -> None:
         while len(self._idle) < count:
@@ -98,12 +101,13 @@ class Demangler(Owner):
         self._parts, self._idle = [], []
 
 
-def _parted(lines: list[str]) -> Readable:
-    """Names and what is behind their tabs."""
-    returns = {}
-    for row in [row for row, line in enumerate(lines) if "\t" in line]:
-        lines[row], _, returns[row] = lines[row].partition("\t")
-    return Readable(lines, returns)
+def _joined(parts: Iterable[Readable]) -> Readable:
+    names: list[str] = []
+    returns: dict[int, str] = {}
+    for part in parts:
+        returns |= {len(names) + row: text for row, text in part.returns.items()}
+        names += part.names
+    return Readable(names, returns)
 
 
 def _count(names: int) -> int:
