@@ -1,18 +1,16 @@
 """The return types with which demanglers begin the readable names of C++ templates' functions, told from the names.
 
 Only such functions have one: of `unsigned int fib<5>()` the name is `fib<5>()`. People look for what the function is
-called, so that is what it is listed by. Pure; without `re`, which takes the demangler's child longer to import than
-this takes for all names of libLLVM.
+called, so that is what it is listed by. Pure; without `re` and `typing`, which take the demangler's child longer to
+import than this takes for all names of libLLVM.
 """
 
-from typing import Final
-
-_SYMBOLS: Final = frozenset("+-*/%^&|~!=<>,()[]")
-_WORDS: Final = ("new", "delete", "new[]", "delete[]")
-_OPERATOR: Final = "operator"
-_ARROWS: Final = ("operator>", "operator->", "operator>>")
-_GOES_ON: Final = ("const::", "volatile::", "&::", "&&::")  # of a member function, what lies in which is named next
-_PAIRS: Final = {")": "(", "}": "{"}
+_SYMBOLS = frozenset("+-*/%^&|~!=<>,()[]")
+_WORDS = ("new", "delete", "new[]", "delete[]")
+_OPERATOR = "operator"
+_ARROWS = ("operator>", "operator->", "operator>>")
+_GOES_ON = ("const::", "volatile::", "&::", "&&::")  # of a member function, what lies in which is named next
+_PAIRS = {")": "(", "}": "{"}
 
 
 def parted(text: str) -> tuple[str, str]:
