@@ -1,6 +1,7 @@
 """The count equals the number of calls: in every kind of binary, through the library and through the command line."""
 
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from tests.kernel.conftest import Start
 from tests.kernel.probing import Command, calls, counted, names, pick, resolve
 from tui.bpf.features import Method
 from tui.collectors.probe import CountingProbe
+from tui.elf import functions, modules
 from tui.elf.reader import ElfFile
 
 PLAIN = {"alpha": 997, "beta": 7919, "countdown": 1009, "hidden": 101, "never": 0}
@@ -102,6 +104,18 @@ def test_go_functions_are_counted_exactly(start: Start) -> None:
         probe.add(pick(target, *FIBONACCI))
         assert process.work() == FIBONACCI
         assert calls(probe) == FIBONACCI
+
+
+@pytest.mark.parametrize("program", ["plain-pie", "plain-static"])
+def test_functions_without_names_are_counted_exactly(start: Start, targets: Path, tmp_path: Path, program: str) -> None:
+    whole = {each.name: each.offset for each in functions.read(modules.of_file(str(targets / program)))}
+    subprocess.run(["objcopy", "--strip-all", targets / program, tmp_path / "stripped"], check=True)
+    process = start(tmp_path / "stripped")
+    wanted = {f"stripped+0x{whole[name]:x}": number for name, number in PLAIN.items()}
+    with Command(process.pid, *(name.partition("+")[2] for name in wanted)) as command:
+        assert command.attached == {"kind": "attached", "attached": len(wanted), "skipped": []}
+        process.work()
+        assert counted(command.finish(signal.SIGTERM)) == wanted
 
 
 def test_readable_names_are_counted(start: Start) -> None:

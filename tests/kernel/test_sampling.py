@@ -16,6 +16,7 @@ from tests.targets.running import SECONDS, Running
 from tui.bpf.sampling import HERTZ
 from tui.collectors.samples import HotSample
 from tui.collectors.sampling import Sampler
+from tui.elf import functions, modules
 from tui.elf.names import JIT
 from tui.errors import TargetError
 
@@ -55,11 +56,13 @@ def in_three_threads(start: Start) -> tuple[Running, dict[str, int], HotSample]:
         truth = process.work()
         at = truth.pop("made at")
         path = Path(f"/tmp/perf-{process.pid}.map")
-        path.write_text(f"{at:x} 80 made\n")
+        path.write_text(f"{at:x} 80 made\n{at + 0x1000:x} 80 made\n")  # compiled twice
         sample = sampling.read()
         path.unlink()
     whole(sample)
     assert sample.elsewhere == 0
+    assert sample.starts[JIT, at] == sample.counts[JIT, "made"]
+    assert (JIT, at + 0x1000) not in sample.starts
     return process, truth, sample
 
 
@@ -95,16 +98,23 @@ def test_go(start: Start) -> None:
     assert shares(ours) == pytest.approx(shares(truth), abs=POINTS)
 
 
-def test_code_without_names_is_told_by_its_place(start: Start) -> None:
+def test_code_without_names_is_told_by_its_place(start: Start, targets: Path) -> None:
     process = start("split-stripped", 1, 1_000)
     with sampled(process.pid) as sampling:
         process.work()
         sample = sampling.read()
     whole(sample)
     assert sample.elsewhere > 0  # what was made, of which nothing says a name
+    assert sample.note == (
+        f"{100 * sample.elsewhere / sample.total:.1f} % in code made at run time that has no names: "
+        f"its compiler must write them to /tmp/perf-{process.pid}.map"
+    )
     assert all(name.startswith("split-stripped+0x") for module, name in sample.counts if module == "split-stripped")
     assert sample.modules["split-stripped"] > sample.total / 2
-    assert not any(module == "split-stripped" for module, _ in sample.starts)
+    unnamed = functions.read(modules.of_file(str(targets / "split-stripped")))
+    ours = {each.name: sample.ticks(each) for each in unnamed}
+    assert sum(ours.values()) > 0.99 * sample.modules["split-stripped"]
+    assert sum(ticks > 0 for ticks in ours.values()) > 1
 
 
 def test_readings_add_up(start: Start) -> None:
@@ -179,6 +189,7 @@ def test_the_command_lists_what_is_hot_first(start: Start) -> None:
     assert 35 < percents[0] < 75
     assert percents == sorted(percents, reverse=True)
     assert "in the kernel" in done.stderr
+    assert rows[0]["samples"] > rows[1]["samples"] > 10
 
 
 def test_the_command_for_people(start: Start) -> None:

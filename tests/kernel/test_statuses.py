@@ -40,7 +40,7 @@ def test_module_that_is_not_there(start: Start) -> None:
 
 def test_stripped_program(start: Start) -> None:
     process = start("plain-stripped")
-    _refused(run("count", process.pid, "alpha"), 1, "has no function symbols")
+    _refused(run("count", process.pid, "alpha"), 1, "no function of plain-stripped matches alpha; it is stripped")
 
 
 def test_files_that_cannot_be_probed(targets: Path, tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from tui.collectors.budget import Guard
 from tui.collectors.samples import Attached, Cost, CountsSample, Suspended
 from tui.collectors.target import Target
 from tui.commands import count, selection
+from tui.elf import lines
+from tui.elf.lines import Line
 from tui.elf.names import Function, Module, Skipped
 from tui.errors import BpfscopeError
 
@@ -33,6 +35,7 @@ class FakeProbe:
     """A probe whose totals grow by themselves."""
 
     watch = None
+    started = 0.0
 
     @property
     def functions(self) -> tuple[Function, ...]:
@@ -233,8 +236,44 @@ def test_a_stripped_file_says_that_only_its_exported_functions_are_known(
 ) -> None:
     (tmp_path / "stripped").write_bytes(Elf(dynamic=[Symbol("api"), Symbol("abi", CODE_AT + 16)]).build())
     assert cli.main(["count", str(tmp_path / "stripped"), "zzz"]) == 1
-    said = "no function of stripped matches zzz; it is stripped: only its 2 exported functions are known\n"
+    said = "no function of stripped matches zzz; it is stripped: only names of its 2 exported functions are known\n"
     assert capsys.readouterr().err == f"bpfscope: {said}"
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [
+        ("pkg:net/http", ["net/http.Get", "net/http.(*conn).serve"]),
+        ("pkg:net/http serve", ["net/http.(*conn).serve"]),
+        ("~nhget", ["net/http.Get"]),
+        ("file:a.go", ["main.main"]),
+        ("file:b.go:7", ["net/http.Get"]),
+        ("pkg:", ["pkg:"]),
+    ],
+)
+def test_what_the_console_finds_commands_find(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pattern: str, found: list[str]
+) -> None:
+    names = ["main.main", "net/http.Get", "net/http.(*conn).serve", "net.Dial", "pkg:"]
+    (tmp_path / "program").write_bytes(Elf([Symbol(name, CODE_AT + 16 * at) for at, name in enumerate(names)]).build())
+    where = {"main.main": Line("/src/a.go", 3), "net/http.Get": Line("/src/b.go", 7)}
+    monkeypatch.setattr(
+        lines, "of_functions", lambda _, some: {each: where[each.name] for each in some if each.name in where}
+    )
+    target = Target(1, "program", (Module("program", str(tmp_path / "program"), str(tmp_path / "program"), 1, 1),))
+    assert sorted(each.name for each in selection.pick_functions(target, None, [pattern])) == sorted(found)
+    where.clear()
+    with pytest.raises(BpfscopeError, match=r"program says nothing of its source files: file:a\.go finds none"):
+        selection.pick_functions(target, None, ["file:a.go"])
+
+
+def test_the_loaders_own_functions_are_recommended_last(program: str, tmp_path: Path) -> None:
+    for name in ("ld-linux-x86-64.so.2", "libc.so.6"):
+        (tmp_path / name).write_bytes(Elf(dynamic=[Symbol("copy")]).build())
+    paths = [program, str(tmp_path / "ld-linux-x86-64.so.2"), str(tmp_path / "libc.so.6")]
+    modules = tuple(Module(Path(path).name, path, path, 1, at) for at, path in enumerate(paths))
+    with pytest.raises(BpfscopeError, match=r"; libc\.so\.6 has it: give --module libc\.so\.6$"):
+        selection.pick_functions(Target(1, "program", modules), None, ["copy"])
 
 
 def test_another_module_that_has_the_function_is_named(program: str, tmp_path: Path) -> None:
@@ -246,3 +285,12 @@ def test_another_module_that_has_the_function_is_named(program: str, tmp_path: P
         selection.pick_functions(Target(1, "program", modules), None, ["api"])
     with pytest.raises(BpfscopeError, match=r"matches api$"):
         selection.pick_functions(Target(1, "program", modules), ["program"], ["api"])
+
+
+def test_the_rate_of_all_is_that_of_the_rows() -> None:
+    """Also where one was counted for a part of the time only."""
+    functions = tuple(Function("program", name, name, at, 1, "symtab", at) for at, name in enumerate("ab"))
+    cost = Cost(suspended=(Suspended(functions[0], "too dear", 0.5),))
+    sample = CountsSample(0.0, 2.0, functions, (1_000, 20), 0, cost=cost)
+    rows = list(count._summary(sample, ["a", "b"]))
+    assert [row.split()[1] for row in rows[1:]] == ["2,000", "10", "2,010"]

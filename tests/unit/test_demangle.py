@@ -12,7 +12,7 @@ from tui.elf.demangle import Demangler
 
 def readable(names: list[str]) -> list[str]:
     with Demangler() as demangler:
-        return list(demangler.begin(names)())
+        return list(demangler.begin(names)().names)
 
 
 def bomb(depth: int) -> str:
@@ -46,6 +46,14 @@ def test_rust_names_have_their_own_letters_and_no_hash(parts: list[str], name: s
     assert readable([f"{mangled}.llvm.7"]) == [name]
 
 
+def test_what_a_function_returns_is_no_part_of_its_name() -> None:
+    names = ["main", "_Z3fibILi5EEjv", "_Z1fv", *["plain"] * 25_000, "_ZN1a3genIiEEDTplfp_fp_ET_", "_Z1gIiEv\tT_"]
+    with Demangler() as demangler:
+        found = demangler.begin(names)()
+    assert [*found.names[:3], *found.names[-2:]] == ["main", "fib<5>()", "f()", "a::gen<int>(int)", "_Z1gIiEv␉T_"]
+    assert found.returns == {1: "unsigned int", 25_003: "decltype ({parm#1}+{parm#1})"}
+
+
 @pytest.mark.parametrize(
     "name", ["i", "v", "main", "main.Map[...]", "_Z", "_Zzzz", "_ZN4test", "␛[2J", "日本", "\ufffd", "_R", ""]
 )
@@ -58,7 +66,7 @@ def test_children_that_were_expected_but_not_needed_are_ended() -> None:
         demangler.expect(b"\0_Z1fv\0", 50_000)
         idle = [part.child for part in demangler._idle]
         assert idle
-        assert demangler.begin(["main"])() == ["main"]
+        assert demangler.begin(["main"])().names == ["main"]
         ended = [os.dup(child._ended) for child in idle]
     for child in ended:
         assert select.select([child], [], [], 0)[0]  # a pidfd is readable once the process has ended

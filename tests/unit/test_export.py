@@ -2,7 +2,7 @@ import io
 import json
 import math
 
-from tui.collectors.samples import CountsSample, Event, EventsSample, Process, ValuesRow, ValuesSample
+from tui.collectors.samples import CountsSample, Event, EventsSample, HotSample, Process, ValuesRow, ValuesSample
 from tui.elf.names import Function, Skipped
 from tui.export import rows
 
@@ -25,7 +25,14 @@ def test_functions() -> None:
         "module": "server", "function": "test::run()", "raw_name": "_ZN4test3runEv", "address": 0x401000, "size": 16,
         "origin": "symtab",
     }  # fmt: skip
+    assert (row["returns"], rows.function(FUNCTION._replace(returns="int"))["returns"]) == (None, "int")
     assert (row["unprobeable"], rows.function(IFUNC)["unprobeable"]) == (None, "a resolver")
+
+
+def test_hot_functions_have_their_samples() -> None:
+    sample = HotSample(0.0, 1.0, 4, 1, 0, 0, {}, {("server", FUNCTION.offset): 3}, {"server": 3})
+    row = rows.hot(FUNCTION, sample)
+    assert (row["samples"], row["cpu_percent"]) == (3, 75.0)
 
 
 def test_skipped() -> None:

@@ -19,6 +19,8 @@ from tests.unit.elf_files import (
 from tui.elf import functions
 from tui.elf.names import Function
 from tui.errors import BinaryError
+from tui.screens.function_rows import spelt
+from tui.widgets.words import words
 
 
 def read(folder: Path, **parts: object) -> dict[str, Function]:
@@ -169,3 +171,11 @@ def test_the_second_reading_of_a_large_file_is_the_same(tmp_path: Path, own_cach
     for cut in (0, 1, 100, kept[0].stat().st_size - 1):
         kept[0].write_bytes(kept[0].read_bytes()[:cut])
         assert functions.read(made) == first
+
+
+def test_what_a_function_returns_is_said_beside_its_name() -> None:
+    fib = Function("program", "fib<5>()", "_Z3fibILi5EEjv", 0x1000, 16, "symtab", 0x1000, returns="unsigned int")
+    assert spelt(fib) == ("fib<5>()", "returns unsigned int · _Z3fibILi5EEjv")
+    assert words(fib).splitlines() == ["fib<5>()", "_Z3fibILi5EEjv", "returns unsigned int fib<5>()"]
+    place = Function("program", "program+0x1000", "program+0x1000", 0x1000, 16, "unwind", 0x1000)
+    assert spelt(place) == ("program+0x1000", "a function without a name, or a part of one")

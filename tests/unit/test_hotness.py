@@ -13,7 +13,8 @@ MADE = function("made", 0x7000, module="[jit]", origin="perf map")
 SAMPLE = HotSample(
     1000.0, 12.0, 1000, 90, 10, 0,
     {("fibonacci", RECURSIVE.name): 605, ("fibonacci", LOOP.name): 205, ("[jit]", "made"): 90},
-    {("fibonacci", RECURSIVE.offset): 605, ("fibonacci", LOOP.offset): 200, ("fibonacci", TWIN.offset): 5},
+    {("fibonacci", RECURSIVE.offset): 605, ("fibonacci", LOOP.offset): 200, ("fibonacci", TWIN.offset): 5,
+     ("[jit]", MADE.offset): 90},
     {"fibonacci": 810, "[jit]": 90},
 )  # fmt: skip
 NOTHING = HotSample(1000.0, 1.0, 0, 0, 0, 0, {}, {}, {})
@@ -38,8 +39,14 @@ def test_shares() -> None:
     assert words(found) == ["sampling CPU", "1,000 samples", "9.0 % in the kernel", "1.0 % elsewhere"]
 
 
+def test_what_has_no_names_is_said_with_the_remedy() -> None:
+    said = "70.0 % in code made at run time that has no names: jcmd 7 Compiler.perfmap writes them down"
+    assert words(hotness(SAMPLE._replace(note=said)))[-1] == said
+
+
 def test_functions_of_one_name_have_their_own_shares() -> None:
     assert hotness(SAMPLE).of(TWIN) == 0.005
+    assert hotness(SAMPLE).of(MADE._replace(address=0x8000, offset=0x8000)) == 0  # compiled twice, run once
 
 
 def test_what_is_hot() -> None:

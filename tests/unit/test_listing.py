@@ -6,14 +6,14 @@ from pathlib import Path
 import pytest
 
 from tui.elf import listing
-from tui.elf.listing import Listing
+from tui.elf.listing import Listing, Odd
 
 
 @pytest.fixture
 def kept(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(listing, "_WORTH_KEEPING", 1)
     numbers = (array("Q", [4096, 8192]), array("Q", [7, 9]), array("Q", [96, 128]))
-    whole = Listing(["a", "b()"], ["a", "_Z1bv"], bytes([0, 1]), *numbers, {4096: (("alias",), "")})
+    whole = Listing(["a", "b()"], ["a", "_Z1bv"], bytes([0, 1]), *numbers, {4096: Odd(("alias",), "", "int")})
     whole.keep("identity")
     assert listing.cached("identity") == whole
     return own_cache / "bpfscope" / "functions" / "identity"

@@ -60,6 +60,16 @@ def test_a_duration_below_the_interval(stop: int) -> None:
     assert seconds < 1
 
 
+def test_the_time_runs_from_when_counting_began_whatever_came_between(stop: int) -> None:
+    probe, now = cast("CountingProbe", FakeProbe()), time.monotonic()
+    asked = live.samples(probe, stop, 100.0, 0.2)
+    time.sleep(0.25)  # as long as it takes to make labels for very many functions
+    for readings in (asked, live.samples(probe, stop, 100.0, 60.0, started=now - 60)):
+        began = time.monotonic()
+        assert [last for _, last in readings] == [True]
+        assert time.monotonic() - began < 0.15
+
+
 def test_the_end_of_the_target_ends_it(stop: int) -> None:
     assert taken(FakeProbe(ended_at=3), stop, 0.01, None)[0] == [False, False, True]
 

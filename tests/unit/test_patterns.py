@@ -128,3 +128,21 @@ def test_an_expression_that_would_take_for_ever_is_given_up(monkeypatch: pytest.
     monkeypatch.setattr(patterns, "PATIENCE", 0.05)
     with pytest.raises(UsageError, match="takes too long"):
         selected("/(.*)*(.*)*(.*)*zz/", "a" * 200)
+
+
+FIB = function("fib<5>(int)", "_Z3fibILi5EEji")._replace(returns="unsigned int")
+LAMBDA = function("a::f<main::{lambda(int)#1}>(int)")._replace(returns="void")
+
+
+@pytest.mark.parametrize("pattern", ["fib<5>", "fib<5>(int)", "fib<*", "/^fib/", "_Z3fib*", "unsigned int fib<5>(int)"])
+def test_a_function_is_called_by_its_name_without_what_it_returns(pattern: str) -> None:
+    assert patterns.select([FIB, LAMBDA], pattern) == [FIB]
+
+
+@pytest.mark.parametrize("pattern", ["unsigned*", "/^unsigned/", "a::f<main::{lambda", "void"])
+def test_nobody_is_called_by_what_it_returns(pattern: str) -> None:
+    assert patterns.select([FIB, LAMBDA], pattern) == []
+
+
+def test_brackets_of_templates_are_no_parameters() -> None:
+    assert patterns.select([FIB, LAMBDA], "a::f<main::{lambda(int)#1}>") == [LAMBDA]

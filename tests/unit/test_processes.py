@@ -189,6 +189,19 @@ def test_all_are_looked_at_as_a_whole_now_and_then(monkeypatch: pytest.MonkeyPat
         child.communicate()
 
 
+def test_a_process_that_is_moved_to_another_unit_is_noticed_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_SHORTEST", 0.0)
+    monkeypatch.setattr(processes, "_YOUNG", 0.0)
+    groups = b"0::/system.slice/old.service\n"
+    monkeypatch.setattr(units, "groups", lambda _: groups)
+    reader = Processes()
+    assert one(reader.read(), os.getpid()).unit == "old.service"
+    groups = b"0::/system.slice/new.service\n"
+    assert "new.service" in [one(reader.read(), os.getpid()).unit for _ in range(processes._MOVES)]
+    groups = b""  # it can't be read now
+    assert {one(reader.read(), os.getpid()).unit for _ in range(processes._MOVES)} == {"new.service"}
+
+
 def test_the_unit_is_that_of_its_control_group() -> None:
     assert one(Processes().read(), os.getpid()).unit == units.of_process(os.getpid())
 

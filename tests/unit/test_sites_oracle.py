@@ -11,6 +11,7 @@ import pytest
 
 from tui.elf import functions, modules
 from tui.elf.disassembly import _INSTRUCTION, Disassembler
+from tui.elf.names import UNWIND
 from tui.elf.reader import ElfFile
 from tui.elf.sites import Sites
 
@@ -66,7 +67,8 @@ def test_sites_are_reached_once_and_returns_are_all_there(path: Path) -> None:
             if not any(words in found.note for words in unknown):
                 expected = [each for each, instruction in body.items() if RETURN.match(instruction)]
                 seen = [offset + shift for offset in found.offsets]
-                assert seen == expected or (BY_HAND.match(function.name) and set(seen) < set(expected)), function
+                some = BY_HAND.match(function.name) or function.origin == UNWIND  # a part may be jumped into elsewhere
+                assert seen == expected or (some and set(seen) < set(expected)), function
             checked += 1
     assert checked > 1000
     assert emulated > checked / 2

@@ -157,6 +157,7 @@ def test_libraries_come_and_go(world: World, target: Target, tmp_path: Path) -> 
 
 def test_where_a_thread_is(world: World, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PerfMap, "name", lambda _, address: "JS:*run" if address == MADE + 4 else "")
+    monkeypatch.setattr(PerfMap, "start", lambda *_: MADE)
     with Symboliser(target) as names:
         names.begin()
         assert [names.spot(PID, at) for at in (EXE, EXE + 15, EXE + 16, LIB + 32)] == [
@@ -165,9 +166,10 @@ def test_where_a_thread_is(world: World, target: Target, monkeypatch: pytest.Mon
         ]  # fmt: skip
         assert names.spot(PID, EXE + 73) == Spot(Frame("server+0x1049", "server"))
         assert names.spot(PID, VDSO + 5) == Spot(Frame("[vdso]", "[vdso]"))
-        assert names.spot(PID, MADE + 4) == Spot(Frame("JS:*run", JIT))
+        assert names.spot(PID, MADE + 4) == Spot(Frame("JS:*run", JIT), MADE)
         assert [names.spot(PID, at) for at in (MADE + 5, 0x7FFD0000, 0)] == [None] * 3
         assert names.spot(PID + 1, EXE) is None
+        assert [names.nameless(PID, at) for at in (MADE + 5, EXE, VDSO, 0)] == [True, False, False, False]
 
 
 def test_functions_of_one_name_are_told_apart(world: World, target: Target, tmp_path: Path) -> None:

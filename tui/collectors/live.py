@@ -88,17 +88,23 @@ class Probe(Protocol[Reading_co]):
 
 
 def samples(
-    probe: Probe[Reading_co], stop: int | Stop, interval: float, duration: float | None, guard: Guard | None = None
+    probe: Probe[Reading_co],
+    stop: int | Stop,
+    interval: float,
+    duration: float | None,
+    guard: Guard | None = None,
+    *,
+    started: float | None = None,
 ) -> Iterator[tuple[Reading_co, bool]]:
     """A sample every `interval` seconds, and a last one, marked so, after `duration`, when `stop` is readable, or when
-    the target ends. Meanwhile the guard keeps the budget.
+    the target ends. Meanwhile the guard keeps the budget. `started`: when the time began to run; now.
     """
 
     def read() -> Reading_co:
         sample = probe.read()
         return sample if guard is None else sample._replace(cost=guard.cost)
 
-    return ticks(read, stop, interval, duration, probe.watch, guard)
+    return ticks(read, stop, interval, duration, probe.watch, guard, started=started)
 
 
 def ticks(
@@ -108,13 +114,26 @@ def ticks(
     duration: float | None,
     watch: Watch | None = None,
     guard: Guard | None = None,
+    *,
+    started: float | None = None,
 ) -> Iterator[tuple[Ending, bool]]:
-    """The same, of whatever can be read."""
+    """The same, of whatever can be read. The time runs from this call on, not from when the first is asked for."""
+    return _ticks(started or time.monotonic(), read, stop, interval, duration, watch, guard)
+
+
+def _ticks(
+    start: float,
+    read: Callable[[], Ending],
+    stop: int | Stop,
+    interval: float,
+    duration: float | None,
+    watch: Watch | None,
+    guard: Guard | None,
+) -> Iterator[tuple[Ending, bool]]:
     poll = select.poll()
     poll.register(stop, select.POLLIN)
     if watch:
         poll.register(watch, select.POLLIN)
-    start = time.monotonic()
     end = math.inf if duration is None else start + duration
     tick = 1
     while True:

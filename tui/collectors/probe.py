@@ -36,7 +36,7 @@ class CountingProbe(Owner):
         self._members: dict[Function, _Member] = {}
         self._batches: list[Batch] = []
         self._functions: tuple[Function, ...] = ()
-        self._started = 0.0
+        self.started = 0.0  # when the first functions began to be counted: what comes after attaching takes time, too
         self.watch = Watch(target.pid) if target.pid is not None else None
 
     def add(self, functions: Sequence[Function]) -> Attached:
@@ -53,13 +53,13 @@ class CountingProbe(Owner):
             return Attached((), ())
         places = [Place(self._files.path(each.function.module), each.site.offset, each.semaphore) for each in chosen]
         batch = Batch(places, self._target.pid, self._method)
+        self.started = self.started or time.monotonic()
         self._batches.append(batch)
         costs = calibration.known()
         on, rejected = attached_places([each.function for each in chosen], batch.rejected)
         for function, cells in on.items():
             self._members[function] = _Member(batch, cells, costs.hit(emulated=chosen[cells[0]].site.emulated))
         skipped += [each for each in rejected if each.function not in on]
-        self._started = self._started or time.monotonic()
         self._functions = tuple(self._members)
         attached = tuple(on)
         if not attached:
@@ -114,7 +114,7 @@ class CountingProbe(Owner):
         now = time.monotonic()
         return CountsSample(
             now,
-            now - self._started,
+            now - self.started,
             self._functions,
             tuple(sum(calls[batch][cell] for cell in cells) for batch, cells, _ in self._members.values()),
             sum(batch.misses() for batch in self._batches),

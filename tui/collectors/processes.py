@@ -1,8 +1,8 @@
 """The processes of this machine, as samples.
 
-What hardly changes (name, user, command, language, unit) is read once per program that a process executes, again
-while it is young, and then every 60 readings; what does change comes from /proc/PID/stat, one small read each, because
-a console asks for all of them every second.
+What hardly changes (name, user, command, language) is read once per program that a process executes, again while it is
+young, and then every 60 readings; its control group, by which it may be moved to another unit, every 5. What does
+change comes from /proc/PID/stat, one small read each, because a console asks for all of them every second.
 """
 
 import asyncio
@@ -28,6 +28,7 @@ _SHORTEST: Final = 0.05  # seconds between readings
 _FIRST_SECONDS: Final = 0.3  # until the second sample, the first that has rates
 _YOUNG: Final = 5.0  # seconds, in which a process may still change its user or its arguments
 _TURNS: Final = 60  # readings, in one of which each process is looked at as a whole
+_MOVES: Final = 5  # readings, in one of which each process's control group is looked at
 _MOST_OF_STAT: Final = 1024  # bytes; the 52 numbers and the name take 500 at most
 _MOST_OF_STATUS: Final = 4096
 _USER: Final = re.compile(rb"^Uid:\t(\d+)", re.MULTILINE)  # the real one
@@ -58,6 +59,7 @@ class _Fixed(NamedTuple):
     user: str
     language: str
     command: str
+    groups: bytes = b""  # control groups, of which the unit is told
     unit: str = ""
     deleted: bool = False
 
@@ -100,6 +102,8 @@ class Processes:
             due = uptime - stat.started / _TICKS < _YOUNG or pid % _TURNS == self._number % _TURNS
             if not known or due or known.comm != stat.name:
                 known = self._describe(pid, stat)
+            elif pid % _MOVES == self._number % _MOVES and not stat.flags & _KERNEL_THREAD:
+                known = _moved(pid, known)
             if not known:
                 continue
             ticks[key], fixed[key] = stat.ticks, known
@@ -130,8 +134,15 @@ class Processes:
         if stat.flags & _KERNEL_THREAD:
             return _Fixed(stat.name, name, self._users[uid], "kernel", f"[{name}]")
         command = sanitise(" ".join(line)[:_LONGEST_COMMAND]).strip() or f"[{name}]"
-        language, unit = self._languages.of_process(pid), units.of_process(pid)
-        return _Fixed(stat.name, name, self._users[uid], language, command, unit, _deleted(pid))
+        language, groups = self._languages.of_process(pid), units.groups(pid)
+        unit = units.of_groups(groups)
+        return _Fixed(stat.name, name, self._users[uid], language, command, groups, unit, _deleted(pid))
+
+
+def _moved(pid: int, known: _Fixed) -> _Fixed:
+    """With the unit in which the process is now."""
+    groups = units.groups(pid)
+    return known._replace(groups=groups, unit=units.of_groups(groups)) if groups not in (b"", known.groups) else known
 
 
 def _process(pid: int, stat: _Stat, fixed: _Fixed, cpu_percent: float) -> Process:

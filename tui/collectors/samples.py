@@ -168,11 +168,10 @@ class HotSample(NamedTuple):
     starts: Mapping[tuple[str, int], int]  # by module and `Function.offset`: several functions may have one name
     modules: Mapping[str, int]  # by module
     ended: str = ""
+    note: str = ""  # what more is to be said of `elsewhere`, and the remedy
 
     def ticks(self, function: Function) -> int:
         """Those in a function."""
-        if function.origin == "perf map":  # it lies in no file
-            return self.counts.get((function.module, function.name), 0)
         return self.starts.get((function.module, function.offset), 0)
 
 

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import Final
 
 from tui.bpf.sampling import Ticks
+from tui.collectors import jit
 from tui.collectors.samples import HotSample
 from tui.collectors.symboliser import Spot, Symboliser, running
 from tui.collectors.target import Target, Watch
@@ -14,6 +15,7 @@ from tui.owner import Owner
 
 _KERNEL: Final = 1 << 63  # addresses from here on are the kernel's
 _MOST: Final = 65_536  # different functions, or places without one; others are "elsewhere"
+_WORTH_SAYING: Final = 0.02  # of all: what has no names
 
 
 class Sampler(Owner):
@@ -25,6 +27,8 @@ class Sampler(Owner):
         if not pids:
             raise TargetError(f"nothing runs {target.name}: start it, and try again")
         self._spots: Counter[Spot] = Counter()
+        self._nameless: Counter[int] = Counter()  # of `elsewhere`, by process: in what a JIT compiler made
+        self._advice = ""
         self._kernel = self._elsewhere = 0
         with ExitStack() as owned:
             self.watch = owned.enter_context(Watch(target.pid)) if target.pid is not None else None
@@ -45,20 +49,36 @@ class Sampler(Owner):
                 self._spots[spot] += ticks
             else:
                 self._elsewhere += ticks
+                if spot is None and self._symboliser.nameless(process, address):
+                    self._nameless[process] += ticks
         counts: Counter[tuple[str, str]] = Counter()
+        starts: Counter[tuple[str, int]] = Counter()
         modules: Counter[str] = Counter()
-        for ((name, module), _), ticks in self._spots.items():
+        for ((name, module), start), ticks in self._spots.items():
             counts[module, name] += ticks
             modules[module] += ticks
-        starts = {(frame.module, start): ticks for (frame, start), ticks in self._spots.items() if start >= 0}
+            if start >= 0:
+                starts[module, start] += ticks
         lost = self._ticks.lost
         total = self._spots.total() + self._kernel + self._elsewhere + lost
         elapsed = now - self._started
-        return HotSample(now, elapsed, total, self._kernel, self._elsewhere, lost, counts, starts, modules, ended)
+        return HotSample(
+            now, elapsed, total, self._kernel, self._elsewhere, lost, counts, starts, modules, ended, self._note(total)
+        )
 
     def close(self) -> None:
         """Ends it; a second time is harmless."""
         self._owned.close()
+
+    def _note(self, total: int) -> str:
+        """How much of the time is in code that a JIT compiler made and nothing names, and what to do about it."""
+        nameless = self._nameless.total()
+        if not nameless or nameless < _WORTH_SAYING * total:
+            return ""
+        if not self._advice:
+            process = self._nameless.most_common(1)[0][0]
+            self._advice = jit.advice(process, has_map=self._symboliser.has_map(process))
+        return f"{100 * nameless / total:.1f} % in code made at run time that has no names: {self._advice}"
 
     def _has_room(self, spot: Spot) -> bool:
         return spot in self._spots or len(self._spots) < _MOST

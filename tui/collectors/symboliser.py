@@ -41,7 +41,7 @@ class Spot(NamedTuple):
     """A place in code that a thread was at."""
 
     frame: Frame  # where the file names no function, its name is the file's and the offset in it
-    start: int = -1  # in the file, where the function begins; -1: that isn't known
+    start: int = -1  # in the file, or in memory if it was made, where the function begins; -1: that isn't known
 
 
 class Symboliser(Owner):
@@ -92,14 +92,23 @@ class Symboliser(Owner):
         if region is None:
             return None
         if (module := region.module) is None:
-            made = process.made(address)
-            found = Frame(made, JIT) if made else Frame(region.label, region.label)
-            return Spot(found) if found.name else None
+            if made := process.made(address):
+                return Spot(Frame(made, JIT), process.made_at(address))
+            return Spot(Frame(region.label, region.label)) if region.label else None
         offset = address - region.start + region.offset
         name = self._names.get(identity(module), module.name)
         table = self._tables.of(module)
         start = table.start(offset) if table else -1
         return Spot(Frame(table.at(offset) if table and start >= 0 else f"{name}+0x{offset:x}", name), start)
+
+    def nameless(self, pid: int, address: int) -> bool:
+        """Whether that is in memory of no file and no kind, where JIT compilers put what they make."""
+        region = self._process(pid).region(address)
+        return region is not None and region.module is None and not region.label
+
+    def has_map(self, pid: int) -> bool:
+        """Whether the process keeps a map of what its compiler makes."""
+        return self._process(pid).has_map
 
     def close(self) -> None:
         """Closes what it holds open; a second time is harmless."""
@@ -188,6 +197,15 @@ class _Process(Owner):
             self._map_read = True
             self._map.refresh()
         return self._map.name(address)
+
+    @property
+    def has_map(self) -> bool:
+        """Whether it keeps a map of what its compiler makes."""
+        return self._map is not None and self._map.status() is not None
+
+    def made_at(self, address: int) -> int:
+        """Where that begins which was found there."""
+        return self._map.start(address) if self._map else -1
 
     def close(self) -> None:
         """Closes its map of names; a second time is harmless."""

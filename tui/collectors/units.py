@@ -6,6 +6,7 @@ lxc.payload.NAME, machine-NAME.scope (systemd-nspawn, libvirt); NAME.service and
 /proc is read.
 """
 
+import os
 import re
 from typing import Final
 
@@ -27,11 +28,21 @@ _OF_A_MANAGER: Final = "init.scope"
 
 def of_process(pid: int) -> str:
     """As "postgresql.service", "docker 3f2a9c1b4d5e"; empty where it is in neither, or has ended."""
+    return of_groups(groups(pid))
+
+
+def groups(pid: int) -> bytes:
+    """The content of /proc/PID/cgroup; empty where the process has ended."""
     try:
-        with open(f"/proc/{pid}/cgroup", "rb") as file:
-            return of_groups(file.read(_LARGEST))
+        fd = os.open(f"/proc/{pid}/cgroup", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
-        return ""
+        return b""
+    try:
+        return os.read(fd, _LARGEST)
+    except OSError:
+        return b""
+    finally:
+        os.close(fd)
 
 
 def of_groups(content: bytes) -> str:

@@ -27,7 +27,7 @@ def run(arguments: argparse.Namespace) -> int:
         attached = probe.add(functions)
         stop.arm()
         guard = Guard(probe, target.pid, arguments.budget)
-        samples = live.samples(probe, stop, arguments.interval, arguments.duration, guard)
+        samples = live.samples(probe, stop, arguments.interval, arguments.duration, guard, started=probe.started)
         for line in (_json if arguments.json else _text)(attached, samples):
             sys.stdout.write(line)
             sys.stdout.flush()
@@ -77,8 +77,10 @@ def _summary(sample: CountsSample, labels: Sequence[str]) -> Iterator[str]:
     yield f"{'CALLS':>15} {'CALLS/S':>9} {'SHARE':>7}  FUNCTION\n"
     every = zip(sample.calls, labels, map(off.get, sample.functions), strict=True)
     called = sorted((-calls, label, stopped) for calls, label, stopped in every if calls or stopped)
+    every_rate = 0.0  # each over the time in which it was counted
     for negative, label, stopped in called:
         seconds = min(stopped.after, sample.elapsed) if stopped else sample.elapsed
+        every_rate += -negative / seconds if seconds else 0.0
         rate = text.rate(-negative / seconds) if seconds else "–"
         share = "–  " if stopped else f"{-100 * negative / total:.1f}%"
         note = f"  ({running.stopped(stopped)})" if stopped else ""
@@ -87,4 +89,4 @@ def _summary(sample: CountsSample, labels: Sequence[str]) -> Iterator[str]:
         yield f"{'0':>15} {'':>9} {'':>7}  {text.plural(len(labels) - len(called), 'other function')}\n"
     ending = f"in {sample.elapsed:.1f} s, lost {sample.lost:,}"
     every_call = sum(sample.calls)
-    yield f"{every_call:>15,} {text.rate(every_call / sample.elapsed):>9} {'':>7}  {ending}\n"
+    yield f"{every_call:>15,} {text.rate(every_rate):>9} {'':>7}  {ending}\n"

@@ -12,11 +12,12 @@ from tui.collectors.samples import HotSample
 from tui.collectors.sampling import Sampler
 from tui.collectors.target import Target
 from tui.commands import running, selection
-from tui.elf.names import Function
+from tui.elf.names import UNWIND, Function
 from tui.errors import BinaryError
 from tui.export import rows
 
 _MODULES: Final = 4  # that are named, and places without names
+_FEW: Final = 50  # samples, of which a share can be off by 14 points in one case of twenty
 
 
 def run(target: Target, arguments: argparse.Namespace) -> int:
@@ -28,8 +29,9 @@ def run(target: Target, arguments: argparse.Namespace) -> int:
         functions, stripped = [], str(error)
     sample = _sampled(target, arguments.duration)
     running.narrate(_about(sample))
-    for line in _where(functions, sample):
-        running.narrate(line)
+    for line in (*_where(functions, sample), sample.note):
+        if line:
+            running.narrate(line)
     if stripped:
         raise BinaryError(stripped)
     functions = sorted(functions, key=sample.ticks, reverse=True)
@@ -54,6 +56,8 @@ def _about(sample: HotSample) -> str:
     if not sample.total:
         return f"nothing ran in {sample.elapsed:.1f} s"
     parts = [f"{text.plural(sample.total, 'sample')} in {sample.elapsed:.1f} s"]
+    if sample.total < _FEW:
+        parts[0] += " (too few to compare shares: sample for longer)"
     for ticks, where in ((sample.kernel, "in the kernel"), (sample.elsewhere, "elsewhere"), (sample.lost, "lost")):
         if ticks:
             parts.append(f"{100 * ticks / sample.total:.1f} % {where}")
@@ -68,7 +72,12 @@ def _where(functions: Sequence[Function], sample: HotSample) -> Iterator[str]:
     said = [f"{name} {100 * ticks / total:.1f} %" for name, ticks in busy[:_MODULES]]
     if said and not set(dict(busy[:1])) <= there:
         yield f"by modules: {', '.join(said)}; --module {shlex.quote(busy[0][0])} lists the busiest's functions"
-    unnamed = [(ticks, name) for (module, name), ticks in sample.counts.items() if name.startswith(f"{module}+0x")]
+    listed = {(function.module, function.name) for function in functions if function.origin == UNWIND}
+    unnamed = [
+        (ticks, name)
+        for (module, name), ticks in sample.counts.items()
+        if name.startswith(f"{module}+0x") and (module, name) not in listed
+    ]
     if lost := sum(ticks for ticks, _ in unnamed):
         most = sorted(unnamed, reverse=True)[:_MODULES]
         places = ", ".join(f"{name} {100 * ticks / total:.1f} %" for ticks, name in most)

@@ -5,20 +5,26 @@ import shlex
 import time
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from typing import TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
 
 from tui import text
 from tui.collectors.target import Target
 from tui.elf import functions, patterns
-from tui.elf.names import USDT, Function, Module
+from tui.elf.names import UNWIND, USDT, Function, Module
 from tui.errors import BinaryError, BpfscopeError, TargetError, UsageError
 from tui.text import sanitise
+
+if TYPE_CHECKING:
+    from tui.elf.lines import Line
 
 Row = TypeVar("Row")
 TableRow = tuple[int, int, str, str]
 
 _LOOKING = 0.3  # seconds, after which no further module is looked into
 _NAMED = 5  # names in "did you mean"
+_LOADER = "ld-"  # has functions of libc's names for itself, which nobody else calls
+_PLACE = "0x"  # in the name of what has no name
 _USDT = f"{USDT}:"  # how their names begin
 _COMPARED = 5_000  # names that are worth comparing letter by letter
 
@@ -30,7 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser, how_many: str) -> None:
         "patterns",
         metavar="PATTERN",
         nargs=how_many,
-        help="functions: a name, a glob with * and ?, or /regex/; several add up. USDT probes are usdt:PROVIDER:NAME",
+        help="functions: a name, a glob with * and ?, or /regex/; several add up. As in the console also pkg:PACKAGE"
+        " (namespace, class), file:NAME or file:NAME:LINE (of the sources), ~LETTERS (with others between). USDT probes"
+        " are usdt:PROVIDER:NAME",
     )
 
 
@@ -69,7 +77,8 @@ def pick_functions(target: Target, globs: Sequence[str] | None, wanted: Sequence
     Raises BpfscopeError: a pattern that matches nothing is told the nearest names.
     """
     modules = pick_modules(target, globs)
-    there = [function for _, found in _each(modules, functions.read) for function in found]
+    read = partial(functions.read, every=any(_PLACE in pattern for pattern in wanted))
+    there = [function for _, found in _each(modules, read) for function in found]
     if not wanted:
         return there
     without_usdt = [function for function in there if function.origin != USDT]
@@ -78,7 +87,7 @@ def pick_functions(target: Target, globs: Sequence[str] | None, wanted: Sequence
         if not pattern:
             raise UsageError("a PATTERN is empty: name a function, or '*' for all")
         among = there if _USDT in pattern else without_usdt
-        matching = patterns.select(among, pattern)
+        matching = patterns.select(among, pattern) or _searched(among, modules, pattern)
         if not matching:
             others = [] if globs else target.modules[1:]
             raise BpfscopeError(_nothing(pattern, there, modules) + _elsewhere(pattern, others))
@@ -116,21 +125,44 @@ def _each(modules: Sequence[Module], read: Callable[[Module], Iterable[Row]]) ->
     return found
 
 
+def _searched(functions: Sequence[Function], modules: Iterable[Module], pattern: str) -> Sequence[Function]:
+    """What the console finds by this, where that is more than a name or a glob. Raises UsageError."""
+    from tui.widgets import filter as filters
+    from tui.widgets.words import words
+
+    if not filters.is_search(pattern):
+        return ()
+    located: dict[Function, Line] = {}
+    if filters.asks_for_files(pattern):
+        from tui.elf import lines
+
+        for module in modules:
+            located |= lines.of_functions(module, (each for each in functions if each.module == module.name))
+        if not located:
+            names = ", ".join(module.name for module in modules)
+            raise BinaryError(f"{names} says nothing of its source files: {sanitise(pattern)} finds none")
+    try:
+        return filters.Haystack(functions, lambda each: words(each, located.get(each))).matching(pattern)
+    except filters.Unfinished:
+        raise UsageError(f"{sanitise(pattern)} ends too soon: what follows isn't a whole /regex/") from None
+
+
 def _nothing(pattern: str, there: Sequence[Function], modules: Sequence[Module]) -> str:
     names = ", ".join(module.name for module in modules[:3]) + (", …" if len(modules) > 3 else "")
     near = nearest(pattern, (function.name for function in there))
     hint = f"; the nearest names are {', '.join(near)}" if near else ""
-    stripped, exported = "", sum(function.origin != USDT for function in there)
-    if all(function.origin in ("dynsym", USDT) for function in there):
+    stripped, exported = "", sum(function.origin == "dynsym" for function in there)
+    if all(function.origin in ("dynsym", UNWIND, USDT) for function in there):
         whose, their = ("it is", "its") if len(modules) == 1 else ("they are", "their")
-        stripped = f"; {whose} stripped: only {their} {text.plural(exported, 'exported function')} are known"
+        known = f"only names of {their} {text.plural(exported, 'exported function')} are known"
+        stripped = f"; {whose} stripped: {known if exported else 'no names are known'}"
     return f"no function of {names} matches {sanitise(pattern)}{stripped}{hint}"
 
 
 def _elsewhere(pattern: str, others: Iterable[Module]) -> str:
     """Where else the target has what the pattern names; looked for no longer than a moment."""
     until = time.monotonic() + _LOOKING
-    for module in others:
+    for module in sorted(others, key=lambda module: module.name.startswith(_LOADER)):
         if time.monotonic() > until:
             break
         with suppress(BpfscopeError):

@@ -6,15 +6,15 @@ the raw names stay. Children that are expected to be needed start while the name
     with Demangler() as demangler:
         demangler.expect(strings, number)
         made = demangler.begin(["_ZN4test3runEv"])
-        made()  # ["test::run()"]
+        made().names  # ["test::run()"]
 """
 
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from itertools import repeat
-from typing import Final
+from typing import Final, NamedTuple
 
 from tui.elf.child import Child
 from tui.owner import Owner
@@ -24,9 +24,16 @@ _SECONDS: Final = 10.0
 _SMALLEST_PART: Final = 10_000  # names that are worth a process
 _MOST_PARTS: Final = 4
 _SIGNS: Final = ("_Z", "_R")  # that mangled names begin with
-_PRINTABLE: Final = bytes(range(0x20, 0x7F)) + b"\n"
+_PRINTABLE: Final = bytes(range(0x20, 0x7F)) + b"\n\t"
 _PIECE: Final = 1024  # names; what ends the child costs only its piece
 _CHILD: Final = os.path.join(os.path.dirname(__file__), "demangle_child.py")
+
+
+class Readable(NamedTuple):
+    """Names, and by their indexes what those functions return of which that is known: template's ones of C++."""
+
+    names: Sequence[str]
+    returns: Mapping[int, str]
 
 
 class _Part:
@@ -41,13 +48,16 @@ class _Part:
         pieces = ("\n".join(names[start : start + _PIECE]) for start in range(0, len(names), _PIECE))
         self.child.give("\0".join(pieces).encode("utf-8", "replace"))
 
-    def read(self) -> list[str]:
+    def read(self) -> Readable:
         """A name for each: readable where the child got that far within its time."""
         data = self.child.result(_SECONDS)
         lines = data.decode("utf-8", "replace").split("\n")[:-1]
         if data.translate(None, _PRINTABLE):
-            lines = [sanitise(line) for line in lines]
-        return lines + list(self.names[len(lines) :])
+            lines = ["\t".join(map(sanitise, line.split("\t", 1))) for line in lines]
+        returns = {}
+        for row in [row for row, line in enumerate(lines) if "\t" in line] if b"\t" in data else ():
+            lines[row], _, returns[row] = lines[row].partition("\t")
+        return Readable(lines + list(self.names[len(lines) :]), returns)
 
 
 class Demangler(Owner):
@@ -63,10 +73,10 @@ class Demangler(Owner):
             with suppress(OSError):  # `begin` will see that there is no room
                 self._start(_count(number))
 
-    def begin(self, names: Sequence[str]) -> Callable[[], Sequence[str]]:
+    def begin(self, names: Sequence[str]) -> Callable[[], Readable]:
         """Starts on these names. What it returns waits for them: a name for each, readable or as it was."""
         if not any(map(str.startswith, names, repeat(_SIGNS))):
-            return lambda: names
+            return lambda: Readable(names, {})
         count = _count(len(names))
         step = -(-len(names) // count)
         mine = len(self._parts)
@@ -76,9 +86,9 @@ class Demangler(Owner):
                 self._parts.append(self._idle.pop())
                 self._parts[-1].give(names[start : start + step])
         except OSError:  # no room for another process or file: the names stay as they are
-            return lambda: names
+            return lambda: Readable(names, {})
         parts = self._parts[mine:]
-        return lambda: [name for part in parts for name in part.read()]
+        return lambda: _joined(part.read() for part in parts)
 
     def _start(self, count: int) -> None:
         while len(self._idle) < count:
@@ -89,6 +99,15 @@ class Demangler(Owner):
         for part in (*self._parts, *self._idle):
             part.child.close()
         self._parts, self._idle = [], []
+
+
+def _joined(parts: Iterable[Readable]) -> Readable:
+    names: list[str] = []
+    returns: dict[int, str] = {}
+    for part in parts:
+        returns |= {len(names) + row: text for row, text in part.returns.items()}
+        names += part.names
+    return Readable(names, returns)
 
 
 def _count(names: int) -> int:

@@ -2,7 +2,8 @@
 
 Names come in pieces with zero bytes between them. It begins when descriptor 3 is closed at its other end. C++ names are
 read by the Itanium C++ ABI's __cxa_demangle, of libstdc++; without that library nothing is written, and the names stay
-as they are. Rust's are read by rust_legacy and rust_v0. A name that is none, or too much, stays as it is.
+as they are. Rust's are read by rust_legacy and rust_v0. A name that is none, or too much, stays as it is. What a
+function returns, where its readable name says so, comes after the name and a tab.
 
 Starting takes longer than 10,000 names: so nothing is imported that can be done without.
 """
@@ -25,6 +26,7 @@ _CPU_SECONDS = 8
 _LONGEST = 4096  # bytes; longer names stay as they are
 _LONGEST_RESULT = 16_384  # bytes; each substitution can double a name, so 200 letters can stand for gigabytes
 _GO = 3  # the descriptor
+_TAB = "␉".encode()  # as it is shown
 
 
 def main() -> None:
@@ -35,7 +37,7 @@ def main() -> None:
     sys.path.append(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
     of_cpp = _of_cpp()
     os.read(_GO, 1)
-    source = os.pread(0, os.fstat(0).st_size, 0)
+    source = os.pread(0, os.fstat(0).st_size, 0).replace(b"\t", _TAB)
     kinds = [(b"_Z", _with_legacy(of_cpp) if b"17h" in source else of_cpp)]
     if b"_R" in source:
         kinds.append((b"_R", _of_rust()))
@@ -52,6 +54,8 @@ def main() -> None:
 
 def _of_cpp() -> "Demangle":
     """What makes C++ names readable; many at once, for calls from here take half as long as what they call."""
+    from tui.elf.return_types import parted
+
     library, own = ctypes.PyDLL("libstdc++.so.6"), ctypes.PyDLL(None)
     demangle, free, strnlen = library["__cxa_demangle"], own["free"], own["strnlen"]
     demangle.argtypes = [ctypes.c_char_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p]
@@ -70,7 +74,12 @@ def _of_cpp() -> "Demangle":
             found = [text if text and len(text) < _LONGEST_RESULT else None for text in found]
         for _ in map(free, results):
             pass
-        return [text or name for text, name in zip(found, names, strict=True)]
+        readable = [text or name for text, name in zip(found, names, strict=True)]
+        for row in [row for row, text in enumerate(readable) if b">(" in text]:
+            name, returns = parted(str(readable[row], "utf-8", "surrogateescape"))
+            if returns:
+                readable[row] = f"{name}\t{returns}".encode("utf-8", "surrogateescape")
+        return readable
 
     return many
 

@@ -1,5 +1,7 @@
 """The functions of a module, from every source of names that it has, and its USDT probes beside them.
 
+Where only the dynamic symbols are left, those without a name are listed too (`unnamed`).
+
 Symbols of one address are one function: the name that people use comes first, the others are its aliases. Symbols
 without a size (hand-written assembly) are listed with size 0. Those that lie outside the file's executable segments are
 not functions of this file.
@@ -16,10 +18,11 @@ from itertools import accumulate, chain, compress, count, islice, repeat
 from operator import add, eq, gt, le
 from typing import Final, NamedTuple
 
-from tui.elf import demangle, listing, symbol_tables, usdt
+from tui.elf import listing, symbol_tables, usdt
+from tui.elf.demangle import Demangler, Readable
 from tui.elf.disassembly import Disassembler
-from tui.elf.listing import ORIGINS, Listing
-from tui.elf.names import Function, Module
+from tui.elf.listing import ORIGINS, Listing, Odd
+from tui.elf.names import UNWIND, Function, Module
 from tui.elf.reader import SYMTAB, ElfFile
 from tui.elf.symbol_tables import INDIRECT, SymbolTable
 
@@ -28,6 +31,8 @@ _MOST_CODE: Final = 1 << 22  # bytes that are disassembled because functions lie
 _NOP: Final = b"\x0f\x1f\x44"  # 6.18 makes a call of one that is probed, which writes below the stack pointer
 _VERSION: Final = re.compile(r"(?<=.)@@?[A-Za-z_][\w.]*$")
 _PREFERENCE: Final = {1: 0, 10: 0, 2: 1, 0: 2}  # binding: global, unique, weak, local
+_USUAL, _LARGE, _ALL = 1 << 20, 1 << 23, 1 << 26  # bytes of unwind records: of some 25,000 functions, 200,000, …
+_NAMED: Final = tuple(map(ORIGINS.index, ("symtab", "pclntab", "debug file", "minidebuginfo")))  # these have all
 _RESOLVER: Final = "an indirect function: this is its resolver, which runs once; probe the implementation it picks"
 
 
@@ -41,9 +46,12 @@ class _Rows(NamedTuple):
     shared: Mapping[int, Sequence[int]]  # addresses of several names or of indirect functions: the rows, the kept first
 
 
-def read(module: Module) -> tuple[Function, ...]:
-    """The module's functions by name, then its USDT probes. Raises BinaryError, NotPermitted, TargetError."""
-    return (*_read(module).functions(module.name), *_usdt(module))
+def read(module: Module, *, every: bool = False) -> tuple[Function, ...]:
+    """The module's functions by name, then those without one by address, then its USDT probes.
+
+    `every`: those without a name even where there are very many. Raises BinaryError, NotPermitted, TargetError.
+    """
+    return (*_read(module, records=_ALL if every else _USUAL).functions(module.name), *_usdt(module))
 
 
 def table(module: Module) -> Iterator[tuple[int, int, str, str]]:
@@ -63,8 +71,11 @@ def raw_table(module: Module) -> Iterator[tuple[int, int, str, str]]:
 
 
 def places(module: Module) -> Iterator[tuple[int, int, str]]:
-    """The same as rows of offset in the file, size and readable name: all that naming an address takes."""
-    found = _read(module, raw_names=False)
+    """The same as rows of offset in the file, size and readable name: all that naming an address takes.
+
+    More of those without a name are among them, so that samples and stacks say where what they saw begins.
+    """
+    found = _read(module, raw_names=False, records=_LARGE)
     return zip(found.offsets, found.sizes, found.names, strict=True)
 
 
@@ -75,7 +86,7 @@ def _usdt(module: Module) -> list[Function]:
         return usdt.functions(elf, module.name)
 
 
-def _read(module: Module, *, raw_names: bool = True, readable: bool = True) -> Listing:
+def _read(module: Module, *, raw_names: bool = True, readable: bool = True, records: int = _USUAL) -> Listing:
     if not module.file:
         from tui.elf import perf_map
 
@@ -88,11 +99,30 @@ def _read(module: Module, *, raw_names: bool = True, readable: bool = True) -> L
         identity = elf.identity + (f"-{debug.identity}" if debug else "")  # it may come and go
         found = listing.cached(identity, raw_names=raw_names)
         if found is None:
-            if not readable:
-                return _unsorted(elf, debug)
-            found = _parsed(elf, debug, stack.enter_context(demangle.Demangler()))
-            found.keep(identity)
-    return found
+            if readable:
+                found = _parsed(elf, debug, stack.enter_context(Demangler()))
+                found.keep(identity)
+            else:
+                found = _unsorted(elf, debug)
+        return (
+            found if any(map(found.origins.__contains__, _NAMED)) else _with_unnamed(elf, module.name, found, records)
+        )
+
+
+def _with_unnamed(elf: ElfFile, module: str, found: Listing, records: int) -> Listing:
+    """And the functions that nothing names, called after the module as it is known here: so they aren't cached."""
+    from tui.elf import unnamed
+
+    ranges = unnamed.ranges(elf, found.addresses, found.sizes, records)
+    offsets = elf.file_offsets(start for start, _ in ranges)
+    rows = [(start, size, offset) for (start, size), offset in zip(ranges, offsets, strict=True) if offset >= 0]
+    if not rows:
+        return found
+    addresses, sizes, offsets = map(list, zip(*rows, strict=True))
+    names = [f"{module}+0x{offset:x}" for offset in offsets]
+    origins = bytes([ORIGINS.index(UNWIND)]) * len(names)
+    more = Listing(names, names, origins, array("Q", addresses), array("Q", sizes), array("Q", offsets), {})
+    return listing.joined([found, more])
 
 
 def _debug_file(elf: ElfFile, module: Module) -> ElfFile | None:
@@ -101,7 +131,7 @@ def _debug_file(elf: ElfFile, module: Module) -> ElfFile | None:
     return debug_files.find(elf, module)
 
 
-def _parsed(elf: ElfFile, debug: ElfFile | None, demangler: demangle.Demangler) -> Listing:
+def _parsed(elf: ElfFile, debug: ElfFile | None, demangler: Demangler) -> Listing:
     """By name; what is done here is done while readable names are made."""
     tables = [
         (table, demangler.begin(_unversioned(table.names)))
@@ -112,14 +142,14 @@ def _parsed(elf: ElfFile, debug: ElfFile | None, demangler: demangle.Demangler) 
     made = (_listing(rows, readable()) for rows, (_, readable) in zip(found, tables, strict=True))
     result = listing.joined(made).by_name()
     for address, reason in reasons.items():
-        result.odd[address] = (result.odd[address][0] if address in result.odd else (), reason)
+        result.odd[address] = result.odd.get(address, Odd())._replace(unprobeable=reason)
     return result
 
 
 def _unsorted(elf: ElfFile, debug: ElfFile | None) -> Listing:
     """With names as they are, and without what keeps probes away: enough for a list."""
     tables = symbol_tables.read(elf, debug, lambda *_: None)
-    return listing.joined(_listing(_rows(elf, table), table.names) for table in tables)
+    return listing.joined(_listing(_rows(elf, table), Readable(table.names, {})) for table in tables)
 
 
 def _unversioned(names: Sequence[str]) -> Sequence[str]:
@@ -144,15 +174,17 @@ def _rows(elf: ElfFile, table: SymbolTable) -> _Rows:
     return _Rows(table, offsets, bytes(kept), sizes, shared)
 
 
-def _listing(rows: _Rows, readable: Sequence[str]) -> Listing:
-    table, kept = rows.table, rows.kept
-    odd: dict[int, tuple[tuple[str, ...], str]] = {}
+def _listing(rows: _Rows, readable: Readable) -> Listing:
+    table, kept, names = rows.table, rows.kept, readable.names
+    odd = {table.addresses[row]: Odd(returns=returns) for row, returns in readable.returns.items() if kept[row]}
     for address, (first, *others) in rows.shared.items():
-        names = {table.names[row] for row in others} | {readable[row] for row in others}
+        aliases = {table.names[row] for row in others} | {names[row] for row in others}
         indirect = any(table.infos[row] & 15 == INDIRECT for row in (first, *others))
-        odd[address] = tuple(sorted(names - {table.names[first], readable[first]})), _RESOLVER if indirect else ""
+        aliases -= {table.names[first], names[first]}
+        returns = readable.returns.get(first, "")
+        odd[address] = Odd(tuple(sorted(aliases)), _RESOLVER if indirect else "", returns)
     return Listing(
-        list(compress(readable, kept)),
+        list(compress(names, kept)),
         list(compress(table.names, kept)),
         bytes([ORIGINS.index(table.origin)]) * sum(kept),
         array("Q", compress(table.addresses, kept)),

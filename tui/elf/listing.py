@@ -14,16 +14,24 @@ from operator import itemgetter
 from typing import Final, NamedTuple
 
 from tui import cache
-from tui.elf.names import Function
+from tui.elf.names import UNWIND, Function
 
-_FORMAT: Final = 5
+_FORMAT: Final = 6
 _WORTH_KEEPING: Final = 5_000  # functions; fewer are read as fast as the cache,
 _WORTH_KEEPING_PLAIN: Final = 50_000  # and so are more whose names are readable as they stand
-ORIGINS: Final = ("symtab", "dynsym", "pclntab", "debug file", "minidebuginfo", "perf map", "usdt")
+ORIGINS: Final = ("symtab", "dynsym", "pclntab", "debug file", "minidebuginfo", "perf map", "usdt", UNWIND)
+
+
+class Odd(NamedTuple):
+    """What few functions have: as in `Function`."""
+
+    aliases: tuple[str, ...] = ()
+    unprobeable: str = ""
+    returns: str = ""
 
 
 class Listing(NamedTuple):
-    """Columns of one length; `odd` has what few functions have, by address: aliases, and why no probe can go there."""
+    """Columns of one length, and what else is known of some functions, by address."""
 
     names: list[str]
     raw_names: list[str]
@@ -31,7 +39,7 @@ class Listing(NamedTuple):
     addresses: "array[int]"
     sizes: "array[int]"
     offsets: "array[int]"
-    odd: dict[int, tuple[tuple[str, ...], str]]
+    odd: dict[int, Odd]
 
     def by_name(self) -> "Listing":
         """Sorted."""
@@ -59,13 +67,12 @@ class Listing(NamedTuple):
             self.sizes,
             map(ORIGINS.__getitem__, self.origins),
             self.offsets,
-            repeat(()),
-            repeat(""),
+            *map(repeat, Odd()),
         )
         found: list[Function] = list(map(partial(tuple.__new__, Function), columns))
         if self.odd:
             for index in [index for index, address in enumerate(self.addresses) if address in self.odd]:
-                found[index] = Function(*found[index][:-2], *self.odd[self.addresses[index]])
+                found[index] = found[index]._replace(**self.odd[self.addresses[index]]._asdict())
         return found
 
     def keep(self, identity: str) -> None:
@@ -118,7 +125,8 @@ def _parse(content: bytes, identity: str, *, raw_names: bool) -> Listing | None:
     names = str(text[odd_size + raw_size :], "utf-8").split("\n")
     raws = str(text[odd_size : odd_size + raw_size], "utf-8").split("\n") if raw_size and raw_names else names
     odd = {
-        int(address): (tuple(aliases), str(reason)) for address, aliases, reason in json.loads(bytes(text[:odd_size]))
+        int(address): Odd(tuple(aliases), str(reason), str(returns))
+        for address, aliases, reason, returns in json.loads(bytes(text[:odd_size]))
     }
     origins = bytes(body[:count])
     if len(names) != count or len(raws) != count or max(origins) >= len(ORIGINS):

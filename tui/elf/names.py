@@ -4,6 +4,7 @@ from typing import Final, NamedTuple
 
 JIT: Final = "[jit]"  # the name of the module of what a JIT compiler made
 USDT: Final = "usdt"  # the origin of what isn't a function but a place that the program's author has named
+UNWIND: Final = "unwind"  # the origin of code without a name, known by what the file says for the unwinder
 
 
 class Module(NamedTuple):
@@ -33,6 +34,7 @@ class Function(NamedTuple):
     offset: int  # of the first byte in the file
     aliases: tuple[str, ...] = ()  # other names of the same address
     unprobeable: str = ""  # why no probe can go here; empty: one can
+    returns: str = ""  # the type, where the readable name begins with it, as those of C++ templates do; not in `name`
 
 
 class Skipped(NamedTuple):

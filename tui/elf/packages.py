@@ -5,12 +5,15 @@ from typing import Final
 
 _CLONE: Final = re.compile(r"\.(?:part|constprop|isra|cold|lto_priv|localalias|llvm|\d)\b.*| \[clone .*")  # GCC, LLVM
 _GO: Final = re.compile(r"(?:[^\[(]*/)?[^\[(./]+(?=\.)")  # up to the first dot after the last slash
+_PLACE: Final = re.compile(r"\+0x[0-9a-f]+$")  # libc.so.6+0x11f0 has no name
 _OPENING, _CLOSING = "<([{", ">)]}"
 _ANONYMOUS: Final = "(anonymous namespace)"
 
 
 def of(name: str) -> str:
     """As "net/http" of "net/http.(*conn).serve", "render::Scene" of "void render::Scene::draw(int)"; or empty."""
+    if _PLACE.search(name):
+        return ""
     name = _CLONE.sub("", name)
     if "::" not in name:
         found = _GO.match(name)

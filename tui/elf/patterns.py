@@ -1,6 +1,7 @@
 """How people name functions: a glob in which only `*` and `?` are special, or /regex/, searched.
 
-`main.Map[...]` matches itself. Readable names, raw names and aliases all count. Several patterns are a union.
+`main.Map[...]` matches itself. Readable names, raw names and aliases all count; what a function returns only where its
+name is given in full, as a demangler spells it. Several patterns are a union.
 """
 
 import re
@@ -10,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
-from tui.elf.names import Function
+from tui.elf.names import UNWIND, Function
 from tui.errors import UsageError
 
 Matcher = Callable[[str], bool]
@@ -78,6 +79,13 @@ def names(function: Function) -> Iterable[str]:
     if function.raw_name != function.name:
         yield function.raw_name
     yield from function.aliases
+    if function.origin == UNWIND:
+        yield f"0x{function.offset:x}"
+
+
+def spelt(function: Function) -> str:
+    """The name as a demangler gives it, behind what it returns."""
+    return f"{function.returns} {function.name}" if function.returns else function.name
 
 
 def select(functions: Iterable[Function], pattern: str) -> list[Function]:
@@ -86,10 +94,17 @@ def select(functions: Iterable[Function], pattern: str) -> list[Function]:
     Raises UsageError, TooSlow.
     """
     functions = list(functions)
-    exact = [function for function in functions if pattern in names(function)]
+    exact = [function for function in functions if pattern in names(function) or pattern == spelt(function)]
     if exact:
         return exact
     matches = compile_pattern(pattern)
     with limited():
         found = [function for function in functions if any(map(matches, names(function)))]
-    return found or [function for function in functions if function.name.partition("(")[0] == pattern]  # of C++
+    return found or [function for function in functions if _without_parameters(function.name, pattern)]
+
+
+def _without_parameters(name: str, wanted: str) -> bool:
+    """Whether that is the name up to its parameters, as C++ has them; brackets within templates belong to the name."""
+    if not name.startswith(f"{wanted}(") or wanted.endswith(":"):
+        return False
+    return wanted.count("<") == wanted.count(">") and wanted.count("{") == wanted.count("}")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from tui.elf import rooted
-from tui.elf.listing import ORIGINS, Listing
+from tui.elf.listing import ORIGINS, Listing, Odd
 from tui.elf.names import JIT, Module
 from tui.elf.ranges import Ranges
 from tui.errors import TargetError
@@ -41,6 +41,10 @@ class PerfMap(Owner):
     def name(self, address: int) -> str:
         """What lies at an address; sanitised, empty where nothing is known."""
         return self._ranges.at(address)
+
+    def start(self, address: int) -> int:
+        """Where what lies at an address begins; -1 where nothing is known."""
+        return self._ranges.start(address)
 
     def refresh(self) -> None:
         """Reads the file again if there is more in it, or another."""
@@ -105,7 +109,7 @@ def listing(module: Module) -> Listing:
     names, addresses = [name for _, name in rows.values()], array("Q", rows)
     origins = bytes([ORIGINS.index("perf map")]) * len(rows)
     sizes = array("Q", [size for size, _ in rows.values()])
-    return Listing(names, names, origins, addresses, sizes, addresses, dict.fromkeys(rows, ((), _NO_FILE))).by_name()
+    return Listing(names, names, origins, addresses, sizes, addresses, dict.fromkeys(rows, Odd((), _NO_FILE))).by_name()
 
 
 def parse(text: bytes) -> Iterator[tuple[int, int, str]]:

@@ -26,7 +26,7 @@ _ADVANCE: Final = 1  # in the upper two
 _ADVANCES: Final[dict[int, Callable[["_Cursor"], int]]] = {
     2: lambda cursor: cursor.byte(), 3: lambda cursor: cursor.number(2), 4: lambda cursor: cursor.number(3),
 }  # fmt: skip
-_REMEMBER, _RESTORE, _DEFINE, _DEFINE_REGISTER, _DEFINE_OFFSET, _DEFINE_EXPRESSION = range(0x0A, 0x10)
+_REMEMBER, _RESTORE, _DEFINE, _DEFINE_REGISTER, DEFINE_OFFSET, _DEFINE_EXPRESSION = range(0x0A, 0x10)
 _OPERANDS: Final = {  # of those that tell where registers are: numbers, and whether a block follows
     **dict.fromkeys((0x00, 0xC0, 0x2D), (0, False)),
     **dict.fromkeys((0x80, 0x06, 0x07, 0x08, 0x2E), (1, False)),
@@ -49,6 +49,15 @@ class Height(NamedTuple):
 
     register: int  # DWARF's number: on x86-64 7 is RSP, 6 RBP
     offset: int  # bytes
+
+
+class Common(NamedTuple):
+    """What records share that point to the same one (CIE)."""
+
+    code: int  # how addresses of code are written: DW_EH_PE_*
+    sized: bool  # a size and what is known about exceptions come before a record's instructions
+    signal: bool  # a signal's handler returns to such code
+    height: Height | None  # before the first of a record's own instructions
 
 
 class _Cursor:
@@ -113,6 +122,26 @@ class Unwinding:
         for start, record in _ENTRY.iter_unpack(_whole(elf.loaded(section.address + 12, max(0, size)))):
             self._starts.append(section.address + start)
             self._records.append(section.address + record)
+
+    def common(self, address: int) -> Common | None:
+        """That at an address; None for a damaged one."""
+        try:
+            data = self._record(address)
+            if data[4:8] != bytes(4):
+                return None
+            code, _, sized = self._kinds(data)
+            unit, first = self._instructions(data)
+            height = _carried_out((first,), (len(data),), unit, 0)
+            return Common(code, sized, b"S" in data[9 : data.index(0, 9)], height)
+        except (IndexError, KeyError, ValueError, struct.error):
+            return None
+
+    def first_height(self, record: int) -> Height | None:
+        """That of where a record's code begins, if it is given by a register."""
+        try:
+            return self._height(record, 0)
+        except (IndexError, KeyError, ValueError, struct.error):
+            return None
 
     def frame(self, address: int) -> Frame | None:
         """That of the code at an address, if there is one."""
@@ -187,20 +216,24 @@ class Unwinding:
         (back,) = struct.unpack_from("<I", data, 4)
         common = self._record(record + 4 - back)
         code, _, sized = self._kinds(common)
-        cursor = _Cursor(common, 0, 9)
-        cursor.text()
-        unit = cursor.uleb()
-        cursor.uleb()
-        _ = cursor.byte() if common[8] == 1 else cursor.uleb()
-        first = _Cursor(common, 0, cursor.at)
-        if sized:
-            first.pass_block()
+        unit, first = self._instructions(common)
         own = _Cursor(data, record, 8)
         own.number(code)
         own.number(code & 0x0F)
         if sized:
             own.pass_block()
         return _carried_out((first, own), (len(common), len(data)), unit, place)
+
+    def _instructions(self, common: bytes) -> tuple[int, _Cursor]:
+        """What an advance by one stands for, in bytes of code, and where the instructions of a common record begin."""
+        cursor = _Cursor(common, 0, 9)
+        augmentation = cursor.text()
+        unit = cursor.uleb()
+        cursor.uleb()
+        _ = cursor.byte() if common[8] == 1 else cursor.uleb()
+        if augmentation[:1] == b"z":
+            cursor.pass_block()
+        return unit, cursor
 
     def _pads(self, frame: Frame) -> Iterator[int]:
         """Of what GCC and Clang write for their languages' exceptions (the LSDA's call sites)."""
@@ -240,7 +273,7 @@ def _carried_out(programs: tuple[_Cursor, ...], ends: tuple[int, ...], unit: int
                 height = Height(cursor.uleb(), cursor.uleb())
             elif code == _DEFINE_REGISTER:
                 height = Height(cursor.uleb(), height.offset if height else 0)
-            elif code == _DEFINE_OFFSET:
+            elif code == DEFINE_OFFSET:
                 height = Height(height.register if height else 0, cursor.uleb())
             elif code == _REMEMBER:
                 kept.append(height)

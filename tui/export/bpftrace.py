@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
-from tui.elf.names import USDT, Function
+from tui.elf.names import UNWIND, USDT, Function
 
 _OWN_REGISTERS: Final = os.uname().machine == "x86_64"  # whether Go passes arguments elsewhere than C does
 _STARTS: Final = (
@@ -65,7 +65,7 @@ def program(view: str, pid: int | None, probed: Sequence[tuple[Function, str]], 
 
 
 def _place(path: str, function: Function) -> str:
-    return f'{path}:"{_text(function)}"'
+    return f"{path}:0x{function.address:x}" if function.origin == UNWIND else f'{path}:"{_text(function)}"'
 
 
 def _text(function: Function) -> str:

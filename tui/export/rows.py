@@ -52,13 +52,14 @@ def function(row: Function) -> Row:
         "origin": row.origin,
         "aliases": row.aliases,
         "unprobeable": row.unprobeable or None,
+        "returns": row.returns or None,
     }
 
 
 def hot(row: Function, sample: HotSample) -> Row:
-    """The same, with its share of the target's CPU time; null where nothing ran."""
+    """The same, with the samples in it, and their share of all: of the target's CPU time; null where nothing ran."""
     percent = round(100 * sample.ticks(row) / sample.total, 2) if sample.total else None
-    return function(row) | {"cpu_percent": percent}
+    return function(row) | {"cpu_percent": percent, "samples": sample.ticks(row)}
 
 
 def skipped(rows: Iterable[Skipped]) -> list[Row]:

@@ -1,18 +1,20 @@
 """The rows of the functions' list: columns, by what a function is found, what is said about one. Knows no widget."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from typing import Final
 
 from rich.cells import cell_len
 
 from tui import text
-from tui.elf.names import USDT, Function
+from tui.elf.names import UNWIND, USDT, Function
 from tui.widgets.columns import Column
-from tui.widgets.filter import FILE
 from tui.widgets.pieces import Cell
+from tui.widgets.words import words
 
-if TYPE_CHECKING:
-    from tui.elf.lines import Line
+__all__ = ["COLUMNS", "RAW_NAME", "UNNAMED", "longest", "spelt", "words"]
+
+
+UNNAMED: Final = (UNWIND, "the origin of code without a name, told by its place: a function, or a part of one")
 
 
 def _also(function: Function) -> str:
@@ -57,14 +59,6 @@ RAW_NAME: Column[Function] = COLUMNS[0]._replace(  # in place of the first
 )
 
 
-def words(function: Function, line: "Line | None" = None) -> str:
-    """By what a function can be found; also by its source line, once that is known."""
-    source = (f"{FILE}{line.file}:{line.line}",) if line else ()
-    if function.raw_name == function.name and not function.aliases and not source:
-        return function.name
-    return "\n".join((function.name, function.raw_name, *function.aliases, *source))
-
-
 def longest(functions: Iterable[Function], *, raw: bool) -> int:
     """Cells that the longest name takes, with its other names where these are shown."""
     if raw:
@@ -76,6 +70,8 @@ def spelt(function: Function, source: str = "") -> tuple[str, str]:
     """The function's whole name, and what is to be said about it; `source`: its file and line."""
     notes = [
         source,
+        f"returns {function.returns}" if function.returns else "",
+        "a function without a name, or a part of one" if function.origin == UNWIND else "",
         f"– can't be probed: {function.unprobeable}" if function.unprobeable else "",
         function.raw_name if function.raw_name != function.name else "",
         _also(function),

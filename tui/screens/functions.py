@@ -17,7 +17,7 @@ from tui.screens.attached import AttachedScreen
 from tui.screens.base import CURSOR, CUT, MARKED, REVERSE, SORT, SORTED, counted, filter_by
 from tui.screens.code_pane import ACTIONS, JUMPED_TO, CodePane, Wanted
 from tui.screens.confirm import ConfirmScreen
-from tui.screens.function_rows import COLUMNS, RAW_NAME, longest, spelt, words
+from tui.screens.function_rows import COLUMNS, RAW_NAME, UNNAMED, longest, spelt, words
 from tui.screens.hotness import CPU, SHARES, column
 from tui.screens.marks import Marks
 from tui.screens.modules_pane import SLIM, ModulesPane
@@ -95,7 +95,17 @@ class FunctionsScreen(SampledScreen):
         REVERSE,
         Action("escape", "esc", "back", "back", "Clear the filter, or go back", 0),
     )
-    SIGNS = (CURSOR, MARKED, ("◉", "probed"), ("–", "can't be probed, or read"), SHARES, JUMPED_TO, SORTED, CUT)
+    SIGNS = (
+        CURSOR,
+        MARKED,
+        ("◉", "probed"),
+        ("–", "can't be probed, or read"),
+        SHARES,
+        UNNAMED,
+        JUMPED_TO,
+        SORTED,
+        CUT,
+    )
 
     class ModulesRead(Message):
         """The process's modules are known."""

@@ -16,7 +16,7 @@ HOT: Final = 0.01  # of all: what is worth a closer look
 CPU: Final = "cpu"  # the column
 SHARES: Final = ("CPU %", "of the process's CPU time, sampled as long as you look; nothing is probed for that")
 _PATIENCE: Final = 3.0  # seconds without a sample, after which that is said
-_NAME, _OFFSET = attrgetter("name"), attrgetter("offset")
+_OFFSET: Final = attrgetter("offset")
 _INVERSE: Final = bytes([1, 0]).ljust(256, b"\0")
 
 
@@ -55,12 +55,8 @@ class Hotness:
         if sort.key != CPU or self._sample is None or not rows:
             return rows
         module = rows[0].module
-        if rows[0].origin == "perf map":
-            names = {name for where, name in self._sample.counts if where == module}
-            ran = bytes(map(names.__contains__, map(_NAME, rows)))
-        else:
-            offsets = {start for where, start in self._sample.starts if where == module}
-            ran = bytes(map(offsets.__contains__, map(_OFFSET, rows)))
+        offsets = {start for where, start in self._sample.starts if where == module}
+        ran = bytes(map(offsets.__contains__, map(_OFFSET, rows)))
         first = sorted(compress(rows, ran), key=self.of, reverse=sort.descending)
         rest = list(compress(rows, ran.translate(_INVERSE)))
         return first + rest if sort.descending else rest + first
@@ -80,6 +76,8 @@ class Hotness:
             ):  # fmt: skip
                 if ticks:
                     phrases.append((f"{percent(self._share(ticks))} % {where}", "dim"))
+            if sample.note:
+                phrases.append((sample.note, "warn"))
         return phrases
 
     def _share(self, ticks: int) -> float:

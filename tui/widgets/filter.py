@@ -22,7 +22,7 @@ FILE: Final = "file:"  # also in front of a source file and line, where they are
 _BEFORE_PACKAGE: Final = r"(?:[<&*\[(]|mut |dyn )*"  # <crate::Type as Trait>::function
 _MOST_ORDERED: Final = 8_000  # rows; more aren't worth the 3 µs that ordering one takes
 
-__all__ = ["FILE", "Haystack", "TooSlow", "Unfinished", "asks_for_files", "finished", "matcher"]
+__all__ = ["FILE", "Haystack", "TooSlow", "Unfinished", "asks_for_files", "finished", "is_search", "matcher"]
 
 
 class Unfinished(Exception):
@@ -116,6 +116,11 @@ def _file(file: str, others: Matcher | None) -> Matcher:
     end = f"{re.escape(name)}:{line}$" if exact else re.escape(file)
     within = re.compile(rf"^{FILE}.*{end}", re.MULTILINE).search
     return (lambda words: within(words) and others(words)) if others else within
+
+
+def is_search(typed: str) -> bool:
+    """Whether only this module can look for it: letters in their order, a package, or a source file."""
+    return typed.startswith(("~", _PACKAGE, FILE))
 
 
 def asks_for_files(typed: str) -> bool:
