@@ -172,6 +172,20 @@ def test_where_a_thread_is(world: World, target: Target, monkeypatch: pytest.Mon
         assert [names.nameless(PID, at) for at in (MADE + 5, EXE, VDSO, 0)] == [True, False, False, False]
 
 
+def test_code_that_is_made_in_shared_memory(
+    world: World, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PerfMap, "name", lambda _, address: "made" if address == MADE + 4 else "")
+    monkeypatch.setattr(PerfMap, "start", lambda *_: MADE)
+    shared = world.file(tmp_path, "doublemapper", 9, bytes(4096))._replace(path="/memfd:doublemapper (deleted)")
+    world.regions[0] = Region(MADE, MADE + 0x1000, 0, shared)
+    with Symboliser(target) as names:
+        names.begin()
+        assert names.spot(PID, MADE + 4) == Spot(Frame("made", JIT), MADE)
+        assert names.spot(PID, MADE + 5) is None
+        assert names.nameless(PID, MADE + 5)
+
+
 def test_functions_of_one_name_are_told_apart(world: World, target: Target, tmp_path: Path) -> None:
     twins = world.file(tmp_path, "twins", 6, Elf(symbols=[Symbol("twin"), Symbol("twin", CODE_AT + 32)]).build())
     world.regions[1] = Region(EXE, EXE + 256, CODE_AT, twins)

@@ -24,6 +24,7 @@ from tui.elf.tables import Tables, identity
 from tui.errors import BpfscopeError
 from tui.owner import Owner
 
+_MEMORY: Final = ("/dev/zero", "/memfd:", "/SYSV")  # what the kernel calls memory that is shared (proc(5), maps)
 _OF_THE_KERNEL: Final = ("[vdso]", "[vsyscall]", "[uprobes]")  # the last is where return probes of others lead to
 _MOST_PROCESSES: Final = 512  # that are known at a time: those that called last
 _GENERATIONS: Final = 4  # layouts of a process: code that was unloaded meanwhile still has its name
@@ -91,20 +92,25 @@ class Symboliser(Owner):
         region = process.region(address)
         if region is None:
             return None
-        if (module := region.module) is None:
-            if made := process.made(address):
-                return Spot(Frame(made, JIT), process.made_at(address))
+        module = region.module
+        table = self._tables.of(module) if module else None
+        if not table and (made := process.made(address)):  # also in memory that is shared, which has a file's name
+            return Spot(Frame(made, JIT), process.made_at(address))
+        if module is None:
             return Spot(Frame(region.label, region.label)) if region.label else None
+        if not table and module.path.startswith(_MEMORY):
+            return None
         offset = address - region.start + region.offset
         name = self._names.get(identity(module), module.name)
-        table = self._tables.of(module)
         start = table.start(offset) if table else -1
         return Spot(Frame(table.at(offset) if table and start >= 0 else f"{name}+0x{offset:x}", name), start)
 
     def nameless(self, pid: int, address: int) -> bool:
         """Whether that is in memory of no file and no kind, where JIT compilers put what they make."""
         region = self._process(pid).region(address)
-        return region is not None and region.module is None and not region.label
+        if region is None or region.module is None:
+            return region is not None and not region.label
+        return region.module.path.startswith(_MEMORY) and not self._tables.of(region.module)
 
     def has_map(self, pid: int) -> bool:
         """Whether the process keeps a map of what its compiler makes."""
