@@ -8,6 +8,7 @@ from textual.pilot import Pilot
 from tests.screens.fakes import CACHE, FUNCTIONS, LOOP, MODULES, RECURSIVE, FakeSampling, FakeSources, function
 from tests.screens.steps import at, functions, keys, names, painted, probe, state, ticks, type_filter, until
 from tui.app import Bpfscope
+from tui.collectors.samples import Suspended
 from tui.errors import NotPermitted
 from tui.screens.functions import FunctionsScreen
 from tui.screens.help import HelpScreen
@@ -214,3 +215,13 @@ async def test_nothing_is_cold(sources: FakeSources) -> None:
         await until(pilot, lambda: len(pilot.app._notifications) == 2)
         assert [one.message for one in pilot.app._notifications] == ["nothing was called yet", "all of these are hot"]
         assert not probing.removed
+
+
+async def test_what_the_budget_took_off_is_said_of_what_is_kept(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
+        screen, probing = await probe(pilot, sources)
+        probing.cost = probing.cost._replace(suspended=(Suspended(RECURSIVE, "too dear", 1.0),))
+        await ticks(pilot, screen, probing, {RECURSIVE.name: 97_331, LOOP.name: 9_999, CACHE.name: 0})
+        await pilot.press("h")
+        said = "2 functions kept, 1 of them taken off by the budget (u); l times them, f shows who calls them"
+        await until(pilot, lambda: said in [one.message for one in pilot.app._notifications])
