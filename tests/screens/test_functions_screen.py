@@ -248,11 +248,11 @@ async def test_modules_with_marks_show_a_sign(sources: FakeSources) -> None:
         assert signs(screen) == [" ", " ", " "]
         await pilot.press("space", "tab", "down", "enter")
         await until(pilot, lambda: screen.functions.rows and screen.module == MODULES[1])
-        assert signs(screen) == ["●", " ", " "]
+        assert signs(screen) == ["◐", " ", " "]
         await pilot.press("a")
-        assert signs(screen) == ["●", "●", " "]
+        assert signs(screen) == ["◐", "●", " "]
         await pilot.press("a")
-        assert signs(screen) == ["●", " ", " "]
+        assert signs(screen) == ["◐", " ", " "]
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 20)])
@@ -300,3 +300,32 @@ async def test_a_process_that_is_gone_when_its_modules_are_read(sources: FakeSou
         screen = await at(pilot, FunctionsScreen)
         await until(pilot, lambda: screen.has_class("-failed"))
         assert str(screen.query_one("#failure").render()) == "there is no process 2696"
+
+
+async def test_a_module_marked_in_part_has_another_sign(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await functions(pilot)
+        await pilot.press("space")
+        assert signs(screen)[0] == "◐"
+        await pilot.press("a")
+        assert signs(screen)[0] == "●"
+        await pilot.press("space")
+        assert signs(screen)[0] == "◐"
+
+
+async def test_only_what_is_marked(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await functions(pilot)
+        await type_filter(pilot, "is:marked")
+        assert "no function of fibonacci is marked; space marks one" in painted(screen)[2]
+        await pilot.press("escape")
+        await type_filter(pilot, "main.fib")
+        await pilot.press("a")
+        await type_filter(pilot, "is:marked")
+        assert "3 of 54 functions" in state(screen)
+        await pilot.press("space")  # what is unmarked stays, until the filter is looked at again
+        assert len(screen.functions.rows) == 3
+        await type_filter(pilot, "is:marked *Loop")
+        assert names(screen.functions.rows) == ["main.fibonacciLoop"]
+        await type_filter(pilot, "!is:marked main.*")
+        assert names(screen.functions.rows) == ["main.Map[...]", "main.fibonacciCache", "main.main"]

@@ -10,6 +10,7 @@ from tests.screens.steps import at, functions, keys, names, painted, probe, stat
 from tui.app import Bpfscope
 from tui.collectors.samples import Suspended
 from tui.errors import NotPermitted
+from tui.screens.confirm import ConfirmScreen
 from tui.screens.functions import FunctionsScreen
 from tui.screens.help import HelpScreen
 from tui.screens.latency import LatencyScreen
@@ -225,3 +226,21 @@ async def test_what_the_budget_took_off_is_said_of_what_is_kept(sources: FakeSou
         await pilot.press("h")
         said = "2 functions kept, 1 of them taken off by the budget (u); l times them, f shows who calls them"
         await until(pilot, lambda: said in [one.message for one in pilot.app._notifications])
+
+
+async def test_a_question_says_of_each_view_how_much_it_holds_where_that_differs(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
+        screen, probing = await probe(pilot, sources)
+        await ticks(pilot, screen, probing, {RECURSIVE.name: 97_331, LOOP.name: 9_999, CACHE.name: 0})
+        await pilot.press("l")
+        await at(pilot, LatencyScreen)
+        await pilot.press("c")
+        await at(pilot, ProbeScreen)
+        await pilot.press("h")
+        await until(pilot, lambda: screen.count == 2)
+        await pilot.press("escape")
+        question = await at(pilot, ConfirmScreen)
+        assert question.question == "Detach 2 functions in Calls, 3 in Latency and go back?"
+        await pilot.press("n", "q")
+        question = await at(pilot, ConfirmScreen)
+        assert question.question == "Detach 2 functions in Calls, 3 in Latency and quit?"

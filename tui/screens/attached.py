@@ -153,9 +153,9 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         raise NotImplementedError
 
     @property
-    def holding(self) -> tuple[int, str]:
-        """What quitting would detach."""
-        return (self.count, "function") if self.holds else (0, "")
+    def holding(self) -> str:
+        """What leaving would detach, of all views."""
+        return self.views.holding()
 
     @property
     def over(self) -> str:
@@ -441,8 +441,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
             return
         views = self.views.screens.values()
         if self.holds and not self.attaching and any(view.calls_seen for view in views):
-            most = max(view.count for view in views if view.holds)
-            question = ConfirmScreen(f"Detach {text.plural(most, 'function')} and go back?", LOSING)
+            question = ConfirmScreen(f"Detach {self.holding} and go back?", LOSING)
             self.app.push_screen(question, lambda yes: self._go_back() if yes else None)
         else:
             self._go_back()

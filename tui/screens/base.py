@@ -125,9 +125,9 @@ class ConsoleScreen(Screen[Any]):
         return self.can(action) and self.can(named)
 
     @property
-    def holding(self) -> tuple[int, str]:
-        """How many of what are attached by this screen, or are about to be."""
-        return 0, ""
+    def holding(self) -> str:
+        """How many of what are attached by this screen, or are about to be, in words; empty where nothing is."""
+        return ""
 
     def actions(self) -> list[Action]:
         """What can be done now, the screen's own first."""

@@ -19,7 +19,7 @@ from tui.screens.code_pane import ACTIONS, JUMPED_TO, CodePane, Wanted
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.function_rows import COLUMNS, RAW_NAME, longest, spelt, words
 from tui.screens.hotness import CPU, SHARES, column
-from tui.screens.marks import Marks
+from tui.screens.marks import ONLY, PARTLY, Marks
 from tui.screens.modules_pane import SLIM, ModulesPane
 from tui.screens.probe import ProbeScreen
 from tui.screens.sampled import SampledScreen
@@ -44,7 +44,9 @@ REST = 0.12  # seconds that the cursor rests on a module before its functions ar
 STRIPPED = "names no functions: it was stripped; install its debug symbols, or choose another module"
 
 
-FURTHER = "; ~ finds letters in this order, pkg: a package, file: a source file, or a line of it"
+FURTHER = (
+    f"; ~ finds letters in this order, pkg: a package, file: a source file, or a line of it; {ONLY} what is marked"
+)
 
 
 class Loaded(Message):
@@ -95,7 +97,7 @@ class FunctionsScreen(SampledScreen):
         REVERSE,
         Action("escape", "esc", "back", "back", "Clear the filter, or go back", 0),
     )
-    SIGNS = (CURSOR, MARKED, ("◉", "probed"), ("–", "can't be probed, or read"), SHARES, JUMPED_TO, SORTED, CUT)
+    SIGNS = (CURSOR, MARKED, PARTLY, ("◉", "probed"), ("–", "can't be probed, or read"), SHARES, JUMPED_TO, SORTED, CUT)
 
     class ModulesRead(Message):
         """The process's modules are known."""
@@ -192,6 +194,7 @@ class FunctionsScreen(SampledScreen):
     def on_loaded(self, event: Loaded) -> None:
         """Show the functions if their module is still chosen."""
         self._read[event.module.name] = event.functions
+        self.marks.learn(event.module.name, event.functions)
         self.modules_table.repaint()
         if event.module == self.module:
             self._show_module()
@@ -317,8 +320,16 @@ class FunctionsScreen(SampledScreen):
         self.query_one("#failure", Static).update(failure)
         self.set_class(bool(failure), "-failed")
         functions.empty = self._empty()
-        functions.show(self.leaves(self._haystack.matching), anew=anew)
+        functions.show(self.leaves(self._matching), anew=anew)
         self.show_state()
+
+    def _matching(self, typed: str) -> Sequence[Function]:
+        """What a filter leaves; `is:marked` what is marked now, which stays there while it is unmarked."""
+        wanted = typed.removeprefix("!").lstrip()
+        if not wanted.startswith(ONLY):
+            return self._haystack.matching(typed)
+        marked = self.marks.only(self._haystack.rows, inverted=typed.startswith("!"))
+        return Haystack(marked, words).matching(wanted.removeprefix(ONLY))
 
     def _empty(self) -> str:
         if self.module is None:
@@ -327,6 +338,8 @@ class FunctionsScreen(SampledScreen):
             return f"reading {self.module.name} …"
         if lacking := self._files.lacking(self.module.name, self.prompt.wanted):
             return lacking
+        if self.prompt.wanted == ONLY and self._haystack.rows:
+            return f"no function of {self.module.name} is marked; space marks one; esc clears the filter"
         if self._haystack.rows:
             near = "" if self.prompt.wanted[:1] in "~!/" else f", ~{self.prompt.wanted} finds these letters apart"
             there = f"no function of {self.module.name} matches {self.prompt.wanted}; esc clears the filter{near}"
