@@ -16,7 +16,7 @@ from tui.errors import BpfscopeError
 from tui.screens.target import sentence
 from tui.widgets.actions import Action
 from tui.widgets.columns import Column, Sort
-from tui.widgets.pieces import Cell, Piece
+from tui.widgets.pieces import Cell, Piece, cut_start
 from tui.widgets.table import Table
 
 if TYPE_CHECKING:  # the code is loaded when it is looked at
@@ -70,7 +70,13 @@ def _instruction(row: CodeRow, _: int) -> Cell:
 
 COLUMNS: tuple[Column[CodeRow], ...] = (
     Column(
-        "address", "ADDRESS", 12, lambda row, _: ((f"{row.row.address:x}", "dim"),), right=True, priority=2, narrow=9
+        "address",
+        "ADDRESS",
+        12,
+        lambda row, width: ((cut_start(f"{row.row.address:x}", width), "dim"),),
+        right=True,
+        priority=2,
+        narrow=9,
     ),
     Column("offset", "OFFSET", 7, lambda row, _: f"+{row.row.offset}", right=True),
     Column("instruction", "INSTRUCTION", 30, _instruction, flexible=True),

@@ -9,7 +9,7 @@ from tui import text
 from tui.elf.names import USDT, Function
 from tui.widgets.columns import Column
 from tui.widgets.filter import FILE
-from tui.widgets.pieces import Cell
+from tui.widgets.pieces import Cell, cut_start
 
 if TYPE_CHECKING:
     from tui.elf.lines import Line
@@ -33,7 +33,7 @@ COLUMNS: tuple[Column[Function], ...] = (
         "address",
         "ADDRESS",
         12,
-        lambda function, _: f"{function.address:x}",
+        lambda function, width: cut_start(f"{function.address:x}", width),
         lambda function: function.address,
         right=True,
         priority=2,
@@ -47,7 +47,7 @@ COLUMNS: tuple[Column[Function], ...] = (
         lambda function, _: ((function.origin, "dim"),),
         lambda function: function.origin,
         priority=3,
-        narrow=8,
+        narrow=10,
     ),
 )
 
