@@ -103,6 +103,8 @@ class Bpfscope(App[None]):
             ours = isinstance(self.screen, ConsoleScreen)
             if not (ours and (self._types(key) or await self._check_bindings(key.key))):
                 await super().on_event(key)
+                if isinstance(self.screen, ConsoleScreen):
+                    self.screen.explain(key.key)
 
     def _types(self, key: events.Key) -> bool:
         """Whether the key is a character of the filter that is being typed."""

@@ -329,3 +329,24 @@ async def test_only_what_is_marked(sources: FakeSources) -> None:
         assert names(screen.functions.rows) == ["main.fibonacciLoop"]
         await type_filter(pilot, "!is:marked main.*")
         assert names(screen.functions.rows) == ["main.Map[...]", "main.fibonacciCache", "main.main"]
+
+
+@pytest.mark.parametrize("key", ["enter", "space", "c", "m", "a", "d", "n", "S"])
+async def test_a_key_that_does_nothing_says_why(sources: FakeSources, key: str) -> None:
+    sources.functions_of["fibonacci"] = ()
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await at(pilot, FunctionsScreen)
+        await until(pilot, lambda: "0 functions" in state(screen))
+        await pilot.press(key)
+        await until(pilot, lambda: len(pilot.app._notifications) == 1)
+        assert "it was stripped" in next(iter(pilot.app._notifications)).message
+
+
+async def test_keys_for_functions_say_so_among_modules(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        await functions(pilot)
+        await pilot.press("tab", "m")
+        await until(pilot, lambda: len(pilot.app._notifications) == 1)
+        assert next(iter(pilot.app._notifications)).message == "this is for functions: tab goes to those of fibonacci"
+        await pilot.press("z")  # a key that means nothing says nothing
+        assert len(pilot.app._notifications) == 1

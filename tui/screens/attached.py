@@ -379,6 +379,16 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
             return not self.ended and (self._waived or bool(self.views.taken_off()))
         return True
 
+    def why_not(self, name: str) -> str:
+        """Why a key does nothing here."""
+        if self.failure or self.busy:
+            return self.busy or f"nothing is {self.DOING}"
+        if self.sample is None:
+            return "the first figures are still to come"
+        if self.ended:
+            return f"{self.over}: its numbers stay, and nothing can be changed any more"
+        return "the budget has taken nothing off" if name == "undo" else super().why_not(name)
+
     def actions(self) -> list[Action]:
         """Labels that depend on the state."""
         labels = {

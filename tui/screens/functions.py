@@ -426,6 +426,14 @@ class FunctionsScreen(SampledScreen):
             return self.functions.row is not None
         return name != "mark_all" or bool(self.functions.rows)
 
+    def why_not(self, name: str) -> str:
+        """Why a key does nothing here."""
+        if name.startswith("view") and self.probe:
+            return "a probe goes on: enter adds functions to it, and its views open from there"
+        if self._among_modules and self.functions.row is not None:
+            return f"this is for functions: tab goes to those of {self.module.name if self.module else 'a module'}"
+        return self._failures.get(self.module.name if self.module else "") or self._empty()
+
     def actions(self) -> list[Action]:
         """Two labels depend on where the person is."""
         labels = {"pane": "functions" if self._among_modules else "modules"}
