@@ -10,8 +10,10 @@ import pytest
 from tests.unit.elf_files import CODE_AT, Elf, Symbol, module, mutated, patch
 from tui.collectors import calibration, code
 from tui.collectors.code import Codes, Listing
+from tui.collectors.source_text import NEWER, Quotes
 from tui.collectors.target import Target
 from tui.elf import functions, modules, reader
+from tui.elf.lines import Line
 from tui.elf.names import JIT, Function, Module
 from tui.elf.reader import AARCH64, ElfFile
 from tui.errors import BinaryError
@@ -111,6 +113,34 @@ def test_instructions_begin_where_objdump_has_them(targets: Path, program: str, 
             assert calls == stubs
             compared += len(own) + len(stubs)
     assert compared > 5
+
+
+@x86
+def test_source_lines_are_quoted_once_where_their_file_is_not_newer(tmp_path: Path) -> None:
+    source, program = tmp_path / "a.c", tmp_path / "a"
+    source.write_text("int run(int n)\n{\n\treturn n * 3 + 41;\t/* \x1b[31m */\n}\nint main(void) { return run(1); }\n")
+    subprocess.run(["gcc", "-O0", "-g", source, "-o", program], check=True)
+    quoted = [row.text for row in of(modules.of_file(str(program)), "run").rows if row.text]
+    assert "return n * 3 + 41;  /* ␛[31m */" in quoted
+    assert len(quoted) == len(set(quoted))
+    later = program.stat().st_mtime + 60
+    os.utime(source, (later, later))
+    assert [row.text for row in of(modules.of_file(str(program)), "run").rows if row.text] == [NEWER]
+    source.unlink()
+    assert not any(row.text for row in of(modules.of_file(str(program)), "run").rows)
+
+
+def test_what_is_no_source_file_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "short").write_bytes(b"one\n" + b"\xff" * 1_000)
+    quotes = Quotes(None, "/proc/self/exe")
+    quotes._made = 1 << 62
+    paths = (str(tmp_path / "fifo"), str(tmp_path), "/dev/zero", "/proc/self/root/etc/passwd", "relative.c", "/a\0b")
+    assert [quotes.at(Line(path, 1)) for path in paths] == [""] * len(paths)
+    short = str(tmp_path / "short")
+    assert [quotes.at(Line(short, line)) for line in (1, 0, -1, 3, 1 << 40)] == ["one", "", "", "", ""]
+    assert quotes.at(Line(short, 2)) == "\ufffd" * 200
+    assert Quotes(1 << 30, "/proc/self/exe").at(Line(short, 1)) == ""  # of no process that there is
 
 
 @pytest.mark.parametrize("flags", [["-z", "lazy"], ["-z", "now"], ["-z", "lazy", "-z", "ibtplt"]], ids=" ".join)

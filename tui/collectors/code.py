@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 from tui.collectors import calibration
 from tui.collectors.files import Files
+from tui.collectors.source_text import Quotes
 from tui.collectors.target import Target
 from tui.elf import lines
 from tui.elf.disassembly import Disassembler, Instruction
@@ -48,6 +49,7 @@ class Row(NamedTuple):
     elsewhere: str  # to which other function, or address
     source: Line | None
     reached: bool  # by a jump of this function
+    text: str = ""  # of the source line, where that is another than the row's before, and can be read here
 
 
 class Listing(NamedTuple):
@@ -93,7 +95,8 @@ class Codes(Owner):
                 size = min(function.size or _reach(elf, function, self._names[1]), LONGEST)
                 code = list(disassembler.instructions(elf.bytes_at(function.offset, size), function.address))
                 named, stubs = self._names[1], Stubs(elf, disassembler)
-                rows = tuple(_rows(code, function, lambda to: named.get(to) or stubs.name(to) or f"{to:#x}", table))
+                plain = _rows(code, function, lambda to: named.get(to) or stubs.name(to) or f"{to:#x}", table)
+                rows = tuple(_quoted(plain, Quotes(target.pid, module.file)))
             site, refused = _site(target, function)
             return Listing(
                 function,
@@ -161,6 +164,14 @@ def _rows(
             source,
             each.address in reached,
         )
+
+
+def _quoted(rows: Iterable[Row], quotes: Quotes) -> Iterator[Row]:
+    """With what stands at their source lines."""
+    before = None
+    for row in rows:
+        yield row._replace(text=quotes.at(row.source)) if row.source and row.source != before else row
+        before = row.source
 
 
 def _target(instruction: Instruction) -> int | None:
