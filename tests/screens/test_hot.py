@@ -46,7 +46,7 @@ async def test_shares_beside_functions_and_modules(sources: FakeSources) -> None
         assert "sampling CPU · 1,000 samples · 10.0 % in the kernel · 1.9 % elsewhere" in state(screen)
         assert "64.1" in modules_painted(screen)[1]
         assert "24.0" in modules_painted(screen)[2]
-        lines = {line.split()[0]: line for line in painted(screen)[1:]}
+        lines = {line.strip("▌ ").split()[0]: line for line in painted(screen)[1:]}
         assert " 61.0 " in lines[RECURSIVE.name]
         assert " 3.1 " in lines[LOOP.name]
         assert "." not in lines[CACHE.name].removeprefix(f"   {CACHE.name}")
@@ -55,7 +55,7 @@ async def test_shares_beside_functions_and_modules(sources: FakeSources) -> None
 async def test_sorted_by_share_as_samples_come(sources: FakeSources) -> None:
     async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
         screen, sampling = await sampled(pilot, sources)
-        await pilot.press("s")
+        assert "CPU % ↓" in state(screen)
         await until(pilot, lambda: names(screen.functions.rows)[:3] == [RECURSIVE.name, LOOP.name, "main.Map[...]"])
         sampling.tick(11.0, SPLIT | {CACHE: 2_000})
         await until(pilot, lambda: names(screen.functions.rows)[:3] == [CACHE.name, RECURSIVE.name, LOOP.name])
@@ -70,7 +70,6 @@ async def test_rows_stand_still_while_the_cursor_moves(sources: FakeSources) -> 
         screen, sampling = await sampled(pilot, sources)
         clock = 5.0
         screen.functions.now = lambda: clock
-        await pilot.press("s")
         await until(pilot, lambda: screen.functions.rows[0] == RECURSIVE)
         await pilot.press("down")
         sampling.tick(11.0, SPLIT | {CACHE: 2_000})
@@ -244,3 +243,36 @@ async def test_a_question_says_of_each_view_how_much_it_holds_where_that_differs
         await pilot.press("n", "q")
         question = await at(pilot, ConfirmScreen)
         assert question.question == "Detach 2 functions in Calls, 3 in Latency and quit?"
+
+
+async def test_an_order_that_somebody_chose_stays(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
+        screen = await functions(pilot)
+        await pilot.press("S")
+        assert "FUNCTION ↓" in state(screen)
+        await sampled(pilot, sources)
+        assert "FUNCTION ↓" in state(screen)
+        assert screen.functions.rows[0].name == "runtime.wakeTimer"
+
+
+async def test_what_is_hot_waits_for_a_cursor_that_moves_and_leaves_it_on_its_row(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
+        screen = await functions(pilot)
+        clock = 5.0
+        screen.functions.now = lambda: clock
+        await pilot.press("down")
+        row = screen.functions.row
+        _, sampling = await sampled(pilot, sources)
+        assert names(screen.functions.rows)[:2] == ["main.Map[...]", CACHE.name]
+        clock = 50.0
+        sampling.tick(12.0, SPLIT)
+        await until(pilot, lambda: screen.functions.rows[0] == RECURSIVE)
+        assert screen.functions.row is row
+
+
+async def test_what_compilers_link_into_every_program_comes_last(sources: FakeSources) -> None:
+    linked = tuple(function(name, 0x1000 + at) for at, name in enumerate(("__do_global_dtors_aux", "_start")))
+    sources.functions_of["fibonacci"] = (*linked, *FUNCTIONS["fibonacci"])
+    async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
+        screen = await functions(pilot)
+        assert names(screen.functions.rows)[-2:] == ["__do_global_dtors_aux", "_start"]

@@ -133,7 +133,6 @@ def test_functions_hot(picture: Compare, sources: FakeSources, size: tuple[int, 
         ticks = {RECURSIVE: 2_440, LOOP: 124, CACHE: 16, FUNCTIONS["fibonacci"][5]: 1, malloc: 960, memcpy: 45}
         sources.samplings[0].tick(40.0, ticks, kernel=402, elsewhere=12)
         await until(pilot, lambda: "samples" in state(screen))
-        await pilot.press("s")
         await until(pilot, lambda: screen.functions.rows[0] == RECURSIVE)
         if size[0] < 70:
             await pilot.press("tab")

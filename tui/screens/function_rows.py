@@ -1,14 +1,18 @@
 """The rows of the functions' list: columns, by what a function is found, what is said about one. Knows no widget."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import compress
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 
 from tui import text
 from tui.elf.names import USDT, Function
-from tui.widgets.columns import Column
+from tui.screens.hotness import CPU, INVERSE
+from tui.widgets.columns import Column, Sort
 from tui.widgets.filter import FILE
+from tui.widgets.order import by_column
 from tui.widgets.pieces import Cell, cut_start
 
 if TYPE_CHECKING:
@@ -52,9 +56,27 @@ COLUMNS: tuple[Column[Function], ...] = (
 )
 
 
+_RAW_NAME = attrgetter("raw_name")
+_LINKED = frozenset(  # crt1.o, crti.o, crtbegin.o
+    (
+        "_start", "_init", "_fini", "_dl_relocate_static_pie", "__libc_csu_init", "__libc_csu_fini", "frame_dummy",
+        "__do_global_dtors_aux", "register_tm_clones", "deregister_tm_clones", "call_weak_fn",
+    )
+)  # fmt: skip
 RAW_NAME: Column[Function] = COLUMNS[0]._replace(  # in place of the first
     cell=lambda function, _: function.raw_name, sort=lambda function: function.raw_name
 )
+
+
+def in_order(functions: Sequence[Function], columns: Sequence[Column[Function]], sort: Sort) -> Sequence[Function]:
+    """Sorted by a column; by names, what compilers link into every program comes last. Shares are the table's part."""
+    if sort.key == CPU:
+        return functions
+    rows = by_column(functions, columns, sort)
+    if sort != Sort("function", False):
+        return rows
+    linked = bytes(map(_LINKED.__contains__, map(_RAW_NAME, rows)))
+    return [*compress(rows, linked.translate(INVERSE)), *compress(rows, linked)] if 1 in linked else rows
 
 
 def words(function: Function, line: "Line | None" = None) -> str:

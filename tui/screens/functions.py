@@ -17,7 +17,7 @@ from tui.screens.attached import AttachedScreen
 from tui.screens.base import CURSOR, CUT, MARKED, REVERSE, SORT, SORTED, counted, filter_by
 from tui.screens.code_pane import ACTIONS, JUMPED_TO, CodePane, Wanted
 from tui.screens.confirm import ConfirmScreen
-from tui.screens.function_rows import COLUMNS, RAW_NAME, longest, spelt, words
+from tui.screens.function_rows import COLUMNS, RAW_NAME, in_order, longest, spelt, words
 from tui.screens.hotness import CPU, SHARES, column
 from tui.screens.marks import ONLY, PARTLY, Marks
 from tui.screens.modules_pane import SLIM, ModulesPane
@@ -30,7 +30,6 @@ from tui.widgets.actions import Action
 from tui.widgets.columns import Sort
 from tui.widgets.filter import Haystack, asks_for_files
 from tui.widgets.lines import Detail, Phrase
-from tui.widgets.order import by_column
 from tui.widgets.table import Table
 
 if TYPE_CHECKING:
@@ -126,6 +125,7 @@ class FunctionsScreen(SampledScreen):
         self._to_mark = ""  # a module, when its functions are read
         self._haystack: Haystack[Function] = Haystack((), words)
         self._by_file = False  # whether its words have source files
+        self._ordered = False  # whether somebody chose an order: else what is hot comes first, once that is known
 
     def content(self) -> Iterable[Widget]:
         """Two panes."""
@@ -265,6 +265,11 @@ class FunctionsScreen(SampledScreen):
         self.show_keys()
 
     @on(Table.Sorted, "#functions")
+    def choose_order(self) -> None:
+        """The person has chosen an order, which stays."""
+        self._ordered = True
+        self.sort_anew()
+
     def sort_anew(self) -> None:
         """Sort the whole module once, not each filtered list."""
         self._sort(self._haystack.rows)
@@ -290,7 +295,7 @@ class FunctionsScreen(SampledScreen):
 
     def _sort(self, functions: Sequence[Function]) -> None:
         self._by_file = asks_for_files(self.prompt.wanted)
-        rows = by_column(functions, self.functions.columns, self.functions.sort)
+        rows = in_order(functions, self.functions.columns, self.functions.sort)
         self._haystack = Haystack(rows, self._files.words(self.module.name if self.module else "", self.prompt.wanted))
 
     def filtered(self) -> None:
@@ -366,10 +371,18 @@ class FunctionsScreen(SampledScreen):
     def show_hot(self) -> None:
         """What CPU sampling has found; rows stand still while the cursor moves."""
         self.modules_table.sampled()
+        self._put_hot_first()
         if self.functions.sort.key == CPU and not self.functions.holds:
             self.functions.show(self.functions.rows)
         self.functions.repaint()
         self.show_state()
+
+    def _put_hot_first(self) -> None:
+        """Once, as long as nobody has chosen an order, or moves, or types."""
+        busy = self.functions.holds or self.prompt.typing or self.module is None
+        if not self._ordered and not busy and self.module and self.hotness.of_module(self.module):
+            self._ordered = True
+            self.functions.sort = Sort(CPU, True)
 
     def show_state(self) -> None:
         """The lines around the panes."""

@@ -17,7 +17,7 @@ CPU: Final = "cpu"  # the column
 SHARES: Final = ("CPU %", "of the process's CPU time, sampled as long as you look; nothing is probed for that")
 _PATIENCE: Final = 3.0  # seconds without a sample, after which that is said
 _NAME, _OFFSET = attrgetter("name"), attrgetter("offset")
-_INVERSE: Final = bytes([1, 0]).ljust(256, b"\0")
+INVERSE: Final = bytes([1, 0]).ljust(256, b"\0")
 
 
 class Hotness:
@@ -62,7 +62,7 @@ class Hotness:
             offsets = {start for where, start in self._sample.starts if where == module}
             ran = bytes(map(offsets.__contains__, map(_OFFSET, rows)))
         first = sorted(compress(rows, ran), key=self.of, reverse=sort.descending)
-        rest = list(compress(rows, ran.translate(_INVERSE)))
+        rest = list(compress(rows, ran.translate(INVERSE)))
         return first + rest if sort.descending else rest + first
 
     def phrases(self) -> list[Phrase]:
