@@ -53,7 +53,7 @@ async def test_functions_are_found_by_their_source_files(sources: FakeSources) -
         await type_filter(pilot, "!file:fib.go")
         await until(pilot, lambda: 1 < len(screen.functions.rows) < every)
         sources.lines = {}
-        screen._files = SourceFiles()
+        screen.catalogue.files = SourceFiles()
         await type_filter(pilot, "file:fib")
         await until(pilot, lambda: "fibonacci says nothing of its source files" in screen.functions.empty)
 

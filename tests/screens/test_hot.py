@@ -35,7 +35,7 @@ async def sampled(
 
 def modules_painted(screen: FunctionsScreen) -> list[str]:
     pane = screen.modules_table
-    return ["".join(segment.text for segment in pane.render_line(y)) for y in range(4)]
+    return ["".join(segment.text for segment in pane.render_line(y)) for y in range(1, 6)]
 
 
 async def test_shares_beside_functions_and_modules(sources: FakeSources) -> None:

@@ -63,6 +63,16 @@ _LINKED = frozenset(  # crt1.o, crti.o, crtbegin.o
         "__do_global_dtors_aux", "register_tm_clones", "deregister_tm_clones", "call_weak_fn",
     )
 )  # fmt: skip
+MODULE: Column[Function] = Column(
+    "module",
+    "MODULE",
+    18,
+    lambda function, _: function.module,
+    attrgetter("module"),
+    priority=1,
+    narrow=10,
+    middle=True,
+)
 RAW_NAME: Column[Function] = COLUMNS[0]._replace(  # in place of the first
     cell=lambda function, _: function.raw_name, sort=lambda function: function.raw_name
 )
