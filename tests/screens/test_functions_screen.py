@@ -54,6 +54,33 @@ async def test_raw_names_are_one_key_away(sources: FakeSources) -> None:
         await until(pilot, lambda: "main.Map[...]" in painted(screen)[1])
 
 
+async def test_parts_that_a_compiler_made_are_said_to_be_such(sources: FakeSources) -> None:
+    made = ("run.cold", "run.isra.0.cold", "run.constprop.0", "run.part.3", "main.cold")
+    sources.functions_of["fibonacci"] = tuple(function(name, 0x1000 + at) for at, name in enumerate(made))
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await functions(pilot)
+        await type_filter(pilot, "run.cold")
+        assert detail(screen) == "run.cold  the part that seldom runs: jumped to, not called"
+        await type_filter(pilot, "*constprop*")
+        assert "a copy that the compiler made for some of its callers" in detail(screen)
+
+
+async def test_nearest_packages_are_named(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(80, 24)) as pilot:
+        screen = await functions(pilot)
+        await type_filter(pilot, "pkg:runtme")
+        said = " ".join(" ".join(painted(screen)).split())
+        assert "no function of fibonacci matches pkg:runtme; nearest is runtime; esc clears the filter" in said
+
+
+async def test_unmarking_all_is_said(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        await functions(pilot)
+        await pilot.press("a", "a")
+        await until(pilot, lambda: len(pilot.app._notifications) == 1)
+        assert next(iter(pilot.app._notifications)).message == "53 functions unmarked: all of these were marked"
+
+
 async def test_letters_in_order_find_the_closest_first(sources: FakeSources) -> None:
     async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
         screen = await functions(pilot)

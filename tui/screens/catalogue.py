@@ -8,8 +8,10 @@ from tui import text
 from tui.elf.names import Function, Module
 from tui.screens.function_rows import longest, words
 from tui.screens.hotness import ALL, KERNEL
+from tui.screens.marks import ONLY
+from tui.screens.nearest import nearest
 from tui.screens.source_files import SourceFiles
-from tui.widgets.filter import Haystack, asks_for_files
+from tui.widgets.filter import FILE, PACKAGE, Haystack, asks_for_files
 
 if TYPE_CHECKING:
     from tui.elf.lines import Line
@@ -123,6 +125,14 @@ class Catalogue:
     def failure(self, module: Module | None) -> str:
         """Why a module's functions aren't there."""
         return self.failures.get(module.name if module else "", "")
+
+    def nearest(self, module: Module, typed: str) -> str:
+        """What else to look for where nothing was found, as the middle of a sentence."""
+        if typed.startswith((PACKAGE, FILE)):
+            functions = self.of(module.name) if module != ALL else tuple(chain.from_iterable(self._read.values()))
+            found = nearest(typed, functions, self.files.of(module.name).values())
+            return f"; {found}" if found else ""
+        return "" if typed[:1] in "~!/" or typed.startswith(ONLY) else f", ~{typed} finds these letters apart"
 
     def missing(self, module: Module | None, typed: str) -> str:
         """Why there is nothing to filter; empty where there is."""

@@ -1,5 +1,6 @@
 """The rows of the functions' list: columns, by what a function is found, what is said about one. Knows no widget."""
 
+import re
 from collections.abc import Iterable, Sequence
 from itertools import compress
 from operator import attrgetter
@@ -56,6 +57,14 @@ COLUMNS: tuple[Column[Function], ...] = (
 )
 
 
+_COPY = "a copy that the compiler made for some of its callers"
+_PARTS = {
+    "cold": "the part that seldom runs: jumped to, not called",
+    "part": "a part that the compiler split off",
+    "isra": _COPY,
+    "constprop": _COPY,
+}
+_PART = re.compile(rf"\.({'|'.join(_PARTS)})(?:\.\d+)*$")
 _RAW_NAME = attrgetter("raw_name")
 _LINKED = frozenset(  # crt1.o, crti.o, crtbegin.o
     (
@@ -104,11 +113,18 @@ def longest(functions: Iterable[Function], *, raw: bool) -> int:
     return max((cell_len(one.name) + (2 + cell_len(_also(one)) if one.aliases else 0) for one in functions), default=16)
 
 
+def _part(raw_name: str) -> str:
+    """What GCC's and LLVM's endings say of a function."""
+    found = _PART.search(raw_name)
+    return _PARTS[found[1]] if found else ""
+
+
 def spelt(function: Function, source: str = "") -> tuple[str, str]:
     """The function's whole name, and what is to be said about it; `source`: its file and line."""
     notes = [
         source,
         f"– can't be probed: {function.unprobeable}" if function.unprobeable else "",
+        _part(function.raw_name),
         function.raw_name if function.raw_name != function.name else "",
         _also(function),
     ]

@@ -289,8 +289,9 @@ class FunctionsScreen(MarkingScreen):
         self.query_one("#failure", Static).update(failure)
         self.set_class(bool(failure), "-failed")
         functions.show(self.leaves(self._matching), anew=anew)
-        functions.empty = self._empty()
-        functions.repaint()
+        if not functions.rows:
+            functions.empty = self._empty()
+            functions.repaint()
         self.show_state()
 
     def _matching(self, typed: str) -> Sequence[Function]:
@@ -310,8 +311,8 @@ class FunctionsScreen(MarkingScreen):
             return ""
         if self.prompt.wanted == ONLY:
             return f"no function of {self.module.name} is marked; space marks one; esc clears the filter"
-        near = "" if self.prompt.wanted[:1] in "~!/" else f", ~{self.prompt.wanted} finds these letters apart"
-        there = f"no function of {self.module.name} matches {self.prompt.wanted}; esc clears the filter{near}"
+        near = self.catalogue.nearest(self.module, self.prompt.wanted)
+        there = f"no function of {self.module.name} matches {self.prompt.wanted}{near}; esc clears the filter"
         return f"{there}, tab goes to the other modules" if len(self.modules) > 1 and self.module != ALL else there
 
     def action_raw_names(self) -> None:
