@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from tui.elf import functions, modules, reader
 from tui.elf.lines import Line
 from tui.elf.names import JIT, Function, Module
 from tui.elf.reader import AARCH64, ElfFile
-from tui.errors import BinaryError
+from tui.errors import BinaryError, BpfscopeError
 from tui.text import sanitise
 
 COSTS = calibration.ASSUMED
@@ -88,6 +89,47 @@ def test_datawithout_a_file() -> None:
     function = Function(JIT, "f", "f", 0x1000, 10, "perf map", 0, (), "a JIT compiler made it")
     with Codes() as codes, pytest.raises(BinaryError, match="the code of f is in no file"):
         codes.listing(Target(None, "", (Module(JIT, "", "", 0, 0),)), function, (function,))
+
+
+COMPILES = """
+import mmap, sys
+every = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
+code = mmap.mmap(-1, 8192, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=every)
+code[16:24] = bytes.fromhex("55 4889e5 eb00 5dc3")
+found = [line.split("-")[0] for line in open("/proc/self/maps") if " rwxp " in line and line.split()[4] == "0"]
+print(found[-1], flush=True)
+sys.stdin.read()
+"""
+
+
+@x86
+def test_what_a_jit_compiler_made_is_read_from_memory() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", COMPILES], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        start = int(process.stdout.readline(), 16)
+        target = Target(process.pid, "", (Module(JIT, "", "", 0, 0),))
+        compiled = Function(JIT, "f", "f", start + 16, 8, "perf map", 0, (), "a JIT compiler made it")
+        nowhere = compiled._replace(address=4096)
+        with Codes() as codes:
+            found = codes.listing(target, compiled, (compiled,))
+            with pytest.raises(BinaryError, match="has no such code any more"):
+                codes.listing(target, nowhere, (nowhere,))
+            process.stdin.close()
+            process.wait()
+            with pytest.raises(BpfscopeError):
+                codes.listing(target, compiled, (compiled,))
+    shown = [(row.offset, f"{row.mnemonic} {row.operands}".strip(), row.leads) for row in found.rows]
+    assert shown == [
+        (0, "push rbp", None),
+        (1, "mov rbp, rsp", None),
+        (4, "jmp", 6),
+        (6, "pop rbp", None),
+        (7, "ret", None),
+    ]
+    assert (found.site, found.refused, found.cut) == (-1, "a JIT compiler made it", False)
 
 
 @pytest.mark.parametrize(("program", "names"), [("stacks", 8), ("fibonacci", 40), ("plain-static", 60)])

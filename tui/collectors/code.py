@@ -10,7 +10,7 @@ What is read of a module is kept for the last few, so that the next function of 
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import repeat
 from typing import Final, NamedTuple
@@ -19,10 +19,10 @@ from tui.collectors import calibration
 from tui.collectors.files import Files
 from tui.collectors.source_text import Quotes
 from tui.collectors.target import Target
-from tui.elf import lines
+from tui.elf import lines, made
 from tui.elf.disassembly import Disassembler, Instruction
 from tui.elf.lines import Line, LineTable
-from tui.elf.names import Function, Module
+from tui.elf.names import JIT, Function, Module
 from tui.elf.reader import ElfFile
 from tui.elf.sites import Site
 from tui.elf.stubs import Stubs
@@ -89,7 +89,7 @@ class Codes(Owner):
                 self._names = among, {each.address: each.name for each in among}
             module = next(each for each in target.modules if each.name == function.module)
             if not module.file:
-                raise BinaryError(f"the code of {function.name} is in no file: {function.unprobeable}")
+                return _made(target, function, self._names[1])
             table = self._table(module)
             with ElfFile.open(module.file, module.path) as elf, Disassembler(elf.machine) as disassembler:
                 size = min(function.size or _reach(elf, function, self._names[1]), LONGEST)
@@ -124,6 +124,19 @@ class Codes(Owner):
         if len(self._lines) > _MOST_MODULES and (oldest := self._lines.popitem(last=False)[1]):
             oldest.close()
         return self._lines[key]
+
+
+def _made(target: Target, function: Function, named: Mapping[int, str]) -> Listing:
+    """What a JIT compiler made, from the process's memory. Raises BinaryError, NotPermitted, TargetError."""
+    if target.pid is None or function.module != JIT:
+        raise BinaryError(f"the code of {function.name} is in no file: {function.unprobeable}")
+    size = min(function.size or UNSIZED, LONGEST)
+    data = made.code(target.pid, function.address, size)
+    with Disassembler() as disassembler:
+        instructions = list(disassembler.instructions(data, function.address))
+    rows = tuple(_rows(instructions, function, lambda to: named.get(to) or f"{to:#x}", None))
+    cut = size in (LONGEST, UNSIZED) and size != function.size
+    return Listing(function, rows, -1, function.unprobeable, emulated=False, cost=0, note="", cut=cut)
 
 
 def _site(target: Target, function: Function) -> tuple[Site, str]:
