@@ -115,7 +115,7 @@ def test_what_a_jit_compiler_made_is_read_from_memory() -> None:
         nowhere = compiled._replace(address=4096)
         with Codes() as codes:
             found = codes.listing(target, compiled, (compiled,))
-            with pytest.raises(BinaryError, match="has no such code any more"):
+            with pytest.raises(BinaryError, match="no machine code there any more"):
                 codes.listing(target, nowhere, (nowhere,))
             process.stdin.close()
             process.wait()

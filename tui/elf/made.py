@@ -12,7 +12,7 @@ from tui.elf import modules
 from tui.elf.layout import mapped
 from tui.errors import BinaryError, NotPermitted
 
-_GONE: Final = "the process has no such code any more: what was compiled may be moved, or thrown away"
+_GONE: Final = "the process has no machine code there any more: it was moved or thrown away, or it is bytecode"
 
 
 def code(pid: int, address: int, size: int) -> bytes:
