@@ -123,8 +123,8 @@ class ConsoleScreen(Screen[Any]):
         return table.empty if table is not None and table.row is None else ""
 
     def explain(self, key: str) -> None:
-        """Say why a key of this screen did nothing."""
-        for action in (*self.ACTIONS, *self.ALWAYS):
+        """Say why a key of this screen did nothing; what is typed into the filter is no such key."""
+        for action in () if isinstance(self.focused, Input) else (*self.ACTIONS, *self.ALWAYS):
             if key in action.keys.split(",") and not self.can(action.name) and (reason := self.why_not(action.name)):
                 self.say(reason)
                 return
