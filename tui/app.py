@@ -13,7 +13,7 @@ from textual import events
 from textual.app import App
 from textual.binding import Binding, BindingType
 
-from tui import cache, text
+from tui import cache
 from tui.collectors.sources import Sources
 from tui.errors import BpfscopeError
 from tui.screens.arguments import ArgumentsScreen
@@ -103,6 +103,8 @@ class Bpfscope(App[None]):
             ours = isinstance(self.screen, ConsoleScreen)
             if not (ours and (self._types(key) or await self._check_bindings(key.key))):
                 await super().on_event(key)
+                if isinstance(self.screen, ConsoleScreen):
+                    self.screen.explain(key.key)
 
     def _types(self, key: events.Key) -> bool:
         """Whether the key is a character of the filter that is being typed."""
@@ -221,12 +223,9 @@ class Bpfscope(App[None]):
 
     def _attached(self) -> str:
         """What is, in words; of several views of the same functions once."""
-        most: dict[str, int] = {}
-        for screen in {*self.screen_stack, *self._installed_screens.values()}:
-            if isinstance(screen, ConsoleScreen):
-                number, noun = screen.holding
-                most[noun] = max(number, most.get(noun, 0))
-        return " and ".join(text.plural(number, noun) for noun, number in sorted(most.items()) if number)
+        screens = {*self.screen_stack, *self._installed_screens.values()}
+        held = {screen.holding for screen in screens if isinstance(screen, ConsoleScreen)}
+        return " and ".join(sorted(filter(None, held)))
 
     def _quit(self) -> None:
         if not self._leaving:

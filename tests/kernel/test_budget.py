@@ -1,7 +1,9 @@
 """A busy Go program under hundreds of timing probes: it lives, it is right, and with the budget it is hardly slower."""
 
+import asyncio
 import os
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from tests.targets.running import Running
 from tui.bpf.features import Method
 from tui.collectors import live
 from tui.collectors.budget import Guard, cpu_time
+from tui.collectors.console import Live, LiveSources
 from tui.collectors.latency import LatencyProbe
 from tui.collectors.probe import CountingProbe
 from tui.elf.names import Function
@@ -71,6 +74,48 @@ def test_with_the_budget_it_is_hardly_slower(start: Start, never: int) -> None:
     grown = dict(zip(after.functions, after.latencies, strict=True))
     dearest = sample.cost.suspended[0].function
     assert grown[dearest].calls > dict(zip(sample.functions, sample.latencies, strict=True))[dearest].calls
+
+
+@pytest.mark.requires("uprobe_multi")
+@pytest.mark.parametrize("view", ["calls", "latency", "stacks", "arguments", "events"])
+def test_what_is_off_in_one_view_stays_off_in_the_next(start: Start, view: str) -> None:
+    asyncio.run(_next_view(start("load"), view))
+
+
+async def _next_view(process: Running, view: str) -> None:
+    target, sources = resolve(process.pid), LiveSources(10.0)
+    pid, modules = process.pid, target.modules
+    (areas,) = pick(target, "main.areas")
+    words = pick(target, "main.words")
+    guard = sources._budget(process.pid).guard
+    first, _ = await sources.probe(pid, modules, [areas, *words])
+    guard.suspend([next(dear for dear in guard._functions() if dear.function == areas)])
+    opened: dict[str, Callable[[], Awaitable[tuple[Live[Any], Any]]]] = {
+        "calls": lambda: sources.probe(pid, modules, [areas, *words]),
+        "latency": lambda: sources.latency(pid, modules, [areas, *words], "function"),
+        "stacks": lambda: sources.stacks(pid, modules, [areas, *words]),
+        "arguments": lambda: sources.values(pid, modules, areas),
+        "events": lambda: sources.events(pid, modules, [areas, *words]),
+    }
+    second, attached = await opened[view]()
+    try:
+        assert areas in attached.attached
+        phase(process)
+        sample = await anext(second.readings(1.0))
+        assert [one.function for one in sample.cost.suspended] == [areas]
+        assert _spent(guard, areas) == [0, 0]
+        await second.undo()
+        phase(process)
+        assert min(_spent(guard, areas)) > 0
+        assert not (await anext(second.readings(1.0))).cost.suspended
+    finally:
+        await second.close()
+        await first.close()
+
+
+def _spent(guard: Guard, function: Function) -> list[int]:
+    """What each view's probe on it has taken."""
+    return [each.probe.spent()[list(each.probe.functions).index(function)] for each in guard._joined]
 
 
 def phase(process: Running) -> int:

@@ -164,6 +164,10 @@ FUNCTIONS = {
 }
 
 
+FIB = "/home/eva/fib.go"
+SOURCE = {0: "func fibonacciLoop(n int) int {", 1: "for i := 0; i < n; i++ {", 7: "spin(b)", 12: "}", 16: "return b"}
+
+
 def listing(function: Function) -> Listing:
     """Code for any function: one jump, one call, one source line after another; the probe is at its second place."""
     texts = (
@@ -176,7 +180,7 @@ def listing(function: Function) -> Listing:
     )
     offsets = (0, 1, 5, 7, 12, 16)
     rows = tuple(
-        Row(function.address + at, at, mnemonic, operands, leads, other, Line("/home/eva/fib.go", line), at == 12)
+        Row(function.address + at, at, mnemonic, operands, leads, other, Line(FIB, line), at == 12, SOURCE.get(at, ""))
         for at, (mnemonic, operands, leads, other, line) in zip(offsets, texts, strict=True)
     )
     refused = function.unprobeable

@@ -5,14 +5,15 @@ from typing import Any
 
 from textual.pilot import Pilot
 
-from tests.screens.fakes import FakeSources
+from tests.screens.fakes import LOOP, FakeSources, listing
 from tests.screens.steps import detail, functions, keys, type_filter, until
 from tests.screens.test_pictures import SIZES, Compare, check
 from tui.app import Bpfscope
 from tui.errors import BinaryError
-from tui.screens.code_pane import CodePane
+from tui.screens.code_pane import COLUMNS, CodePane, CodeRow
 from tui.screens.functions import FunctionsScreen
 from tui.screens.source_files import SourceFiles
+from tui.widgets.pieces import fit
 
 
 def shown(screen: FunctionsScreen) -> list[str]:
@@ -52,7 +53,7 @@ async def test_functions_are_found_by_their_source_files(sources: FakeSources) -
         await type_filter(pilot, "!file:fib.go")
         await until(pilot, lambda: 1 < len(screen.functions.rows) < every)
         sources.lines = {}
-        screen._files = SourceFiles()
+        screen.catalogue.files = SourceFiles()
         await type_filter(pilot, "file:fib")
         await until(pilot, lambda: "fibonacci says nothing of its source files" in screen.functions.empty)
 
@@ -63,13 +64,21 @@ async def test_code_is_shown_with_the_probe_and_where_jumps_lead(sources: FakeSo
         lines = shown(screen)
         assert lines[0].split() == ["ADDRESS", "OFFSET", "INSTRUCTION", "SOURCE"]
         assert "4a1de0       +0  push    rbp  ← probe (emulated, 480 ns)" in lines[1]
-        assert lines[1].endswith("fib.go:20")
+        assert lines[1].endswith("fib.go:20  func fibonacciLoop(n int) int {")
         assert lines[3].endswith("+5  jge     +12 ↓")
         assert "call    runtime.spin" in lines[4]
         assert lines[5].startswith(" ▸")
         assert "d disassembly" in keys(screen)
         await pilot.press("d")
         await until(pilot, lambda: not screen.query_one(CodePane).display)
+
+
+def test_the_line_of_a_long_file_name_stays() -> None:
+    row = CodeRow(listing(LOOP).rows[0], "", "encode_everything.go:1234")
+    (source,) = (column for column in COLUMNS if column.key == "source")
+    wanted = {30: "encode_everything.go:1234  fu…", 25: "encode_everything.go:1234", 12: "encode…:1234"}
+    found = {width: "".join(text for text, _ in fit(source.cell(row, width), width)).strip() for width in wanted}
+    assert found == wanted
 
 
 async def test_why_there_is_no_probe(sources: FakeSources) -> None:

@@ -1,15 +1,18 @@
 """Modules and functions: panes, filter, marks, what is asked before many are probed."""
 
 import asyncio
+from typing import Any
 
 import pytest
+from textual.pilot import Pilot
 
-from tests.screens.fakes import MODULES, FakeSources, function
+from tests.screens.fakes import FUNCTIONS, MODULES, FakeSources, function
 from tests.screens.steps import at, context, detail, functions, keys, names, painted, state, type_filter, until
 from tui.app import Bpfscope
 from tui.errors import TargetError
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.functions import FunctionsScreen
+from tui.screens.hotness import ALL, KERNEL
 from tui.screens.probe import ProbeScreen
 from tui.screens.processes import ProcessesScreen
 
@@ -49,6 +52,33 @@ async def test_raw_names_are_one_key_away(sources: FakeSources) -> None:
         assert "CPU %" in painted(screen)[0]
         await pilot.press("n")
         await until(pilot, lambda: "main.Map[...]" in painted(screen)[1])
+
+
+async def test_parts_that_a_compiler_made_are_said_to_be_such(sources: FakeSources) -> None:
+    made = ("run.cold", "run.isra.0.cold", "run.constprop.0", "run.part.3", "main.cold")
+    sources.functions_of["fibonacci"] = tuple(function(name, 0x1000 + at) for at, name in enumerate(made))
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await functions(pilot)
+        await type_filter(pilot, "run.cold")
+        assert detail(screen) == "run.cold  the part that seldom runs: jumped to, not called"
+        await type_filter(pilot, "*constprop*")
+        assert "a copy that the compiler made for some of its callers" in detail(screen)
+
+
+async def test_nearest_packages_are_named(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(80, 24)) as pilot:
+        screen = await functions(pilot)
+        await type_filter(pilot, "pkg:runtme")
+        said = " ".join(" ".join(painted(screen)).split())
+        assert "no function of fibonacci matches pkg:runtme; nearest is runtime; esc clears the filter" in said
+
+
+async def test_unmarking_all_is_said(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        await functions(pilot)
+        await pilot.press("a", "a")
+        await until(pilot, lambda: len(pilot.app._notifications) == 1)
+        assert next(iter(pilot.app._notifications)).message == "53 functions unmarked: all of these were marked"
 
 
 async def test_letters_in_order_find_the_closest_first(sources: FakeSources) -> None:
@@ -230,7 +260,7 @@ async def test_the_pane_of_modules_is_as_wide_as_their_names(sources: FakeSource
     async with Bpfscope(sources, pid=2696).run_test(size=(80, 24)) as pilot:
         screen = await functions(pilot)
         pane = screen.modules_table
-        assert "ld-linux-x86-64.so.2" in "".join(segment.text for segment in pane.render_line(4))
+        assert "ld-linux-x86-64.so.2" in "".join(segment.text for segment in pane.render_line(5))
         assert pane.outer_size.width <= 2 * 80 // 5
         await pilot.resize_terminal(120, 36)
         await until(pilot, lambda: pane.size.width > 30)
@@ -238,8 +268,8 @@ async def test_the_pane_of_modules_is_as_wide_as_their_names(sources: FakeSource
 
 
 def signs(screen: FunctionsScreen) -> list[str]:
-    """What stands beside the first three modules."""
-    return [screen.modules_table._line(y)[2][0] for y in (1, 2, 3)]
+    """What stands beside the three modules."""
+    return [screen.modules_table._line(y)[2][0] for y in (2, 3, 4)]
 
 
 async def test_modules_with_marks_show_a_sign(sources: FakeSources) -> None:
@@ -248,11 +278,11 @@ async def test_modules_with_marks_show_a_sign(sources: FakeSources) -> None:
         assert signs(screen) == [" ", " ", " "]
         await pilot.press("space", "tab", "down", "enter")
         await until(pilot, lambda: screen.functions.rows and screen.module == MODULES[1])
-        assert signs(screen) == ["●", " ", " "]
+        assert signs(screen) == ["◐", " ", " "]
         await pilot.press("a")
-        assert signs(screen) == ["●", "●", " "]
+        assert signs(screen) == ["◐", "●", " "]
         await pilot.press("a")
-        assert signs(screen) == ["●", " ", " "]
+        assert signs(screen) == ["◐", " ", " "]
 
 
 @pytest.mark.parametrize("size", [(80, 24), (60, 20)])
@@ -300,3 +330,115 @@ async def test_a_process_that_is_gone_when_its_modules_are_read(sources: FakeSou
         screen = await at(pilot, FunctionsScreen)
         await until(pilot, lambda: screen.has_class("-failed"))
         assert str(screen.query_one("#failure").render()) == "there is no process 2696"
+
+
+async def test_a_module_marked_in_part_has_another_sign(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await functions(pilot)
+        await pilot.press("space")
+        assert signs(screen)[0] == "◐"
+        await pilot.press("a")
+        assert signs(screen)[0] == "●"
+        await pilot.press("space")
+        assert signs(screen)[0] == "◐"
+
+
+async def test_only_what_is_marked(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await functions(pilot)
+        await type_filter(pilot, "is:marked")
+        assert "no function of fibonacci is marked; space marks one" in painted(screen)[2]
+        await pilot.press("escape")
+        await type_filter(pilot, "main.fib")
+        await pilot.press("a")
+        await type_filter(pilot, "is:marked")
+        assert "3 of 54 functions" in state(screen)
+        await pilot.press("space")  # what is unmarked stays, until the filter is looked at again
+        assert len(screen.functions.rows) == 3
+        await type_filter(pilot, "is:marked *Loop")
+        assert names(screen.functions.rows) == ["main.fibonacciLoop"]
+        await type_filter(pilot, "!is:marked main.*")
+        assert names(screen.functions.rows) == ["main.Map[...]", "main.fibonacciCache", "main.main"]
+
+
+@pytest.mark.parametrize("key", ["enter", "space", "c", "m", "a", "d", "n", "S"])
+async def test_a_key_that_does_nothing_says_why(sources: FakeSources, key: str) -> None:
+    sources.functions_of["fibonacci"] = ()
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await at(pilot, FunctionsScreen)
+        await until(pilot, lambda: "0 functions" in state(screen))
+        await pilot.press(key)
+        await until(pilot, lambda: len(pilot.app._notifications) == 1)
+        assert "it was stripped" in next(iter(pilot.app._notifications)).message
+
+
+async def test_keys_for_functions_say_so_among_modules(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        await functions(pilot)
+        await pilot.press("tab", "m")
+        await until(pilot, lambda: len(pilot.app._notifications) == 1)
+        assert next(iter(pilot.app._notifications)).message == "this is for functions: tab goes to those of fibonacci"
+        await pilot.press("z")  # a key that means nothing says nothing
+        assert len(pilot.app._notifications) == 1
+
+
+async def everything(pilot: Pilot[Any]) -> FunctionsScreen:
+    """All modules, read."""
+    screen = await functions(pilot)
+    await pilot.press("tab", "up", "enter")
+    await until(pilot, lambda: screen.module == ALL)
+    await until(pilot, lambda: not screen.catalogue.progress() and len(screen.functions.rows) == 62)
+    return screen
+
+
+async def test_all_modules_are_searched_at_once(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await everything(pilot)
+        assert "62 functions" in state(screen)
+        assert painted(screen)[0].split()[:5] == ["FUNCTION", "CPU", "%↓", "MODULE", "ADDRESS"]
+        await type_filter(pilot, "m*c")
+        assert names(screen.functions.rows) == ["malloc"]
+        assert "libc.so.6" in painted(screen)[1]
+        await type_filter(pilot, "~mc")
+        assert "malloc" in names(screen.functions.rows)
+        assert "main.fibonacciCache" in names(screen.functions.rows)
+        await type_filter(pilot, "file:fib.go")
+        assert "file: finds functions of one module" in painted(screen)[2]
+        await type_filter(pilot, "main.fib")
+        await pilot.press("a")
+        assert signs(screen) == ["◐", " ", " "]
+        await pilot.press("escape", "tab", "down", "enter")
+        await until(pilot, lambda: screen.module == MODULES[0])
+        assert "MODULE" not in painted(screen)[0]
+
+
+async def test_all_modules_come_in_the_background(sources: FakeSources) -> None:
+    sources.holds["libc.so.6"] = asyncio.Event()
+    sources.refusals["libcrypto.so.3"] = "libcrypto.so.3 is truncated"
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await functions(pilot)
+        await pilot.press("tab", "up", "enter")
+        await until(pilot, lambda: "54 functions · 1 of 3 modules read: libc.so.6 …" in state(screen))
+        await pilot.press("down")
+        row = screen.functions.row
+        screen.functions.now = lambda: 1e9  # a while later
+        sources.holds["libc.so.6"].set()
+        await until(pilot, lambda: "62 functions" in state(screen))
+        assert "read:" not in state(screen)
+        assert screen.functions.row is row
+        await pilot.press("tab", "end", "enter")
+        await until(pilot, lambda: "libcrypto.so.3 is truncated" in str(screen.query_one("#failure").render()))
+
+
+async def test_the_share_of_the_kernel_is_among_the_modules(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=(120, 36)) as pilot:
+        screen = await functions(pilot)
+        sources.samplings[0].tick(10.0, {FUNCTIONS["libc.so.6"][0]: 60}, kernel=40)
+        await until(pilot, lambda: KERNEL in screen.modules_table.rows)
+        assert "[kernel]         40.0         –" in "".join(one.text for one in screen.modules_table.render_line(5))
+        await pilot.press("tab", "end", "enter")
+        await until(pilot, lambda: len(pilot.app._notifications) == 1)
+        assert "probes go into programs" in next(iter(pilot.app._notifications)).message
+        await until(pilot, lambda: "can't be opened" in " ".join(screen.functions.empty.split()))
+        await pilot.press("s")
+        assert [one.name for one in screen.modules_table.rows[:3]] == ["all modules", "libc.so.6", "[kernel]"]

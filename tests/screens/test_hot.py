@@ -8,7 +8,9 @@ from textual.pilot import Pilot
 from tests.screens.fakes import CACHE, FUNCTIONS, LOOP, MODULES, RECURSIVE, FakeSampling, FakeSources, function
 from tests.screens.steps import at, functions, keys, names, painted, probe, state, ticks, type_filter, until
 from tui.app import Bpfscope
+from tui.collectors.samples import Suspended
 from tui.errors import NotPermitted
+from tui.screens.confirm import ConfirmScreen
 from tui.screens.functions import FunctionsScreen
 from tui.screens.help import HelpScreen
 from tui.screens.latency import LatencyScreen
@@ -33,7 +35,7 @@ async def sampled(
 
 def modules_painted(screen: FunctionsScreen) -> list[str]:
     pane = screen.modules_table
-    return ["".join(segment.text for segment in pane.render_line(y)) for y in range(4)]
+    return ["".join(segment.text for segment in pane.render_line(y)) for y in range(1, 6)]
 
 
 async def test_shares_beside_functions_and_modules(sources: FakeSources) -> None:
@@ -44,7 +46,7 @@ async def test_shares_beside_functions_and_modules(sources: FakeSources) -> None
         assert "sampling CPU · 1,000 samples · 10.0 % in the kernel · 1.9 % elsewhere" in state(screen)
         assert "64.1" in modules_painted(screen)[1]
         assert "24.0" in modules_painted(screen)[2]
-        lines = {line.split()[0]: line for line in painted(screen)[1:]}
+        lines = {line.strip("▌ ").split()[0]: line for line in painted(screen)[1:]}
         assert " 61.0 " in lines[RECURSIVE.name]
         assert " 3.1 " in lines[LOOP.name]
         assert "." not in lines[CACHE.name].removeprefix(f"   {CACHE.name}")
@@ -53,7 +55,7 @@ async def test_shares_beside_functions_and_modules(sources: FakeSources) -> None
 async def test_sorted_by_share_as_samples_come(sources: FakeSources) -> None:
     async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
         screen, sampling = await sampled(pilot, sources)
-        await pilot.press("s")
+        assert "CPU % ↓" in state(screen)
         await until(pilot, lambda: names(screen.functions.rows)[:3] == [RECURSIVE.name, LOOP.name, "main.Map[...]"])
         sampling.tick(11.0, SPLIT | {CACHE: 2_000})
         await until(pilot, lambda: names(screen.functions.rows)[:3] == [CACHE.name, RECURSIVE.name, LOOP.name])
@@ -68,7 +70,6 @@ async def test_rows_stand_still_while_the_cursor_moves(sources: FakeSources) -> 
         screen, sampling = await sampled(pilot, sources)
         clock = 5.0
         screen.functions.now = lambda: clock
-        await pilot.press("s")
         await until(pilot, lambda: screen.functions.rows[0] == RECURSIVE)
         await pilot.press("down")
         sampling.tick(11.0, SPLIT | {CACHE: 2_000})
@@ -214,3 +215,64 @@ async def test_nothing_is_cold(sources: FakeSources) -> None:
         await until(pilot, lambda: len(pilot.app._notifications) == 2)
         assert [one.message for one in pilot.app._notifications] == ["nothing was called yet", "all of these are hot"]
         assert not probing.removed
+
+
+async def test_what_the_budget_took_off_is_said_of_what_is_kept(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
+        screen, probing = await probe(pilot, sources)
+        probing.cost = probing.cost._replace(suspended=(Suspended(RECURSIVE, "too dear", 1.0),))
+        await ticks(pilot, screen, probing, {RECURSIVE.name: 97_331, LOOP.name: 9_999, CACHE.name: 0})
+        await pilot.press("h")
+        said = "2 functions kept, 1 of them taken off by the budget (u); l times them, f shows who calls them"
+        await until(pilot, lambda: said in [one.message for one in pilot.app._notifications])
+
+
+async def test_a_question_says_of_each_view_how_much_it_holds_where_that_differs(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
+        screen, probing = await probe(pilot, sources)
+        await ticks(pilot, screen, probing, {RECURSIVE.name: 97_331, LOOP.name: 9_999, CACHE.name: 0})
+        await pilot.press("l")
+        await at(pilot, LatencyScreen)
+        await pilot.press("c")
+        await at(pilot, ProbeScreen)
+        await pilot.press("h")
+        await until(pilot, lambda: screen.count == 2)
+        await pilot.press("escape")
+        question = await at(pilot, ConfirmScreen)
+        assert question.question == "Detach 2 functions in Calls, 3 in Latency and go back?"
+        await pilot.press("n", "q")
+        question = await at(pilot, ConfirmScreen)
+        assert question.question == "Detach 2 functions in Calls, 3 in Latency and quit?"
+
+
+async def test_an_order_that_somebody_chose_stays(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
+        screen = await functions(pilot)
+        await pilot.press("S")
+        assert "FUNCTION ↓" in state(screen)
+        await sampled(pilot, sources)
+        assert "FUNCTION ↓" in state(screen)
+        assert screen.functions.rows[0].name == "runtime.wakeTimer"
+
+
+async def test_what_is_hot_waits_for_a_cursor_that_moves_and_leaves_it_on_its_row(sources: FakeSources) -> None:
+    async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
+        screen = await functions(pilot)
+        clock = 5.0
+        screen.functions.now = lambda: clock
+        await pilot.press("down")
+        row = screen.functions.row
+        _, sampling = await sampled(pilot, sources)
+        assert names(screen.functions.rows)[:2] == ["main.Map[...]", CACHE.name]
+        clock = 50.0
+        sampling.tick(12.0, SPLIT)
+        await until(pilot, lambda: screen.functions.rows[0] == RECURSIVE)
+        assert screen.functions.row is row
+
+
+async def test_what_compilers_link_into_every_program_comes_last(sources: FakeSources) -> None:
+    linked = tuple(function(name, 0x1000 + at) for at, name in enumerate(("__do_global_dtors_aux", "_start")))
+    sources.functions_of["fibonacci"] = (*linked, *FUNCTIONS["fibonacci"])
+    async with Bpfscope(sources, pid=2696).run_test(size=SIZE) as pilot:
+        screen = await functions(pilot)
+        assert names(screen.functions.rows)[-2:] == ["__do_global_dtors_aux", "_start"]

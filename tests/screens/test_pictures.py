@@ -133,10 +133,26 @@ def test_functions_hot(picture: Compare, sources: FakeSources, size: tuple[int, 
         ticks = {RECURSIVE: 2_440, LOOP: 124, CACHE: 16, FUNCTIONS["fibonacci"][5]: 1, malloc: 960, memcpy: 45}
         sources.samplings[0].tick(40.0, ticks, kernel=402, elsewhere=12)
         await until(pilot, lambda: "samples" in state(screen))
-        await pilot.press("s")
         await until(pilot, lambda: screen.functions.rows[0] == RECURSIVE)
         if size[0] < 70:
             await pilot.press("tab")
+
+    check(picture, sources, size, steps)
+
+
+@SIZES
+def test_functions_all_modules(picture: Compare, sources: FakeSources, size: tuple[int, int]) -> None:
+    sources.holds["libcrypto.so.3"] = asyncio.Event()
+
+    async def steps(pilot: Pilot[Any]) -> None:
+        screen = await functions(pilot)
+        malloc, *_ = FUNCTIONS["libc.so.6"]
+        sources.samplings[0].tick(40.0, {RECURSIVE: 2_440, LOOP: 124, malloc: 960}, kernel=402)
+        await until(pilot, lambda: screen.functions.rows[0] == RECURSIVE)
+        await pilot.press("tab", "up", "enter")
+        await until(pilot, lambda: "2 of 3 modules read" in screen.catalogue.progress())
+        await until(pilot, lambda: len(screen.functions.rows) == 62)
+        await type_filter(pilot, "m*c*")
 
     check(picture, sources, size, steps)
 

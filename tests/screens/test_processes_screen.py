@@ -245,3 +245,13 @@ async def test_a_narrow_list_gives_the_room_to_the_commands(sources: FakeSources
         placed = {one.column.key: one.width for one in screen.table()._placed}
         assert (placed["history"], placed["user"]) == (10, 8)
         assert placed["command"] > 20
+
+
+async def test_a_process_whose_file_was_replaced_has_a_sign(sources: FakeSources) -> None:
+    async with Bpfscope(sources).run_test(size=(120, 36)) as pilot:
+        screen = await processes(pilot)
+        marked = [line for line in painted(screen) if line[1:2] == "!"]
+        assert len(marked) == 1
+        assert "./fibonacci 10" in marked[0]
+        await type_filter(pilot, "deleted")
+        assert [row.process.name for row in screen.table().rows] == ["fibonacci"]

@@ -204,6 +204,38 @@ def test_what_is_held_back(
     assert found.percent == pytest.approx(percent, abs=0.1)
 
 
+def test_what_is_off_already_is_not_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpus = iter((0, 50_000_000))
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    monkeypatch.setattr(budget, "cpu_time", lambda _: next(cpus))
+    monkeypatch.setattr(budget, "Batch", Trial)
+    monkeypatch.setattr(calibration, "known", lambda: ASSUMED)
+    monkeypatch.setattr(Trial, "hits", (1_900, *[0] * 38))  # of f1, which then is the first
+    every = [function(number) for number in range(40)]
+    found = hold_back(every, (), [5_000] * 40, 1, Method.MULTI, 10.0, {function(0)})
+    assert found.functions == (function(0), function(1))
+    assert found.indexes == (0, 1)
+    few = hold_back([function(7), function(0), function(7)], (), [5_000] * 3, 1, Method.MULTI, None, {function(7)})
+    assert (few.functions, few.indexes) == ((function(7),), (0, 2))
+
+
+def test_what_one_view_took_off_stays_off_in_the_next(world: World) -> None:
+    world.shares = {function(number): 0.02 for number in range(40)}
+    guard = Guard(world, 1, 10.0)
+    world.run(guard, 1)
+    assert guard.off == world.off
+    one = next(iter(world.off))
+    guard.leave(world)  # it is attached anew in another way
+    assert one in guard.off
+    next_view = World({one: 0.0})
+    guard.join(next_view, HeldBack((one,)))
+    (said,) = guard.cost_of(next_view).suspended
+    assert said.after == 0
+    assert said.reason.startswith("the probes took ")
+    guard.undo()
+    assert not guard.off
+
+
 def test_what_was_never_on_is_said_so() -> None:
     guard = Guard(World({function(1): 0.1}), 1, 10.0, HeldBack((function(1),), 15.2, (0,)))
     (one,) = guard.cost.suspended

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,13 @@ import pytest
 from tests.unit.elf_files import CODE_AT, Elf, Symbol, module, mutated, patch
 from tui.collectors import calibration, code
 from tui.collectors.code import Codes, Listing
+from tui.collectors.source_text import NEWER, Quotes
 from tui.collectors.target import Target
 from tui.elf import functions, modules, reader
+from tui.elf.lines import Line
 from tui.elf.names import JIT, Function, Module
 from tui.elf.reader import AARCH64, ElfFile
-from tui.errors import BinaryError
+from tui.errors import BinaryError, BpfscopeError
 from tui.text import sanitise
 
 COSTS = calibration.ASSUMED
@@ -88,6 +91,47 @@ def test_datawithout_a_file() -> None:
         codes.listing(Target(None, "", (Module(JIT, "", "", 0, 0),)), function, (function,))
 
 
+COMPILES = """
+import mmap, sys
+every = mmap.PROT_READ | mmap.PROT_WRITE | mmap.PROT_EXEC
+code = mmap.mmap(-1, 8192, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, prot=every)
+code[16:24] = bytes.fromhex("55 4889e5 eb00 5dc3")
+found = [line.split("-")[0] for line in open("/proc/self/maps") if " rwxp " in line and line.split()[4] == "0"]
+print(found[-1], flush=True)
+sys.stdin.read()
+"""
+
+
+@x86
+def test_what_a_jit_compiler_made_is_read_from_memory() -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", COMPILES], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        start = int(process.stdout.readline(), 16)
+        target = Target(process.pid, "", (Module(JIT, "", "", 0, 0),))
+        compiled = Function(JIT, "f", "f", start + 16, 8, "perf map", 0, (), "a JIT compiler made it")
+        nowhere = compiled._replace(address=4096)
+        with Codes() as codes:
+            found = codes.listing(target, compiled, (compiled,))
+            with pytest.raises(BinaryError, match="no machine code there any more"):
+                codes.listing(target, nowhere, (nowhere,))
+            process.stdin.close()
+            process.wait()
+            with pytest.raises(BpfscopeError):
+                codes.listing(target, compiled, (compiled,))
+    shown = [(row.offset, f"{row.mnemonic} {row.operands}".strip(), row.leads) for row in found.rows]
+    assert shown == [
+        (0, "push rbp", None),
+        (1, "mov rbp, rsp", None),
+        (4, "jmp", 6),
+        (6, "pop rbp", None),
+        (7, "ret", None),
+    ]
+    assert (found.site, found.refused, found.cut) == (-1, "a JIT compiler made it", False)
+
+
 @pytest.mark.parametrize(("program", "names"), [("stacks", 8), ("fibonacci", 40), ("plain-static", 60)])
 def test_instructions_begin_where_objdump_has_them(targets: Path, program: str, names: int) -> None:
     path = targets / program
@@ -111,6 +155,34 @@ def test_instructions_begin_where_objdump_has_them(targets: Path, program: str, 
             assert calls == stubs
             compared += len(own) + len(stubs)
     assert compared > 5
+
+
+@x86
+def test_source_lines_are_quoted_once_where_their_file_is_not_newer(tmp_path: Path) -> None:
+    source, program = tmp_path / "a.c", tmp_path / "a"
+    source.write_text("int run(int n)\n{\n\treturn n * 3 + 41;\t/* \x1b[31m */\n}\nint main(void) { return run(1); }\n")
+    subprocess.run(["gcc", "-O0", "-g", source, "-o", program], check=True)
+    quoted = [row.text for row in of(modules.of_file(str(program)), "run").rows if row.text]
+    assert "return n * 3 + 41;  /* ␛[31m */" in quoted
+    assert len(quoted) == len(set(quoted))
+    later = program.stat().st_mtime + 60
+    os.utime(source, (later, later))
+    assert [row.text for row in of(modules.of_file(str(program)), "run").rows if row.text] == [NEWER]
+    source.unlink()
+    assert not any(row.text for row in of(modules.of_file(str(program)), "run").rows)
+
+
+def test_what_is_no_source_file_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "short").write_bytes(b"one\n" + b"\xff" * 1_000)
+    quotes = Quotes(None, "/proc/self/exe")
+    quotes._made = 1 << 62
+    paths = (str(tmp_path / "fifo"), str(tmp_path), "/dev/zero", "/proc/self/root/etc/passwd", "relative.c", "/a\0b")
+    assert [quotes.at(Line(path, 1)) for path in paths] == [""] * len(paths)
+    short = str(tmp_path / "short")
+    assert [quotes.at(Line(short, line)) for line in (1, 0, -1, 3, 1 << 40)] == ["one", "", "", "", ""]
+    assert quotes.at(Line(short, 2)) == "\ufffd" * 200
+    assert Quotes(1 << 30, "/proc/self/exe").at(Line(short, 1)) == ""  # of no process that there is
 
 
 @pytest.mark.parametrize("flags", [["-z", "lazy"], ["-z", "now"], ["-z", "lazy", "-z", "ibtplt"]], ids=" ".join)

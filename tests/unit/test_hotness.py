@@ -4,7 +4,7 @@ import pytest
 
 from tests.screens.fakes import CACHE, FUNCTIONS, LOOP, MODULES, RECURSIVE, function
 from tui.collectors.samples import HotSample
-from tui.screens.hotness import CPU, Hotness, column, percent
+from tui.screens.hotness import ALL, CPU, KERNEL, Hotness, column, percent
 from tui.screens.target import function_key
 from tui.widgets.columns import Sort
 
@@ -60,6 +60,20 @@ def test_the_order(descending: bool) -> None:
     assert sorted(found) == sorted(rows)
     idle = [row for row in rows if row not in (RECURSIVE, LOOP)]
     assert found == ([RECURSIVE, LOOP, *idle] if descending else [*idle, LOOP, RECURSIVE])
+
+
+def test_the_order_of_several_modules() -> None:
+    found = hotness(SAMPLE)
+    found.several = True
+    malloc = FUNCTIONS["libc.so.6"][0]._replace(offset=RECURSIVE.offset)  # another module's, at the same place
+    rows = [malloc, MADE, CACHE, LOOP, RECURSIVE]
+    assert found.arranged(rows, Sort(CPU, True)) == [RECURSIVE, LOOP, MADE, malloc, CACHE]
+
+
+def test_shares_of_all_modules_and_the_kernel() -> None:
+    found = hotness(SAMPLE)
+    assert [found.of_module(module) for module in (ALL, KERNEL)] == [0.9, 0.09]
+    assert [hotness().of_module(module) for module in (ALL, KERNEL)] == [0, 0]
 
 
 def test_another_order_is_left_alone() -> None:

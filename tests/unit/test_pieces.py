@@ -1,9 +1,11 @@
 """Text that fits its cells."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from tui.widgets.pieces import cut_end, cut_middle, fit, length, wrap
+from tui.widgets.pieces import cut_end, cut_middle, cut_start, fit, length, wrap
 
 
 def plain(pieces: tuple[tuple[str, str], ...]) -> str:
@@ -43,6 +45,31 @@ def test_says_where_it_was_cut() -> None:
 )
 def test_parameters_go_first(name: str, shown: str) -> None:
     assert cut_middle(name, max(cell_len(shown), 9)) == shown
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "shown"),
+    [
+        ("node::Worker<json>::operator bool() const", 30, "node::Wo…operator bool() const"),
+        ("a::b::Tree<int>::erase(std::tree_node<int>*)", 36, "a::b::Tree<int>::erase(std::t…e<…>*)"),
+        ("a::b::Tree<int>::erase(std::tree_iterator<int>)", 36, "a::b::Tree<int>::erase(std::t…or<…>)"),
+        ("std::function<void (int, long)>::call(int)", 38, "std::function<void (…long)>::call(int)"),
+    ],
+)
+def test_what_tells_rows_apart_stays(name: str, width: int, shown: str) -> None:
+    assert cut_middle(name, width) == shown
+
+
+@given(st.text("ab<>()-: ,", max_size=80), st.integers(0, 60))
+def test_hostile_names_are_cut_too(name: str, width: int) -> None:
+    cut = cut_middle(name, width)
+    assert cell_len(cut) <= width or cut == name
+    assert "……" not in cut
+
+
+def test_addresses_keep_their_last_digits() -> None:
+    assert cut_start("7f093096a4c0", 9) == "…3096a4c0"
+    assert cut_start("4a1d20", 9) == "4a1d20"
 
 
 def test_pieces_keep_their_roles() -> None:

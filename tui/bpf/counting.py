@@ -30,11 +30,14 @@ class Place(NamedTuple):
 class Batch(Owner):
     """Owns everything that counts one set of places; leaving it detaches."""
 
-    def __init__(self, places: Sequence[Place], pid: int | None, method: Method) -> None:
-        """Attaches all that can be; `rejected` has the rest, by index. Raises what `objects` and `links` raise."""
+    def __init__(self, places: Sequence[Place], pid: int | None, method: Method, *, off: Collection[int] = ()) -> None:
+        """Attaches all that can be, but for what is `off` until `attach`, by index; `rejected` has what can't be.
+
+        Raises what `objects` and `links` raise.
+        """
         self.rejected: dict[int, str] = {}
         self._places, self._pid, self._method = places, pid, method
-        self._live = set(range(len(places)))
+        self._live = set(range(len(places))).difference(off)
         self._row = -(-len(places) // _CACHE_LINE_CELLS) * _CACHE_LINE_CELLS
         self._cpus = possible_cpus()
         self._generation = 0

@@ -4,13 +4,15 @@ The cost is predicted: hits, times what a hit takes on this machine (`calibratio
 that the target uses, probes included. What is tolerated depends on how much was asked for. Few functions were chosen
 one by one: they may exceed the budget for ten seconds, then the dearest one goes. Of many the dearest are hardly what
 somebody looks for: over the budget a debt grows, and they go at once, until it is paid back. Where probes take less
-than a hundredth of a CPU, as in a target that hardly runs, nothing is taken off. Probes on one target share one budget.
+than a hundredth of a CPU, as in a target that hardly runs, nothing is taken off. Probes on one target share one budget:
+what was taken off of one of them isn't put on by the next.
 """
 
 import math
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from itertools import compress
 from operator import sub
 from typing import Final, NamedTuple, Protocol
 
@@ -95,6 +97,7 @@ class Guard:
         self.limit = self._asked = limit
         self._pid = pid
         self._joined: list[_Joined] = []
+        self._off: dict[Function, Suspended] = {}  # of all probes, also of those that have left
         self._percent = self._cpu_percent = 0.0
         self._exceeding = 0.0  # percent of the target's time, because of which something is to be taken off
         if probe is not None:
@@ -113,7 +116,11 @@ class Guard:
     def join(self, probe: Probe, held_back: HeldBack = _NOTHING) -> None:
         """Let a probe keep the budget, too; `held_back`: what isn't on from the beginning."""
         reason = said("the probes would take", held_back.percent, self.limit)
-        suspended = {function: Suspended(function, reason) for function in held_back.functions}
+        suspended = {
+            function: self._off.get(function, Suspended(function, reason))._replace(after=0.0)
+            for function in held_back.functions
+        }
+        self._off = suspended | self._off
         self._joined.append(_Joined(probe, time.monotonic(), suspended))
         self._begin_anew()
 
@@ -121,6 +128,11 @@ class Guard:
         """Let it go."""
         self._joined = [each for each in self._joined if each.probe is not probe]
         self._begin_anew()
+
+    @property
+    def off(self) -> frozenset[Function]:
+        """What was taken off, of any probe, and not put back: the next probe does without it."""
+        return frozenset(self._off)
 
     @property
     def cost(self) -> Cost:
@@ -206,7 +218,9 @@ class Guard:
         for each in self._joined:
             if functions := [one.function for one in dear if one.of is each]:
                 each.probe.suspend(functions)
-                each.suspended.update({one: Suspended(one, reason, now - each.since) for one in functions})
+                taken = {one: Suspended(one, reason, now - each.since) for one in functions}
+                each.suspended.update(taken)
+                self._off = self._off | taken  # another dictionary: `off` may be asked for meanwhile
         self._looks.clear()
 
     def undo(self) -> None:
@@ -215,7 +229,7 @@ class Guard:
             self.limit = self._asked
             self._begin_anew()
             return
-        self.limit = None
+        self.limit, self._off = None, {}
         for each in self._joined:
             each.probe.resume(list(each.suspended))
             each.suspended.clear()
@@ -257,15 +271,30 @@ def hold_back(
     pid: int | None,
     method: Method,
     limit: float | None,
+    off: Collection[Function] = (),
 ) -> HeldBack:
-    """Which of many functions not to put on; of few, or without a limit (percent), none. None either where all of them
-    keep within the budget, or take less than a hundredth of a CPU.
+    """Which functions not to put on: those that are `off` already, and of many the dearest.
+
+    Of few, or without a limit (percent), there are no dearest. None either where all of them keep within the budget, or
+    take less than a hundredth of a CPU.
 
     Told by counting the calls at these places for a moment, which costs the target a tenth of what else is done there;
     `costs` are the nanoseconds that a call would take then. Raises what `Batch` raises.
     """
-    if limit is None or len(functions) <= FEW:
-        return HeldBack()
+    tried = [function not in off for function in functions]
+    indexes = list(compress(range(len(functions)), tried))
+    percent, dear = 0.0, list[int]()
+    if limit is not None and len(functions) > FEW and indexes:
+        percent, dear = _tried(list(compress(places, tried)), list(compress(costs, tried)), pid, method, limit)
+    wanted = {function for function in functions if function in off} | {functions[indexes[at]] for at in dear}
+    held = tuple(dict.fromkeys(filter(wanted.__contains__, functions)))  # with all places: USDT probes may have several
+    return HeldBack(held, percent, tuple(at for at, function in enumerate(functions) if function in wanted))
+
+
+def _tried(
+    places: Sequence[Place], costs: Sequence[int], pid: int | None, method: Method, limit: float
+) -> tuple[float, list[int]]:
+    """What all would take of the target's time (percent), if that is too much, and the dearest, by index."""
     hit = calibration.known().emulated
     with Batch(places, pid, method) as batch:
         before, began = cpu_time(pid), time.monotonic()
@@ -275,10 +304,8 @@ def hold_back(
     cpu = max(0, used - hit * sum(calls)) + sum(spent)
     percent = 100 * sum(spent) / cpu if cpu else 0.0
     if percent <= limit or sum(spent) <= _NEGLIGIBLE * seconds:
-        return HeldBack()
-    indexes = dearest(spent, cpu, _AIM * limit / 100, _AIM * _NEGLIGIBLE * seconds)
-    held = dict.fromkeys(functions[index] for index in indexes)  # with all its places: USDT probes may have several
-    return HeldBack(tuple(held), percent, tuple(at for at, function in enumerate(functions) if function in held))
+        return 0.0, []
+    return percent, dearest(spent, cpu, _AIM * limit / 100, _AIM * _NEGLIGIBLE * seconds)
 
 
 def cpu_time(pid: int | None) -> int:

@@ -1,7 +1,7 @@
 """What probes share that read the values of calls: choosing places, plans, attaching; the base of two of them."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from tui.bpf.counting import Place
@@ -111,9 +111,15 @@ class CallsProbe(Owner):
             self.watch = None
 
     def _attach(
-        self, signatures: Mapping[Function, Signature], limit: float | None = None, *, ring: int = 0, rows: int = 0
+        self,
+        signatures: Mapping[Function, Signature],
+        limit: float | None = None,
+        off: Collection[Function] = (),
+        *,
+        ring: int = 0,
+        rows: int = 0,
     ) -> Attached:
-        """Attaches once; of many functions, those that clearly exceed the budget `limit` (percent) are held back."""
+        """Attaches once; what is `off`, and of many functions what clearly exceeds the budget `limit`, is held back."""
         skipped = self._choose(signatures)
         costs = calibration.costs()
         self.held_back = hold_back(
@@ -123,6 +129,7 @@ class CallsProbe(Owner):
             self._target.pid,
             self._method,
             limit,
+            off,
         )
         self._events = Events(
             [each.place for each in self._members],

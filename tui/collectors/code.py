@@ -10,18 +10,19 @@ What is read of a module is kept for the last few, so that the next function of 
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import repeat
 from typing import Final, NamedTuple
 
 from tui.collectors import calibration
 from tui.collectors.files import Files
+from tui.collectors.source_text import Quotes
 from tui.collectors.target import Target
-from tui.elf import lines
+from tui.elf import lines, made
 from tui.elf.disassembly import Disassembler, Instruction
 from tui.elf.lines import Line, LineTable
-from tui.elf.names import Function, Module
+from tui.elf.names import JIT, Function, Module
 from tui.elf.reader import ElfFile
 from tui.elf.sites import Site
 from tui.elf.stubs import Stubs
@@ -48,6 +49,7 @@ class Row(NamedTuple):
     elsewhere: str  # to which other function, or address
     source: Line | None
     reached: bool  # by a jump of this function
+    text: str = ""  # of the source line, where that is another than the row's before, and can be read here
 
 
 class Listing(NamedTuple):
@@ -87,13 +89,14 @@ class Codes(Owner):
                 self._names = among, {each.address: each.name for each in among}
             module = next(each for each in target.modules if each.name == function.module)
             if not module.file:
-                raise BinaryError(f"the code of {function.name} is in no file: {function.unprobeable}")
+                return _made(target, function, self._names[1])
             table = self._table(module)
             with ElfFile.open(module.file, module.path) as elf, Disassembler(elf.machine) as disassembler:
                 size = min(function.size or _reach(elf, function, self._names[1]), LONGEST)
                 code = list(disassembler.instructions(elf.bytes_at(function.offset, size), function.address))
                 named, stubs = self._names[1], Stubs(elf, disassembler)
-                rows = tuple(_rows(code, function, lambda to: named.get(to) or stubs.name(to) or f"{to:#x}", table))
+                plain = _rows(code, function, lambda to: named.get(to) or stubs.name(to) or f"{to:#x}", table)
+                rows = tuple(_quoted(plain, Quotes(target.pid, module.file)))
             site, refused = _site(target, function)
             return Listing(
                 function,
@@ -121,6 +124,19 @@ class Codes(Owner):
         if len(self._lines) > _MOST_MODULES and (oldest := self._lines.popitem(last=False)[1]):
             oldest.close()
         return self._lines[key]
+
+
+def _made(target: Target, function: Function, named: Mapping[int, str]) -> Listing:
+    """What a JIT compiler made, from the process's memory. Raises BinaryError, NotPermitted, TargetError."""
+    if target.pid is None or function.module != JIT:
+        raise BinaryError(f"the code of {function.name} is in no file: {function.unprobeable}")
+    size = min(function.size or UNSIZED, LONGEST)
+    data = made.code(target.pid, function.address, size)
+    with Disassembler() as disassembler:
+        instructions = list(disassembler.instructions(data, function.address))
+    rows = tuple(_rows(instructions, function, lambda to: named.get(to) or f"{to:#x}", None))
+    cut = size in (LONGEST, UNSIZED) and size != function.size
+    return Listing(function, rows, -1, function.unprobeable, emulated=False, cost=0, note="", cut=cut)
 
 
 def _site(target: Target, function: Function) -> tuple[Site, str]:
@@ -161,6 +177,14 @@ def _rows(
             source,
             each.address in reached,
         )
+
+
+def _quoted(rows: Iterable[Row], quotes: Quotes) -> Iterator[Row]:
+    """With what stands at their source lines."""
+    before = None
+    for row in rows:
+        yield row._replace(text=quotes.at(row.source)) if row.source and row.source != before else row
+        before = row.source
 
 
 def _target(instruction: Instruction) -> int | None:

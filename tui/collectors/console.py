@@ -3,10 +3,10 @@
 import asyncio
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from functools import cached_property
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Protocol, TypeVar
 
 from tui.bpf.timing import By
 from tui.collectors import budget, interfaces, live, processes
@@ -41,6 +41,7 @@ if TYPE_CHECKING:  # loaded when code is looked at, packets are filtered, or CPU
 
 _NOTHING: Final = HeldBack()
 Reading = TypeVar("Reading", bound=live.Sample)
+Held = TypeVar("Held", bound="Limited[Any]")
 
 
 class Running(live.Probe[Reading_co], budget.Probe, Protocol[Reading_co]):
@@ -59,7 +60,7 @@ class Limited(Running[Reading_co], Protocol[Reading_co]):
 class Adding(Limited[Reading_co], Protocol[Reading_co]):
     """One to which functions are added alone."""
 
-    def add(self, functions: Sequence[Function], limit: float | None) -> Attached:
+    def add(self, functions: Sequence[Function], limit: float | None, off: Collection[Function]) -> Attached:
         """Attaches to these, once. Raises BpfscopeError where not one could be attached."""
 
 
@@ -137,8 +138,8 @@ class Live(Generic[Reading_co]):
 class LiveProbing(Live[CountsSample]):
     """A running probe that counts (`sources.Probing`)."""
 
-    def __init__(self, probe: CountingProbe, shared: Budget) -> None:
-        super().__init__(probe, shared)
+    def __init__(self, probe: CountingProbe, shared: Budget, held_back: HeldBack) -> None:
+        super().__init__(probe, shared, held_back)
         self._probe = probe
 
     async def add(self, functions: Sequence[Function]) -> Attached:
@@ -257,14 +258,14 @@ class LiveSources:
         self, pid: int, modules: Sequence[Module], functions: Sequence[Function]
     ) -> tuple[LiveProbing, Attached]:
         """Attach to these functions of the process. Raises BpfscopeError when none could be attached."""
-        _refuse_itself(pid)
-        probe = await in_thread(CountingProbe, Target(pid, "", tuple(modules)))
-        try:
-            attached = await in_thread(probe.add, functions)
-        except BaseException:
-            probe.close()
-            raise
-        return LiveProbing(probe, self._budget(pid)), attached
+        off = self._budget(pid).guard.off
+
+        def made(target: Target) -> tuple[CountingProbe, Attached]:
+            probe = CountingProbe(target)
+            return probe, _added(probe, lambda: probe.add(functions, off))
+
+        probe, attached, held_back = await self._begun(pid, modules, made)
+        return LiveProbing(probe, self._budget(pid), held_back), attached
 
     async def sampling(self, pid: int, modules: Sequence[Module]) -> "tuple[LiveSampling, Attached]":
         """Sample the process's CPU time, without a probe. Raises BpfscopeError."""
@@ -295,10 +296,12 @@ class LiveSources:
         from tui.collectors.reading import Wanted
         from tui.collectors.values import ValuesProbe
 
+        off = self._budget(pid).guard.off
+
         def make(target: Target) -> tuple[ValuesProbe, Attached]:
             signature = signatures.read(target, [function])[function]
             probe = ValuesProbe(target, function, signature, Wanted(results=results))
-            return probe, _added(probe, probe.add)
+            return probe, _added(probe, lambda: probe.add(off))
 
         return await self._live(pid, modules, make)
 
@@ -310,14 +313,15 @@ class LiveSources:
         from tui.collectors.events import EventsProbe
         from tui.collectors.reading import Wanted
 
-        limit = self._budget(pid).guard.limit
+        guard = self._budget(pid).guard
+        limit, off = guard.limit, guard.off
 
         def make(target: Target) -> tuple[EventsProbe, Attached]:
             found = signatures.read(target, functions)
             if len(functions) > 1:
                 found = {function: signatures.described(signature) for function, signature in found.items()}
             probe = EventsProbe(target, Wanted(results=True))
-            return probe, _added(probe, lambda: probe.add(functions, found, limit))
+            return probe, _added(probe, lambda: probe.add(functions, found, limit, off))
 
         return await self._live(pid, modules, make)
 
@@ -329,11 +333,12 @@ class LiveSources:
         make: Callable[[Target], Adding[Reading]],
     ) -> tuple[Live[Reading], Attached]:
         """A probe on these functions, within the budget."""
-        limit = self._budget(pid).guard.limit
+        guard = self._budget(pid).guard
+        limit, off = guard.limit, guard.off
 
         def made(target: Target) -> tuple[Limited[Reading], Attached]:
             probe = make(target)
-            return probe, _added(probe, lambda: probe.add(functions, limit))
+            return probe, _added(probe, lambda: probe.add(functions, limit, off))
 
         return await self._live(pid, modules, made)
 
@@ -341,9 +346,19 @@ class LiveSources:
         self, pid: int, modules: Sequence[Module], make: Callable[[Target], tuple[Limited[Reading], Attached]]
     ) -> tuple[Live[Reading], Attached]:
         """What is made and attached in a thread."""
+        probe, attached, held_back = await self._begun(pid, modules, make)
+        return Live(probe, self._budget(pid), held_back), attached
+
+    async def _begun(
+        self, pid: int, modules: Sequence[Module], make: Callable[[Target], tuple[Held, Attached]]
+    ) -> tuple[Held, Attached, HeldBack]:
+        """What is made and attached in a thread, and what is held back of it; nothing, if the budget was given up."""
         _refuse_itself(pid)
         probe, attached = await in_thread(make, Target(pid, "", tuple(modules)))
-        return Live(probe, self._budget(pid), probe.held_back), attached
+        if probe.held_back.functions and self._budget(pid).guard.limit is None:
+            await in_thread(probe.resume, probe.held_back.functions)
+            return probe, attached, _NOTHING
+        return probe, attached, probe.held_back
 
 
 def _added(probe: Running[Reading], add: Callable[[], Attached]) -> Attached:

@@ -1,7 +1,7 @@
 """A probe that hands over each call with its values; a context manager."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
@@ -47,10 +47,12 @@ class EventsProbe(CallsProbe):
         functions: Sequence[Function],
         signatures: Mapping[Function, Signature] = MappingProxyType({}),
         limit: float | None = None,
+        off: Collection[Function] = (),
     ) -> Attached:
         """Traces these, once, with the values that their signatures name; without a signature, without values.
 
-        Of many, those that would clearly exceed the budget `limit` (percent) are in `held_back`, and not put on.
+        What is `off`, and of many what would clearly exceed the budget `limit` (percent), is in `held_back`, and
+        not put on.
         `inexact` also says what isn't read, and why. Raises UsageError where what is wanted is nowhere, BpfscopeError
         where not one function could be attached.
         """
@@ -59,7 +61,7 @@ class EventsProbe(CallsProbe):
                 f"at most {MOST:,} functions can be traced at once, not {len(functions):,}: count first, then trace few"
             )
         known = {function: signatures.get(function, NOTHING) for function in functions}
-        attached = self._attach(known, limit, ring=self._size)
+        attached = self._attach(known, limit, off, ring=self._size)
         self._makers = [_maker(member) for member in self._members]
         return attached
 

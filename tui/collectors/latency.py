@@ -1,7 +1,7 @@
 """A probe that times: functions, how each one's return is seen, and what attaches them; a context manager."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 from tui.bpf.counting import Place
@@ -62,10 +62,13 @@ class LatencyProbe(Owner):
         self._started = self._swept = 0.0
         self.watch = Watch(target.pid) if target.pid is not None else None
 
-    def add(self, functions: Sequence[Function], limit: float | None = None) -> Attached:
+    def add(
+        self, functions: Sequence[Function], limit: float | None = None, off: Collection[Function] = ()
+    ) -> Attached:
         """Times these, once. Raises BpfscopeError where not one could be attached.
 
-        Of many, those that would clearly exceed the budget `limit` (percent) are in `held_back`, and not put on.
+        What is `off`, and of many what would clearly exceed the budget `limit` (percent), is in `held_back`, and
+        not put on.
         """
         if len(functions) > MOST:
             raise BpfscopeError(
@@ -83,9 +86,10 @@ class LatencyProbe(Owner):
             pid,
             method,
             limit,
+            off,
         )
-        places, off = [each.place for each in timed], self.held_back.indexes
-        self._timing = Timing(places, pid, method, calls, self._by, off)
+        places = [each.place for each in timed]
+        self._timing = Timing(places, pid, method, calls, self._by, self.held_back.indexes)
         rejected = self._timing.attachment.rejected
         skipped += [Skipped(timed[index].function, reason) for index, reason in rejected.items()]
         self._indexes = {each.function: index for index, each in enumerate(timed) if index not in rejected}

@@ -2,12 +2,13 @@
 
 import select
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final, NamedTuple
 
 from tui.bpf.counting import Batch, Place, main_thread_ended
 from tui.bpf.features import Method, attach_method
 from tui.collectors import calibration
+from tui.collectors.budget import HeldBack
 from tui.collectors.files import Files, attached_places, nothing_attached
 from tui.collectors.samples import Attached, CountsSample
 from tui.collectors.target import Target, Watch
@@ -37,11 +38,13 @@ class CountingProbe(Owner):
         self._batches: list[Batch] = []
         self._functions: tuple[Function, ...] = ()
         self.started = 0.0  # when the first functions began to be counted: what comes after attaching takes time, too
+        self.held_back = HeldBack()
         self.watch = Watch(target.pid) if target.pid is not None else None
 
-    def add(self, functions: Sequence[Function]) -> Attached:
+    def add(self, functions: Sequence[Function], off: Collection[Function] = ()) -> Attached:
         """Probes these too; those that are probed already stay as they are.
 
+        What is `off` is in `held_back`, and not put on.
         Raises BpfscopeError where not one could be attached that wasn't before.
         """
         wanted = [function for function in dict.fromkeys(functions) if function not in self._members]
@@ -52,7 +55,9 @@ class CountingProbe(Owner):
                 raise nothing_attached(skipped)
             return Attached((), ())
         places = [Place(self._files.path(each.function.module), each.site.offset, each.semaphore) for each in chosen]
-        batch = Batch(places, self._target.pid, self._method)
+        held = tuple(at for at, each in enumerate(chosen) if each.function in off)
+        self.held_back = HeldBack(tuple(dict.fromkeys(chosen[at].function for at in held)), indexes=held)
+        batch = Batch(places, self._target.pid, self._method, off=held)
         self.started = self.started or time.monotonic()
         self._batches.append(batch)
         costs = calibration.known()

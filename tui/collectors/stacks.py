@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from itertools import chain
 from typing import Final, NamedTuple
@@ -79,10 +79,13 @@ class StacksProbe(Owner):
         self._started = 0.0
         self.watch = Watch(target.pid) if target.pid is not None else None
 
-    def add(self, functions: Sequence[Function], limit: float | None = None) -> Attached:
+    def add(
+        self, functions: Sequence[Function], limit: float | None = None, off: Collection[Function] = ()
+    ) -> Attached:
         """Probes these, once. Raises BpfscopeError where not one could be attached.
 
-        Of many, those that would clearly exceed the budget `limit` (percent) are in `held_back`, and not put on.
+        What is `off`, and of many what would clearly exceed the budget `limit` (percent), is in `held_back`, and
+        not put on.
         """
         chosen, skipped = self._choose(functions)
         self._symboliser = Symboliser(self._target)
@@ -94,6 +97,7 @@ class StacksProbe(Owner):
             self._target.pid,
             self._method,
             limit,
+            off,
         )
         self._callers = Callers(spots, self._target.pid, self._method, self._most, off=self.held_back.indexes)
         wanted = [each.function for each in chosen]

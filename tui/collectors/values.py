@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
 from tui.bpf.plans import KEY
@@ -32,12 +32,12 @@ class ValuesProbe(CallsProbe):
         self._decoders: list[_Decode] = []  # by the records' indexes
         self._names: tuple[str, ...] = ()
 
-    def add(self) -> Attached:
-        """Attaches, once; `inexact` also says what isn't read, and why.
+    def add(self, off: Collection[Function] = ()) -> Attached:
+        """Attaches, once, unless the function is `off`; `inexact` also says what isn't read, and why.
 
         Raises UsageError where what is wanted isn't there, BpfscopeError where nothing can be attached or read.
         """
-        attached = self._attach({self._function: self._signature}, rows=self._rows)
+        attached = self._attach({self._function: self._signature}, off=off, rows=self._rows)
         reads = self.reads[self._function]
         _require_values(self._function, reads)
         self._names = reads.names

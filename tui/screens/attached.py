@@ -153,9 +153,9 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
         raise NotImplementedError
 
     @property
-    def holding(self) -> tuple[int, str]:
-        """What quitting would detach."""
-        return (self.count, "function") if self.holds else (0, "")
+    def holding(self) -> str:
+        """What leaving would detach, of all views."""
+        return self.views.holding()
 
     @property
     def over(self) -> str:
@@ -379,6 +379,16 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
             return not self.ended and (self._waived or bool(self.views.taken_off()))
         return True
 
+    def why_not(self, name: str) -> str:
+        """Why a key does nothing here."""
+        if self.failure or self.busy:
+            return self.busy or f"nothing is {self.DOING}"
+        if self.sample is None:
+            return "the first figures are still to come"
+        if self.ended:
+            return f"{self.over}: its numbers stay, and nothing can be changed any more"
+        return "the budget has taken nothing off" if name == "undo" else super().why_not(name)
+
     def actions(self) -> list[Action]:
         """Labels that depend on the state."""
         labels = {
@@ -441,8 +451,7 @@ class AttachedScreen(LiveScreen, Generic[Reading]):
             return
         views = self.views.screens.values()
         if self.holds and not self.attaching and any(view.calls_seen for view in views):
-            most = max(view.count for view in views if view.holds)
-            question = ConfirmScreen(f"Detach {text.plural(most, 'function')} and go back?", LOSING)
+            question = ConfirmScreen(f"Detach {self.holding} and go back?", LOSING)
             self.app.push_screen(question, lambda yes: self._go_back() if yes else None)
         else:
             self._go_back()

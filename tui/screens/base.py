@@ -117,6 +117,18 @@ class ConsoleScreen(Screen[Any]):
         """Whether an action does something now."""
         return True
 
+    def why_not(self, name: str) -> str:  # noqa: ARG002 - for screens that know better
+        """Why an action does nothing now, in a sentence."""
+        table = next(iter(self.query(Table)), None)
+        return table.empty if table is not None and table.row is None else ""
+
+    def explain(self, key: str) -> None:
+        """Say why a key of this screen did nothing; what is typed into the filter is no such key."""
+        for action in () if isinstance(self.focused, Input) else (*self.ACTIONS, *self.ALWAYS):
+            if key in action.keys.split(",") and not self.can(action.name) and (reason := self.why_not(action.name)):
+                self.say(reason)
+                return
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Textual asks this before it runs a binding."""
         if action in ("leave_filter", "empty_filter"):
@@ -125,9 +137,9 @@ class ConsoleScreen(Screen[Any]):
         return self.can(action) and self.can(named)
 
     @property
-    def holding(self) -> tuple[int, str]:
-        """How many of what are attached by this screen, or are about to be."""
-        return 0, ""
+    def holding(self) -> str:
+        """How many of what are attached by this screen, or are about to be, in words; empty where nothing is."""
+        return ""
 
     def actions(self) -> list[Action]:
         """What can be done now, the screen's own first."""

@@ -7,6 +7,7 @@ passed over.
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from rich.cells import cell_len
 from textual.message import Message
 
 from tui import text
@@ -16,7 +17,7 @@ from tui.errors import BpfscopeError
 from tui.screens.target import sentence
 from tui.widgets.actions import Action
 from tui.widgets.columns import Column, Sort
-from tui.widgets.pieces import Cell, Piece
+from tui.widgets.pieces import Cell, Piece, cut_middle, cut_start, length, pieces_of
 from tui.widgets.table import Table
 
 if TYPE_CHECKING:  # the code is loaded when it is looked at
@@ -68,13 +69,27 @@ def _instruction(row: CodeRow, _: int) -> Cell:
     return tuple(pieces)
 
 
+def _source(row: CodeRow, width: int) -> Cell:
+    """The file's name gives way to the line's number."""
+    name, colon, line = row.file.rpartition(":")
+    if cell_len(row.file) > width > len(line) + 2 and colon:
+        return ((f"{cut_middle(name, width - len(line) - 1)}:{line}", "dim"),)
+    return ((row.file, "dim"), (f"  {row.row.text}" if row.row.text else "", ""))
+
+
 COLUMNS: tuple[Column[CodeRow], ...] = (
     Column(
-        "address", "ADDRESS", 12, lambda row, _: ((f"{row.row.address:x}", "dim"),), right=True, priority=2, narrow=9
+        "address",
+        "ADDRESS",
+        12,
+        lambda row, width: ((cut_start(f"{row.row.address:x}", width), "dim"),),
+        right=True,
+        priority=2,
+        narrow=9,
     ),
     Column("offset", "OFFSET", 7, lambda row, _: f"+{row.row.offset}", right=True),
     Column("instruction", "INSTRUCTION", 30, _instruction, flexible=True),
-    Column("source", "SOURCE", 20, lambda row, _: ((row.file, "dim"),), priority=1, narrow=12),
+    Column("source", "SOURCE", 20, _source, priority=1, narrow=12, flexible=True),
 )
 
 
@@ -167,7 +182,9 @@ class CodePane(Table[CodeRow]):
     def _show(self, listing: "Listing") -> None:
         self.empty = f"{listing.function.name} has no code in its file"
         self.show((), anew=True)  # another function's rows aren't the same because they have the same offset
-        self.show(tuple(rows(listing)), anew=True)
+        found = tuple(rows(listing))
+        self.limit("instruction", max((length(pieces_of(_instruction(row, 0))) for row in found), default=0))
+        self.show(found, anew=True)
         self.move_to(next((at for at, row in enumerate(self.rows) if row.row.offset == listing.site), 0))
 
 

@@ -68,9 +68,9 @@ class FilterScreen(FilterView):
                     self.show_state()
 
     @property
-    def holding(self) -> tuple[int, str]:
+    def holding(self) -> str:
         """What quitting would take off."""
-        return self.run.holding, "filter"
+        return text.plural(self.run.holding, "filter") if self.run.holding else ""
 
     def start(self) -> None:
         """Read, from now on at this interval."""
@@ -86,9 +86,8 @@ class FilterScreen(FilterView):
 
     def leave_for(self, mode: str) -> bool:
         """Take all off and go to that mode, after a question where numbers would be lost."""
-        number, noun = self.holding
-        if number and self.run.counted.seen:
-            question = ConfirmScreen(f"Detach {text.plural(number, noun)} and go back?", LOSING)
+        if self.holding and self.run.counted.seen:
+            question = ConfirmScreen(f"Detach {self.holding} and go back?", LOSING)
             self.app.push_screen(question, lambda yes: self._go(mode) if yes else None)
         else:
             self._go(mode)

@@ -1,74 +1,39 @@
 """The second screen: a process's modules and functions, and which of them to probe."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from textual import on
 from textual.containers import Horizontal
-from textual.message import Message
 from textual.widget import Widget
 from textual.widgets import Static
 
-from tui import text
-from tui.elf.names import Function, Module
-from tui.errors import BpfscopeError
+from tui.elf.names import Function
 from tui.screens.attached import AttachedScreen
 from tui.screens.base import CURSOR, CUT, MARKED, REVERSE, SORT, SORTED, counted, filter_by
+from tui.screens.catalogue import OF_THE_KERNEL
 from tui.screens.code_pane import ACTIONS, JUMPED_TO, CodePane, Wanted
 from tui.screens.confirm import ConfirmScreen
-from tui.screens.function_rows import COLUMNS, RAW_NAME, UNNAMED, longest, spelt, words
-from tui.screens.hotness import CPU, SHARES, column
-from tui.screens.marks import Marks
+from tui.screens.function_rows import COLUMNS, UNNAMED, spelt
+from tui.screens.hotness import ALL, KERNEL, SHARES
+from tui.screens.listing import ListingScreen
+from tui.screens.marks import ONLY, PARTLY
 from tui.screens.modules_pane import SLIM, ModulesPane
 from tui.screens.probe import ProbeScreen
-from tui.screens.sampled import SampledScreen
-from tui.screens.source_files import SourceFiles
-from tui.screens.target import Target, function_key, identified, sentence
+from tui.screens.target import Target, function_key
 from tui.screens.views import VIEWS, Views
 from tui.widgets.actions import Action
 from tui.widgets.columns import Sort
-from tui.widgets.filter import Haystack, asks_for_files
 from tui.widgets.lines import Detail, Phrase
-from tui.widgets.order import by_column
 from tui.widgets.table import Table
-
-if TYPE_CHECKING:
-    from tui.elf.lines import Line
 
 MANY = 2_000  # functions; probing more at once is asked about
 COSTS = "Each of their calls then costs the process 1 to 15 µs."
-REST = 0.12  # seconds that the cursor rests on a module before its functions are read
-
-
-STRIPPED = "names no functions: it was stripped; install its debug symbols, or choose another module"
-
-
-FURTHER = "; ~ finds letters in this order, pkg: a package, file: a source file, or a line of it"
-
-
-class Loaded(Message):
-    """A module's functions were read."""
-
-    def __init__(self, module: Module, functions: tuple[Function, ...]) -> None:
-        super().__init__()
-        self.module = module
-        self.functions = functions
-
-
-class Failed(Message):
-    """Something can't be read; `module` is None where that is the process itself."""
-
-    def __init__(self, module: Module | None, reason: str) -> None:
-        super().__init__()
-        self.module = module
-        self.reason = reason
-
-
+FURTHER = f"; ~ finds letters in this order, pkg: a package, file: a source file or line, {ONLY} what is marked"
 HINT_SECONDS = 15
 
 
-class FunctionsScreen(SampledScreen):
+class FunctionsScreen(ListingScreen):
     """Modules on the left, functions on the right."""
 
     CSS_PATH = "functions.tcss"
@@ -88,7 +53,7 @@ class FunctionsScreen(SampledScreen):
         ),
         Action("a", "a", "mark all", "mark_all", "Mark all functions that the filter leaves; again: unmark them", 3),
         filter_by("functions with this in their name", 1, FURTHER),
-        Action("tab", "tab", "modules", "pane", "Go to the other pane", 4),
+        Action("tab", "tab", "modules", "pane", "Go to the other pane; its first row is all modules in one list", 4),
         Action("n", "n", "raw names", "raw_names", "Show names as the file has them, or readable ones", 6),
         *ACTIONS,
         SORT,
@@ -98,6 +63,7 @@ class FunctionsScreen(SampledScreen):
     SIGNS = (
         CURSOR,
         MARKED,
+        PARTLY,
         ("◉", "probed"),
         ("–", "can't be probed, or read"),
         SHARES,
@@ -107,38 +73,14 @@ class FunctionsScreen(SampledScreen):
         CUT,
     )
 
-    class ModulesRead(Message):
-        """The process's modules are known."""
-
-        def __init__(self, modules: tuple[Module, ...]) -> None:
-            super().__init__()
-            self.modules = modules
-
-    class Identified(Message):
-        """The process's name and language are known."""
-
-        def __init__(self, target: Target) -> None:
-            super().__init__()
-            self.target = target
-
     def __init__(self, target: Target) -> None:
-        super().__init__()
-        self.target = target
-        self.modules: tuple[Module, ...] = ()
-        self.module: Module | None = None  # the chosen one
-        self.marks = Marks()
+        super().__init__(target)
         self.probe: ProbeScreen | None = None  # one that goes on while functions are added to it
-        self._read: dict[str, tuple[Function, ...]] = {}
-        self._failures: dict[str, str] = {}
-        self._files = SourceFiles()
-        self._to_mark = ""  # a module, when its functions are read
-        self._haystack: Haystack[Function] = Haystack((), words)
-        self._by_file = False  # whether its words have source files
 
     def content(self) -> Iterable[Widget]:
         """Two panes."""
         functions: Table[Function] = Table(
-            (COLUMNS[0], column(self.hotness.of), *COLUMNS[1:]),
+            (COLUMNS[0], self.share, *COLUMNS[1:]),
             function_key,
             Sort("function", False),
             mark=self.marks.sign,
@@ -148,7 +90,7 @@ class FunctionsScreen(SampledScreen):
         )
         with Horizontal(id="panes"):
             yield ModulesPane(
-                self._count, lambda module: self.marks.sign_of_module(module.name), self.hotness.of_module
+                self.catalogue.count, lambda module: self.marks.sign_of_module(module.name), self.hotness.of_module
             )
             yield functions
             yield Static(id="failure", markup=False)
@@ -158,111 +100,30 @@ class FunctionsScreen(SampledScreen):
         """Read the modules."""
         if self.console.hint:
             self.notify(self.console.hint, markup=False, timeout=HINT_SECONDS)
-        self._show_functions()
+        self.show_functions()
         self.functions.focus()
-        self.run_worker(self._read_modules())
-        if not self.target.name:
-            self.run_worker(self._identify())
-
-    async def _identify(self) -> None:
-        with suppress(BpfscopeError):
-            if found := await identified(self.target.pid, self.sources):
-                self.post_message(self.Identified(found))
-
-    def on_functions_screen_identified(self, event: Identified) -> None:
-        """Say it."""
-        self.target = event.target
-        self.show_state()
-
-    async def _read_modules(self) -> None:
-        try:
-            self.post_message(self.ModulesRead(await self.sources.modules(self.target.pid)))
-        except BpfscopeError as error:
-            self.post_message(Failed(None, sentence(error)))
-
-    async def _read_functions(self, module: Module) -> None:
-        try:
-            self.post_message(Loaded(module, await self.sources.functions(module)))
-        except BpfscopeError as error:
-            self.post_message(Failed(module, sentence(error)))
-
-    def on_functions_screen_modules_read(self, event: ModulesRead) -> None:
-        """Show them, and choose the executable."""
-        self.modules = event.modules
-        if not self.target.name and self.modules:
-            self.target = self.target._replace(name=self.modules[0].name)
-        self.modules_table.fill(self.modules, self.size.width)
-        if self.modules:
-            self._choose(self.modules[0])
-            self.sample()
-        else:
-            self._failures[""] = f"{self.target.title} maps no ELF file: there is nothing to probe"
-            self._show_functions()
-
-    def on_loaded(self, event: Loaded) -> None:
-        """Show the functions if their module is still chosen."""
-        self._read[event.module.name] = event.functions
-        self.modules_table.repaint()
-        if event.module == self.module:
-            self._show_module()
-        self._mark_module()
-
-    def on_failed(self, event: Failed) -> None:
-        """Show the reason in the module's place."""
-        self._failures[event.module.name if event.module else ""] = event.reason
-        self._show_functions()
+        self.read_process()
 
     # Panes
-
-    @property
-    def modules_table(self) -> ModulesPane:
-        """The left pane."""
-        return self.query_one(ModulesPane)
-
-    @property
-    def functions(self) -> Table[Function]:
-        """The right pane."""
-        return self.query_one("#functions", Table)
 
     def table(self) -> Table[Any]:
         """What `/` and `s` work on."""
         return self.functions
 
-    @property
-    def _among_modules(self) -> bool:
-        return self.focused is self.modules_table
-
     def action_pane(self) -> None:
         """Go to the other pane."""
-        target = self.functions if self._among_modules else self.modules_table
+        target = self.functions if self.among_modules else self.modules_table
         self.set_class(target is self.modules_table, "-modules")
         self.set_focus(target)
 
     def on_descendant_focus(self) -> None:
         """Whichever way the focus went."""
-        self.set_class(self._among_modules, "-modules")
+        self.set_class(self.among_modules, "-modules")
         self.call_next(self.show_state)
 
     def on_resize(self) -> None:
         """Share the width anew."""
         self.modules_table.share(self.size.width)
-
-    def _choose(self, module: Module) -> None:
-        """Show this module's functions; read them where that wasn't done yet."""
-        if module == self.module:
-            return
-        self.module = module
-        self._show_module()
-        if module.name not in self._read and module.name not in self._failures:
-            self.run_worker(self._read_functions(module), group="functions")
-
-    @on(Table.Moved, "#modules")
-    def rest_on_module(self, event: Table.Moved) -> None:
-        """Choose the module when the cursor rests."""
-        event.stop()
-        row = self.modules_table.row
-        if row is not None and row != self.module:
-            self.set_timer(REST, lambda: self._choose(row) if self.modules_table.row == row else None)
 
     @on(Table.Moved, "#functions")
     def spell_out(self, event: Table.Moved) -> None:
@@ -271,127 +132,42 @@ class FunctionsScreen(SampledScreen):
         self._show_detail()
         self.show_keys()
 
-    @on(Table.Sorted, "#functions")
-    def sort_anew(self) -> None:
-        """Sort the whole module once, not each filtered list."""
-        self._sort(self._haystack.rows)
-        self.filtered()
-        if not self.functions.followed:
-            self.functions.action_home()
-            self.functions.release()
-
     @on(Table.Chosen)
     async def open_chosen(self, event: Table.Chosen) -> None:
         """A double click is enter."""
         event.stop()
         await self.action_probe()
 
-    # Functions
-
-    def _show_module(self) -> None:
-        functions = self._read.get(self.module.name, ()) if self.module else ()
-        self._sort(functions)
-        self.functions.limit("function", longest(functions, raw=self.functions.columns[0] is RAW_NAME))
-        self.query_one(Detail).one_line()
-        self._show_functions(anew=True)
-
-    def _sort(self, functions: Sequence[Function]) -> None:
-        self._by_file = asks_for_files(self.prompt.wanted)
-        rows = by_column(functions, self.functions.columns, self.functions.sort)
-        self._haystack = Haystack(rows, self._files.words(self.module.name if self.module else "", self.prompt.wanted))
-
-    def filtered(self) -> None:
-        """Show what the filter leaves; half an expression leaves what was there."""
-        module, typed = self.module, self.prompt.wanted
-        if module and module.name in self._read and self._files.wanted(module.name, typed):
-            self.run_worker(self._read_lines(module, self._read[module.name]))
-        if asks_for_files(typed) != self._by_file:
-            self._sort(self._haystack.rows)
-        self._show_functions(anew=True)
-
-    async def _read_lines(self, module: Module, functions: Sequence[Function]) -> None:
-        """Learn the source lines of a module's functions, by which they are filtered then."""
-        found: Mapping[Function, Line] = {}
-        try:
-            found = await self.sources.lines_of(module, functions)
-        except BpfscopeError as error:
-            self.say(str(error), bad=True)
-        self._files.learn(module.name, found)
-        if self.module == module:
-            self._sort(self._haystack.rows)
-            self._show_functions(anew=True)
-
-    def _show_functions(self, *, anew: bool = False) -> None:
-        functions = self.functions
-        failure = self._failures.get(self.module.name if self.module else "", "")
-        self.query_one("#failure", Static).update(failure)
-        self.set_class(bool(failure), "-failed")
-        functions.empty = self._empty()
-        functions.show(self.leaves(self._haystack.matching), anew=anew)
-        self.show_state()
-
-    def _empty(self) -> str:
-        if self.module is None:
-            return f"reading what {self.target.title} maps …"
-        if self.module.name not in self._read:
-            return f"reading {self.module.name} …"
-        if lacking := self._files.lacking(self.module.name, self.prompt.wanted):
-            return lacking
-        if self._haystack.rows:
-            near = "" if self.prompt.wanted[:1] in "~!/" else f", ~{self.prompt.wanted} finds these letters apart"
-            there = f"no function of {self.module.name} matches {self.prompt.wanted}; esc clears the filter{near}"
-            return f"{there}, tab goes to the other modules" if len(self.modules) > 1 else there
-        return f"{self.module.name} {STRIPPED}"
-
-    def action_raw_names(self) -> None:
-        """Show raw names, or readable ones."""
-        shown = COLUMNS[0] if self.functions.columns[0] is RAW_NAME else RAW_NAME
-        limits = {"function": longest(self._haystack.rows, raw=shown is RAW_NAME)}
-        self.functions.use((shown, *self.functions.columns[1:]), limits)
-        self.sort_anew()
-
-    def _count(self, module: Module) -> str:
-        read = self._read.get(module.name)
-        return "–" if module.name in self._failures else text.count(len(read)) if read is not None else ""
-
     # Lines
 
     def action_sort(self) -> None:
         """Sort the pane that has the keys."""
-        (self.modules_table if self._among_modules else self.functions).sort_next()
-
-    def show_hot(self) -> None:
-        """What CPU sampling has found; rows stand still while the cursor moves."""
-        self.modules_table.sampled()
-        if self.functions.sort.key == CPU and not self.functions.holds:
-            self.functions.show(self.functions.rows)
-        self.functions.repaint()
-        self.show_state()
+        (self.modules_table if self.among_modules else self.functions).sort_next()
 
     def show_state(self) -> None:
         """The lines around the panes."""
         left: list[Phrase] = [(("Processes ▸ ", "dim"), (self.target.title, "title"))]
         right: list[Phrase] = [(self.target.language, "dim"), (self.module.path if self.module else "", "dim")]
-        order = [(self.functions.sort_title, "dim")] if self._haystack.rows else ()
+        order = [(self.functions.sort_title, "dim")] if self.haystack.rows else ()
         self.put_lines((left, right), self._state(), order)
         self._show_detail()
 
     def _state(self) -> list[Phrase]:
-        total, shown = len(self._haystack.rows), len(self.functions.rows)
+        total, shown = len(self.haystack.rows), len(self.functions.rows)
         phrases: list[Phrase] = [(self.over, "warn")]
-        if self.module and self.module.name in self._read:
+        if self.catalogue.has(self.module):
             phrases.append((counted(shown, total, "function"), "strong"))
-        elif not self._failures.get(self.module.name if self.module else ""):
-            phrases.append((self._empty(), "dim"))
+            phrases.append((self.catalogue.progress() if self.module == ALL else "", "dim"))
+        elif not self.catalogue.failure(self.module) and self.module != KERNEL:
+            phrases.append((self.why_empty(), "dim"))
         phrases.append((f"● {len(self.marks):,} marked" if self.marks else "", "accent"))
         phrases.append((f"◉ {self.marks.probed:,} probed" if self.probe else "", "good"))
         return [*phrases, *self.hotness.phrases()]
 
     def _show_detail(self) -> None:
         module, function, code = self.modules_table.row, self.functions.row, self.query_one(CodePane)
-        among = self._read.get(self.module.name, ()) if self.module else ()
-        code.follow(Wanted(self.target.pid, self.modules, function, among) if function else None)
-        if self._among_modules:
+        code.follow(Wanted(self.target.pid, self.modules, function, self.among(function)) if function else None)
+        if self.among_modules:
             self.query_one(Detail).show(module.path if module else "")
         else:
             self.query_one(Detail).show(*(spelt(function, code.source(function)) if function else ("",)))
@@ -411,22 +187,30 @@ class FunctionsScreen(SampledScreen):
     def can(self, name: str) -> bool:
         """What does something now."""
         if name.startswith("view"):
-            under = self.functions.row is not None and not self._among_modules
+            under = self.functions.row is not None and not self.among_modules
             return (under or bool(self.marks)) and not self.probe
         if name in ("mark_package", "raw_names", "sort_reverse"):
-            return self.functions.row is not None and not self._among_modules
-        if name == "sort" and self._among_modules:
+            return self.functions.row is not None and not self.among_modules
+        if name == "sort" and self.among_modules:
             return True
         if name in ("mark", "probe"):
-            return (self.modules_table if self._among_modules else self.functions).row is not None
+            return (self.modules_table if self.among_modules else self.functions).row is not None
         if name == "code":
             return self.functions.row is not None
         return name != "mark_all" or bool(self.functions.rows)
 
+    def why_not(self, name: str) -> str:
+        """Why a key does nothing here."""
+        if name.startswith("view") and self.probe:
+            return "a probe goes on: enter adds functions to it, and its views open from there"
+        if self.among_modules and self.functions.row is not None:
+            return f"this is for functions: tab goes to those of {self.module.name if self.module else 'a module'}"
+        return self.catalogue.failure(self.module) or self.why_empty()
+
     def actions(self) -> list[Action]:
         """Two labels depend on where the person is."""
-        labels = {"pane": "functions" if self._among_modules else "modules"}
-        if self._among_modules:
+        labels = {"pane": "functions" if self.among_modules else "modules"}
+        if self.among_modules:
             labels["probe"] = "functions"
         elif self.probe:
             labels |= {"probe": "add to the probe", "back": "back to the probe"}
@@ -435,49 +219,16 @@ class FunctionsScreen(SampledScreen):
         some = [action for action in super().actions() if action.label != "views" or self.can("view")]
         return [action._replace(label=labels.get(action.name, action.label)) for action in some]
 
-    # Marks
-
-    def action_mark(self) -> None:
-        """Mark or unmark, and go on to the next; among modules all functions of one, when they are read."""
-        if self._among_modules and (module := self.modules_table.row):
-            self._choose(module)
-            self._to_mark = module.name
-            self._mark_module()
-        elif self.functions.row is not None:
-            self.marks.toggle(self.functions.row)
-            self.functions.action_move(1)
-            self._show_marks()
-
-    def _mark_module(self) -> None:
-        if self._to_mark in self._read:
-            self.marks.toggle_all(self._read[self._to_mark])
-            self._to_mark = ""
-            self._show_marks()
-
-    def action_mark_package(self) -> None:
-        """Mark all of the module that belongs to the same as the function under the cursor; if all are, unmark them."""
-        function = self.functions.row
-        if function is not None and not self.marks.toggle_package(function, self._haystack.rows):
-            self.say(f"{function.name} belongs to no package, namespace or class that its name would tell")
-        self._show_marks()
-
-    def action_mark_all(self) -> None:
-        """Mark all that the filter leaves; if all are, unmark them."""
-        self.marks.toggle_all(self.functions.rows)
-        self._show_marks()
-
-    def _show_marks(self) -> None:
-        self.functions.repaint()
-        self.modules_table.repaint()
-        self.show_state()
-
     # Away from here
 
     async def action_probe(self) -> None:
         """Probe what is marked, or the function under the cursor; among modules, go to the module's functions."""
-        if self._among_modules:
+        if self.among_modules:
+            if self.modules_table.row == KERNEL:
+                self.say(OF_THE_KERNEL)
+                return
             if self.modules_table.row:
-                self._choose(self.modules_table.row)
+                self.choose(self.modules_table.row)
             self.action_pane()
         else:
             self.action_view(VIEWS[0].name)
@@ -499,7 +250,7 @@ class FunctionsScreen(SampledScreen):
     def _go(self, functions: Sequence[Function], name: str = VIEWS[0].name) -> None:
         probe, self.probe = self.probe, None
         self.marks.start()
-        self._show_marks()
+        self.show_marks()
         if probe is None:
             views = Views(self.target, self.modules, functions, self.hotness.hot(functions))
             views.chosen = self.functions.row
@@ -513,14 +264,14 @@ class FunctionsScreen(SampledScreen):
         """The person comes back from a running probe to add functions to it."""
         self.probe = probe
         self.marks.start(probe.probed)
-        self._show_marks()
+        self.show_marks()
 
     def left(self, probe: AttachedScreen[Any]) -> None:
         """The person comes back from a probe that is over."""
         self.over = probe.over
         if len(probe.views.functions) > 1:
             self.marks.toggle_all(probe.views.functions)
-        self._show_marks()
+        self.show_marks()
 
     def action_back(self) -> None:
         """Clear the filter; then back to the running probe, or to the processes."""

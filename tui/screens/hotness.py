@@ -16,8 +16,10 @@ HOT: Final = 0.01  # of all: what is worth a closer look
 CPU: Final = "cpu"  # the column
 SHARES: Final = ("CPU %", "of the process's CPU time, sampled as long as you look; nothing is probed for that")
 _PATIENCE: Final = 3.0  # seconds without a sample, after which that is said
-_OFFSET: Final = attrgetter("offset")
-_INVERSE: Final = bytes([1, 0]).ljust(256, b"\0")
+_MODULE, _OFFSET = attrgetter("module"), attrgetter("offset")
+ALL: Final = Module("all modules", "", "", 0, 0)  # stands for them among the modules
+KERNEL: Final = Module("[kernel]", "", "", 0, 0)  # where a process also spends its time
+INVERSE: Final = bytes([1, 0]).ljust(256, b"\0")
 
 
 class Hotness:
@@ -26,6 +28,7 @@ class Hotness:
     def __init__(self) -> None:
         self.running = False
         self.refused = False
+        self.several = False  # whether rows are of several modules
         self._quiet = False  # nothing has run since sampling began
         self._sample: HotSample | None = None
 
@@ -41,24 +44,31 @@ class Hotness:
 
     def of_module(self, module: Module) -> float:
         """A module's share, 0–1."""
-        return self._share(self._sample.modules.get(module.name, 0)) if self._sample else 0.0
+        if self._sample is None:
+            return 0.0
+        if module == ALL:
+            return self._share(sum(self._sample.modules.values()))
+        return self._share(self._sample.kernel if module == KERNEL else self._sample.modules.get(module.name, 0))
 
     def hot(self, functions: Iterable[Function]) -> frozenset[Key]:
         """Those of these functions that took the CPU time that is worth a closer look."""
         return frozenset(function_key(function) for function in functions if self.of(function) >= HOT)
 
     def arranged(self, rows: Sequence[Function], sort: Sort) -> Sequence[Function]:
-        """The rows, all of one module, by their shares, where that is asked for; equal ones keep their order.
+        """The rows by their shares, where that is asked for; equal ones keep their order.
 
-        Of 200,000 in 15 ms: it is done again with each sample.
+        Of 200,000 of one module in 15 ms, of several in 30: it is done again with each sample.
         """
         if sort.key != CPU or self._sample is None or not rows:
             return rows
         module = rows[0].module
-        offsets = {start for where, start in self._sample.starts if where == module}
-        ran = bytes(map(offsets.__contains__, map(_OFFSET, rows)))
+        if self.several:
+            ran = bytes(map(self._sample.starts.__contains__, zip(map(_MODULE, rows), map(_OFFSET, rows))))  # noqa: B905
+        else:
+            offsets = {start for where, start in self._sample.starts if where == module}
+            ran = bytes(map(offsets.__contains__, map(_OFFSET, rows)))
         first = sorted(compress(rows, ran), key=self.of, reverse=sort.descending)
-        rest = list(compress(rows, ran.translate(_INVERSE)))
+        rest = list(compress(rows, ran.translate(INVERSE)))
         return first + rest if sort.descending else rest + first
 
     def phrases(self) -> list[Phrase]:

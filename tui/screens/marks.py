@@ -1,12 +1,14 @@
 """Which functions are to be probed, and which already are; the signs beside them say so. Pure: knows no widget."""
 
+from collections import Counter
 from collections.abc import Iterable
 
 from tui.elf import packages
 from tui.elf.names import Function
-from tui.screens.target import function_key
+from tui.screens.target import Key, function_key
 
-Key = tuple[str, int]
+PARTLY = ("◐", "some functions of the module are marked")
+ONLY = "is:marked"  # what is typed to see only these
 
 
 class Marks:
@@ -14,7 +16,8 @@ class Marks:
 
     def __init__(self) -> None:
         self._marked: dict[Key, Function] = {}
-        self._modules: set[str] = set()  # names of those with marks
+        self._modules: Counter[str] = Counter()  # how many are marked, by modules' names
+        self._there: dict[str, int] = {}  # how many a probe can go to, of modules that were read
         self._probed: frozenset[Key] = frozenset()
 
     def __len__(self) -> int:
@@ -30,6 +33,10 @@ class Marks:
     def probed(self) -> int:
         """How many are probed."""
         return len(self._probed)
+
+    def learn(self, module: str, functions: Iterable[Function]) -> None:
+        """A module's functions were read."""
+        self._there[module] = len({function.address for function in functions if not function.unprobeable})
 
     def eligible(self, function: Function) -> bool:
         """Whether the function can be marked: a probe can go there, and none is."""
@@ -72,8 +79,14 @@ class Marks:
         return "●" if key in self._marked else "–" if function.unprobeable else ""
 
     def sign_of_module(self, name: str) -> str:
-        """The sign beside a module."""
-        return "●" if name in self._modules else ""
+        """The sign beside a module: whether all are marked that can be, or some."""
+        marked = self._modules[name]
+        left = self._there.get(name, 0) - sum(module == name for module, _ in self._probed)
+        return "" if not marked else "●" if marked >= left else PARTLY[0]
+
+    def only(self, functions: Iterable[Function], *, inverted: bool = False) -> list[Function]:
+        """The marked ones of these, or the others."""
+        return [function for function in functions if (function_key(function) in self._marked) != inverted]
 
     def _changed(self) -> None:
-        self._modules = {module for module, _ in self._marked}
+        self._modules = Counter(module for module, _ in self._marked)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from rich.cells import cell_len
 
 from tui.elf.names import Module
-from tui.screens.hotness import CPU, column
+from tui.screens.hotness import ALL, CPU, KERNEL, column
 from tui.widgets.columns import Column, Sort
 from tui.widgets.table import Table
 
@@ -15,8 +15,10 @@ COUNTS = 11  # cells of the numbers of functions, where there is room
 
 
 class ModulesPane(Table[Module]):
-    """The executable first. `count` says how many functions a module has, `sign` whether some are marked, `share` how
-    much of the CPU time was in it.
+    """All of them first, then the executable; the kernel last, once it has a share.
+
+    `count` says how many functions a module has, `sign` whether some are marked, `share` how much of the CPU time was
+    in it.
     """
 
     def __init__(
@@ -29,12 +31,17 @@ class ModulesPane(Table[Module]):
         )
         super().__init__(columns, lambda module: module.name, Sort("", False), mark=sign, id="modules")
         self.empty = "no module"
+        self._share_of = share
         self._given: Sequence[Module] = ()
 
     def fill(self, modules: Sequence[Module], terminal: int) -> None:
-        """Show these, in a terminal of so many cells."""
-        self._given = modules
-        self.show(modules, anew=True)
+        """Show these, in a terminal of so many cells; the cursor is on the first."""
+        several = len(modules) > 1
+        self._given = (ALL, *modules) if several else modules
+        self.show(self._given, anew=True)
+        if several:
+            self.move_to(1)
+            self.release()
         self.share(terminal)
 
     def sort_next(self) -> None:
@@ -45,6 +52,9 @@ class ModulesPane(Table[Module]):
 
     def sampled(self) -> None:
         """Shares have changed."""
+        if KERNEL not in self._given and self._share_of(KERNEL):
+            self._given = (*self._given, KERNEL)
+            self.show(self.rows if self.sort.key else self._given)
         if self.sort.key:
             self.show(self.rows)
         else:

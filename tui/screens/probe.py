@@ -238,7 +238,9 @@ class ProbeScreen(AttachedScreen[CountsSample]):
         cold = self.calls.cold(self.views.hot)
         left = len(self.calls.keys) - len(cold)
         if left and cold:
-            self.say(f"{text.plural(left, 'function')} kept; l times them, f shows who calls them")
+            kept = set(self.calls.keys).difference(map(function_key, cold))
+            off = f", {len(kept & self.off):,} of them taken off by the budget (u)" if kept & self.off else ""
+            self.say(f"{text.plural(left, 'function')} kept{off}; l times them, f shows who calls them")
             self._take_off(cold)
         else:
             self.say("all of these are hot" if left else "nothing was called yet")

@@ -12,6 +12,8 @@ from tui.widgets.order import by_column
 KERNEL = "kernel"
 DELETED = "its program's file was deleted or replaced since it started"
 
+REPLACED = ("!", DELETED)
+
 
 class ProcessRow(NamedTuple):
     """A process and what the list shows with it."""
@@ -35,7 +37,8 @@ def row_key(row: ProcessRow) -> tuple[int, int]:
 def words(row: ProcessRow) -> str:
     """By what a process can be found."""
     process = row.process
-    return "\n".join((process.name, process.command, process.user, str(process.pid), process.language, process.unit))
+    known = (process.name, process.command, process.user, str(process.pid), process.language, process.unit)
+    return "\n".join((*known, DELETED) if process.deleted else known)
 
 
 def spelt(process: Process) -> tuple[str, str]:

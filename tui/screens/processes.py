@@ -6,9 +6,9 @@ from textual.widget import Widget
 
 from tui import text
 from tui.collectors.samples import ProcessesSample
-from tui.screens.base import FASTER, REVERSE, SLOWER, SORT, counted, filter_by
+from tui.screens.base import CURSOR, CUT, FASTER, REVERSE, SLOWER, SORT, SORTED, counted, filter_by
 from tui.screens.functions import FunctionsScreen
-from tui.screens.process_rows import KERNEL, ProcessRow, row_key, spelt, tree, visible
+from tui.screens.process_rows import KERNEL, REPLACED, ProcessRow, row_key, spelt, tree, visible
 from tui.screens.target import target_of
 from tui.screens.top import CLEAR, PAUSE, TopScreen
 from tui.widgets.actions import Action
@@ -93,6 +93,7 @@ class ProcessesScreen(TopScreen[ProcessesSample]):
     CSS_PATH = "processes.tcss"
     NAME = "Processes"
     MODE = "processes"
+    SIGNS = (CURSOR, REPLACED, SORTED, CUT)
     ACTIONS = (
         Action("enter", "enter", "functions", "open", "Show the functions of the process under the cursor", 0),
         filter_by("what has this in name, command, user, pid, language or unit", 1),
@@ -117,7 +118,12 @@ class ProcessesScreen(TopScreen[ProcessesSample]):
     def content(self) -> Iterable[Widget]:
         """The table."""
         table: Table[ProcessRow] = Table(
-            COLUMNS, row_key, Sort("cpu", True), shade=lambda row: "" if row.matches else "dim", arrange=self._arrange
+            COLUMNS,
+            row_key,
+            Sort("cpu", True),
+            mark=lambda row: REPLACED[0] if row.process.deleted else "",
+            shade=lambda row: "" if row.matches else "dim",
+            arrange=self._arrange,
         )
         table.empty = READING
         yield table

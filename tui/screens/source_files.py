@@ -28,6 +28,10 @@ class SourceFiles:
         """They have been read."""
         self._known[module] = lines
 
+    def of(self, module: str) -> "Mapping[Function, Line]":
+        """A module's source lines, as far as they are known."""
+        return self._known.get(module) or {}
+
     def words(self, module: str, typed: str) -> Callable[[Function], str]:
         """What gives the words of a function by which this filter finds it: source files only where they are meant."""
         lines = self._known.get(module) if asks_for_files(typed) else None

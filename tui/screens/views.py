@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from tui import text
 from tui.elf.names import Function, Module
 from tui.screens.off import Kind, Off, merged
 from tui.screens.target import Key, Target, function_key
@@ -88,6 +89,17 @@ class Views:
     def over(self) -> str:
         """That the target has ended, in a sentence, once a view has seen it."""
         return next((screen.over for screen in self.screens.values() if screen.ended), "")
+
+    def holding(self) -> str:
+        """How many functions are attached, or are about to be, in words; where views differ in that, of each."""
+        held = [(view.title, self.screens[view.name]) for view in VIEWS if view.name in self.screens]
+        counts = {title: screen.count for title, screen in held if screen.holds and screen.count}
+        if len(counts) > 1:
+            counts.pop(_TITLES["arguments"], None)  # always of one, which others have too
+        if len(set(counts.values())) < 2:
+            return text.plural(next(iter(counts.values())), "function") if counts else ""
+        (first, most), *others = counts.items()
+        return ", ".join((f"{text.plural(most, 'function')} in {first}", *(f"{n:,} in {title}" for title, n in others)))
 
     def off(self) -> tuple[Off, ...]:
         """What the budget took off, what could not be probed, and what not exactly: in any view, with these views."""

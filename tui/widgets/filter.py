@@ -17,12 +17,12 @@ from tui.errors import UsageError
 
 Row = TypeVar("Row")
 Matcher = Callable[[str], object]  # a test for a row's words in lower case, one per line
-_PACKAGE: Final = "pkg:"
+PACKAGE: Final = "pkg:"
 FILE: Final = "file:"  # also in front of a source file and line, where they are among a row's words
 _BEFORE_PACKAGE: Final = r"(?:[<&*\[(]|mut |dyn )*"  # <crate::Type as Trait>::function
 _MOST_ORDERED: Final = 8_000  # rows; more aren't worth the 3 µs that ordering one takes
 
-__all__ = ["FILE", "Haystack", "TooSlow", "Unfinished", "asks_for_files", "finished", "is_search", "matcher"]
+__all__ = ["FILE", "PACKAGE", "Haystack", "TooSlow", "Unfinished", "asks_for_files", "finished", "is_search", "matcher"]
 
 
 class Unfinished(Exception):
@@ -88,8 +88,8 @@ def _wanted(wanted: str) -> Matcher:
     if wanted.startswith("~"):
         between = "".join(f"[^{re.escape(letter)}\n]*+{re.escape(letter)}" for letter in _letters(wanted[1:]))
         return re.compile(between).match
-    if wanted.startswith(_PACKAGE):
-        package, _, rest = wanted.removeprefix(_PACKAGE).partition(" ")
+    if wanted.startswith(PACKAGE):
+        package, _, rest = wanted.removeprefix(PACKAGE).partition(" ")
         return _package(package, matcher(rest))
     if wanted.startswith(FILE):
         file, _, rest = wanted.removeprefix(FILE).partition(" ")
@@ -120,7 +120,7 @@ def _file(file: str, others: Matcher | None) -> Matcher:
 
 def is_search(typed: str) -> bool:
     """Whether only this module can look for it: letters in their order, a package, or a source file."""
-    return typed.startswith(("~", _PACKAGE, FILE))
+    return typed.startswith(("~", PACKAGE, FILE))
 
 
 def asks_for_files(typed: str) -> bool:

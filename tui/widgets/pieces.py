@@ -3,7 +3,8 @@
 A piece is never markup: what it says is shown literally. Wide characters count as two cells, combining marks as none.
 """
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 from rich.cells import cell_len, set_cell_size
@@ -13,6 +14,9 @@ from textual.strip import Strip
 from textual.style import Style
 
 _ANONYMOUS = "anonymous namespace"
+_BRACKETS = {"(": ")", "<": ">"}
+_LEAST_ENDS = 9  # cells in which both ends of a text make sense
+_LEVELS = 3  # of brackets within brackets, that are looked into
 
 Piece = tuple[str, str]  # text, role
 Cell = str | tuple[Piece, ...]
@@ -78,46 +82,87 @@ def cut_end(text: str, width: int) -> str:
     return set_cell_size(text, width - 1).rstrip() + "…" if width > 1 else "…"[:width]
 
 
+def cut_start(text: str, width: int) -> str:
+    """The same, keeping the end: addresses that lie close to each other differ there."""
+    return text if len(text) <= width else f"…{text[len(text) - width + 1 :]}"
+
+
 def cut_middle(text: str, width: int) -> str:
-    """The same, keeping the beginning and the end: names differ there. Of C++ and Rust, parameters go first."""
-    if cell_len(text) <= width or width < 9:
+    """The same, keeping the beginning and the end: names differ there. Of C++ and Rust, what templates are made of goes
+    first, then parameters, as far as they have to: by what is left of them overloads are told apart.
+    """
+    return _cut_middle(text, width, _LEVELS)
+
+
+def _cut_middle(text: str, width: int, levels: int) -> str:
+    if cell_len(text) <= width or width < _LEAST_ENDS:
         return cut_end(text, width)
-    if "::" in text:
-        for brackets in ("()", "<>"):
-            text = _emptied(text, *brackets)
-            if cell_len(text) <= width:
-                return text
-    head = (width - 1) * 3 // 5
+    if "::" not in text or not levels:
+        return _ends(text, width, 0)
+    spans: list[tuple[int, int]] = []
+    for pairs in ({"<": ">"}, {"(": ")"}, _BRACKETS):
+        spans = _inner(text, pairs)
+        room = width - cell_len(text) + sum(cell_len(text[start:end]) for start, end in spans)
+        if spans and room >= len(spans):
+            return _squeezed(text, spans, room, levels - 1)
+    short = _squeezed(text, spans, 0, 0)
+    last = cell_len(short) - cell_len(short[: _last_part(short)])
+    return short if cell_len(short) <= width else _ends(short, width, last if last <= width - _LEAST_ENDS else 0)
+
+
+def _ends(text: str, width: int, last: int) -> str:
+    """Beginning and end, with … between them; the end has two fifths, or `last` cells if these are more."""
+    head = (width - 1) - max(last, (width - 1) - (width - 1) * 3 // 5)
     tail = ""
     for character in reversed(text):
         if cell_len(character + tail) > width - 1 - head:
             break
         tail = character + tail
-    return f"{set_cell_size(text, head).rstrip()}…{tail}"
+    return f"{set_cell_size(text, head).rstrip(' …')}…{tail.lstrip('…')}"
 
 
-def _emptied(text: str, opening: str, closing: str) -> str:
-    """With … for what stands between the outermost brackets of a kind; as it is where they don't match.
+def _last_part(name: str) -> int:
+    """Where the last part of a name begins, which its parameters don't."""
+    spans = _inner(name, _BRACKETS)
+    ends = (at.end() for at in re.finditer("::", name))
+    return max((end for end in ends if not any(start <= end <= to for start, to in spans)), default=0)
 
-    Rust's names may begin with one, as in <alloc::vec::Vec<T> as Drop>::drop: then what is within that goes.
+
+def _inner(text: str, pairs: Mapping[str, str]) -> list[tuple[int, int]]:
+    """What stands between the outermost brackets: where it begins and ends. Nothing where they don't match.
+
+    Rust's names may begin with one, as in <alloc::vec::Vec<T> as Drop>::drop: then what is within that counts.
     """
-    parts, start = [], 0
-    depth = -(opening == "<" and text.startswith("<"))
+    spans, closing, start = [], list[str](), 0
+    around = "<" in pairs and text.startswith("<")
     for at, letter in enumerate(text):
-        if letter == opening:
-            depth += 1
-            if depth == 1:
-                parts.append(text[start : at + 1])
+        if letter in pairs and not (at == 0 and around):
+            if not closing:
                 start = at + 1
-        elif letter == closing and text[at - 1 : at] not in ("-", "="):
-            depth -= 1
-            if depth < -1:
-                return text
-            if depth == 0 and start:
-                inside = text[start:at]
-                parts.append(inside if len(inside) < 2 or inside == _ANONYMOUS else "…")
-                start = at
-    return "".join([*parts, text[start:]]) if depth in (0, -1) else text
+            closing.append(pairs[letter])
+        elif letter in pairs.values() and not (letter == ">" and text[at - 1] in "-="):
+            if closing and closing.pop() == letter:
+                if not closing and at - start > 1 and text[start:at] != _ANONYMOUS:
+                    spans.append((start, at))
+            elif around and letter == ">":
+                around = False
+            else:
+                return []
+    return [] if closing else spans
+
+
+def _squeezed(text: str, spans: Sequence[tuple[int, int]], room: int, levels: int) -> str:
+    """The text with so many cells for what stands at the spans: the longest are cut, all to the same length."""
+    left, share = room, 0
+    for count, each in zip(range(len(spans), 0, -1), sorted(cell_len(text[a:b]) for a, b in spans), strict=True):
+        share = left // count
+        left -= min(each, share)
+    parts, at = [], 0
+    for start, end in spans:
+        inside = text[start:end]
+        parts += [text[at:start], _cut_middle(inside, share, levels) if share >= min(4, cell_len(inside)) else "…"]
+        at = end
+    return "".join([*parts, text[at:]])
 
 
 def fit(cell: Cell, width: int, *, right: bool = False, middle: bool = False) -> tuple[Piece, ...]:
