@@ -430,8 +430,9 @@ def links() -> Iterator[int]:
                 os.close(fd)
 
 
-def task_fd_query(pid: int, fd: int) -> tuple[int, bytes, int]:
-    """Of a process's perf event with a BPF program: its kind (enum bpf_task_fd_type), and of a uprobe path and offset.
+def task_fd_query(pid: int, fd: int) -> tuple[int, bytes, int, int]:
+    """Of a process's perf event with a BPF program: its kind (enum bpf_task_fd_type), of a uprobe path and offset; and
+    the program's number.
 
     Raises OSError where it is something else.
     """
@@ -439,5 +440,5 @@ def task_fd_query(pid: int, fd: int) -> tuple[int, bytes, int]:
     attributes = struct.pack("4IQ2I2Q", pid, fd, 0, len(name), ctypes.addressof(name), 0, 0, 0, 0)
     buffer = ctypes.create_string_buffer(attributes, len(attributes))
     _syscall(_number(0), TASK_FD_QUERY, buffer, len(attributes))
-    kind, offset = struct.unpack_from("I", buffer.raw, 28)[0], struct.unpack_from("Q", buffer.raw, 32)[0]
-    return kind, name.value, offset
+    program, kind, offset = struct.unpack_from("2IQ", buffer.raw, 24)
+    return kind, name.value, offset, program
