@@ -312,6 +312,18 @@ def attached_programs(target: int, attach_type: int) -> tuple[list[int], int]:
     return list(ids[:number]), flags
 
 
+def chained_programs(ifindex: int, attach_type: int) -> list[tuple[int, int]]:
+    """The programs at an interface's tcx (6.6) or netkit (6.7), in the order in which they run, and the number of the
+    link that holds each; 0: none does. Raises OSError.
+    """
+    programs, links = (ctypes.c_uint32 * MPROG_MAX)(), (ctypes.c_uint32 * MPROG_MAX)()
+    where = (ctypes.addressof(programs), MPROG_MAX, 0, 0, ctypes.addressof(links), 0, 0)
+    buffer = ctypes.create_string_buffer(struct.pack("4IQ2I4Q", ifindex, attach_type, 0, 0, *where), 64)
+    _syscall(_number(0), PROG_QUERY, buffer, 64)
+    (number,) = struct.unpack_from("I", buffer.raw, 24)
+    return list(zip(programs[:number], links[:number], strict=True))
+
+
 def new_network_namespace() -> None:
     """Puts this thread into a network namespace of its own, which ends with it. Needs CAP_SYS_ADMIN; raises OSError."""
     clone_newnet = 0x40000000
