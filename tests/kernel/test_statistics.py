@@ -86,7 +86,7 @@ def test_what_is_pinned_is_named(program: int, tmp_path: Path) -> None:
     folder.mkdir()
     subprocess.run(["mount", "-t", "bpf", "bpf", folder], check=True)
     with contextlib.ExitStack() as owned:
-        owned.callback(subprocess.run, ["umount", folder], check=True)
+        owned.callback(lambda: subprocess.run(["umount", folder], check=True))
         (folder / "deep").mkdir()
         kernel.pin(program, os.fsencode(folder / "deep" / "pro\x1bgram"))
         map_fd = kernel.map_create(kernel.MAP_TYPE_ARRAY, 4, 8, 1, 0, "pinned")
