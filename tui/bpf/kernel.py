@@ -18,6 +18,8 @@ MAP_UPDATE_ELEM: Final = 2
 MAP_DELETE_ELEM: Final = 3
 MAP_GET_NEXT_KEY: Final = 4
 PROG_LOAD: Final = 5
+OBJ_PIN: Final = 6
+OBJ_GET: Final = 7
 PROG_TEST_RUN: Final = 10
 PROG_GET_NEXT_ID: Final = 11
 MAP_GET_NEXT_ID: Final = 12
@@ -310,6 +312,18 @@ def attached_programs(target: int, attach_type: int) -> tuple[list[int], int]:
     return list(ids[:number]), flags
 
 
+def chained_programs(ifindex: int, attach_type: int) -> list[tuple[int, int]]:
+    """The programs at an interface's tcx (6.6) or netkit (6.7), in the order in which they run, and the number of the
+    link that holds each; 0: none does. Raises OSError.
+    """
+    programs, links = (ctypes.c_uint32 * MPROG_MAX)(), (ctypes.c_uint32 * MPROG_MAX)()
+    where = (ctypes.addressof(programs), MPROG_MAX, 0, 0, ctypes.addressof(links), 0, 0)
+    buffer = ctypes.create_string_buffer(struct.pack("4IQ2I4Q", ifindex, attach_type, 0, 0, *where), 64)
+    _syscall(_number(0), PROG_QUERY, buffer, 64)
+    (number,) = struct.unpack_from("I", buffer.raw, 24)
+    return list(zip(programs[:number], links[:number], strict=True))
+
+
 def new_network_namespace() -> None:
     """Puts this thread into a network namespace of its own, which ends with it. Needs CAP_SYS_ADMIN; raises OSError."""
     clone_newnet = 0x40000000
@@ -411,6 +425,24 @@ def by_id(command: int, number: int) -> int:
     return bpf(command, struct.pack("3I", number, 0, 0))
 
 
+def pinned(path: bytes) -> int:
+    """A file descriptor of what is pinned at a path of a BPF file system; a map for reading. Raises OSError."""
+    read_only = 1 << 3  # BPF_F_RDONLY
+    where = ctypes.create_string_buffer(path)
+    try:
+        return bpf(OBJ_GET, struct.pack("Q2I", ctypes.addressof(where), 0, read_only))
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return bpf(OBJ_GET, struct.pack("Q2I", ctypes.addressof(where), 0, 0))  # links have no such flag
+
+
+def pin(fd: int, path: bytes) -> None:
+    """Gives a program, map or link a name in a BPF file system, which keeps it. Raises OSError."""
+    where = ctypes.create_string_buffer(path)
+    bpf(OBJ_PIN, struct.pack("Q2I", ctypes.addressof(where), fd, 0))
+
+
 def enable_statistics() -> int:
     """The kernel counts runs and run times of all programs while this file descriptor is open (5.8; CAP_SYS_ADMIN)."""
     return bpf(ENABLE_STATS, struct.pack("I", 0))  # BPF_STATS_RUN_TIME
@@ -430,8 +462,9 @@ def links() -> Iterator[int]:
                 os.close(fd)
 
 
-def task_fd_query(pid: int, fd: int) -> tuple[int, bytes, int]:
-    """Of a process's perf event with a BPF program: its kind (enum bpf_task_fd_type), and of a uprobe path and offset.
+def task_fd_query(pid: int, fd: int) -> tuple[int, bytes, int, int]:
+    """Of a process's perf event with a BPF program: its kind (enum bpf_task_fd_type), of a uprobe path and offset; and
+    the program's number.
 
     Raises OSError where it is something else.
     """
@@ -439,5 +472,5 @@ def task_fd_query(pid: int, fd: int) -> tuple[int, bytes, int]:
     attributes = struct.pack("4IQ2I2Q", pid, fd, 0, len(name), ctypes.addressof(name), 0, 0, 0, 0)
     buffer = ctypes.create_string_buffer(attributes, len(attributes))
     _syscall(_number(0), TASK_FD_QUERY, buffer, len(attributes))
-    kind, offset = struct.unpack_from("I", buffer.raw, 28)[0], struct.unpack_from("Q", buffer.raw, 32)[0]
-    return kind, name.value, offset
+    program, kind, offset = struct.unpack_from("2IQ", buffer.raw, 24)
+    return kind, name.value, offset, program
