@@ -117,11 +117,12 @@ def test_owners_and_what_is_ours() -> None:
 
 def test_programs_that_others_jump_to_are_marked() -> None:
     array = kernel.map_create(PROG_ARRAY, 4, 4, 8, 0, "jumps")
-    code = assemble([map_pointer(R2, "jumps"), mov(R3, 5), call("tail_call"), mov(R0, 1), exit_()])
+    jumps = assemble([map_pointer(R2, "jumps"), mov(R3, 5), call("tail_call"), mov(R0, 1), exit_()])
+    code = jumps.bytecode({"jumps": array})
     try:
         with (
             loaded("jumped_to") as (target, number),
-            loaded("jumps", code.bytecode({"jumps": array})) as (fd, jumping),
+            loaded("jumps", code) as (fd, jumping),
             Programs() as reader,
         ):
             kernel.map_update(array, struct.pack("I", 5), struct.pack("I", target))

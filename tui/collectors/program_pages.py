@@ -9,6 +9,7 @@ from tui.bpf import symbols
 from tui.bpf.extended import instructions as ops
 from tui.bpf.extended.disassembler import lines
 from tui.bpf.inventory import info, kinds
+from tui.bpf.inventory.sources import Sources, sources_of
 from tui.bpf.objects import refusal
 from tui.collectors.program_context import memlock
 from tui.collectors.program_samples import CodeLine, ProgramMap, ProgramPage
@@ -26,16 +27,28 @@ def read(number: int) -> ProgramPage:
         try:
             described = info.Program.of(fd)
             code = info.instructions_of(fd)
+            sources = _sources(fd)
             maps = tuple(_maps(info.maps_of(fd)))
         except OSError as error:
             raise refusal(error, f"read program {number}") from None
     reason = "" if code else "the kernel doesn't show its instructions to this user: CAP_SYS_ADMIN does it"
-    shown = listing(code[: _MOST * ops.SLOT], {one.id: one.name for one in maps}, jited=bool(described.jited))
+    names = {one.id: one.name for one in maps}
+    shown = listing(code[: _MOST * ops.SLOT], names, sources, jited=bool(described.jited))
     return ProgramPage(number, tuple(shown), reason, maps)
 
 
-def listing(code: bytes, maps: Mapping[int, str], *, jited: bool) -> Iterator[CodeLine]:
-    """The instructions, maps and functions by their names."""
+def _sources(fd: int) -> Sources:
+    """None of a program whose BTF is damaged, or gone."""
+    try:
+        return sources_of(fd)
+    except BpfscopeError:
+        return Sources()
+
+
+def listing(code: bytes, maps: Mapping[int, str], sources: Sources, *, jited: bool) -> Iterator[CodeLine]:
+    """The instructions, maps and functions by their names; above them the functions and source lines they are of."""
+    above = _above(sources)
+    functions = {one.slot: one.name for one in sources.functions}
     calls = dict(_calls(code))
     names = symbols.called({imm for source, _, imm in calls.values() if source == _HELPER})
     for line in lines(code, dict(_references(code, maps))):
@@ -44,9 +57,26 @@ def listing(code: bytes, maps: Mapping[int, str], *, jited: bool) -> Iterator[Co
             source, offset, imm = calls[line.slot]
             if source == _HELPER and imm in names:
                 text = f"call {names[imm]}"
-            elif source == _LOCAL and jited:  # the constant is the function's index then
-                text = f"call pc{offset:+}"
+            elif source == _LOCAL:
+                leap = offset if jited else imm  # of machine code the constant is the function's index
+                text = f"call pc{leap:+} {functions.get(line.slot + 1 + leap, '')}".rstrip()
+        yield from above.get(line.slot, ())
         yield CodeLine(line.slot, text)
+
+
+def _above(sources: Sources) -> dict[int, list[CodeLine]]:
+    """What stands above the instruction of a slot. A line that goes on isn't said again."""
+    found: dict[int, list[CodeLine]] = {}
+    if len(sources.functions) > 1:
+        for function in sources.functions:
+            found.setdefault(function.slot, []).append(CodeLine(function.slot, f"{function.name}:", source=True))
+    before = None
+    for one in sources.lines:
+        if (one.file, one.line) != before and one.source:
+            place = f"{one.file.rpartition('/')[2]}:{one.line}"
+            found.setdefault(one.slot, []).append(CodeLine(one.slot, one.source, source=True, place=place))
+        before = (one.file, one.line)
+    return found
 
 
 def _calls(code: bytes) -> Iterator[tuple[int, tuple[int, int, int]]]:

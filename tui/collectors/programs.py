@@ -98,7 +98,7 @@ class Programs(Owner):
             return
         changed = readings.keys() != self._before.keys() or program_context.links() != self._context.link_numbers
         if now >= self._due or (changed and now >= self._earliest):
-            self._context = program_context.look([one.program for one in readings.values()])
+            self._context = program_context.look([one.program for one in readings.values()], self._context)
             ended = time.monotonic()
             self._earliest = ended + _CONTEXT_SHARE * (ended - now)
             self._due = max(self._earliest, ended + _CONTEXT_SECONDS)
