@@ -1,12 +1,13 @@
 """What is known of the BPF programs in the kernel at one moment: plain data, whatever shows it."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from tui.bpf.inventory.attachment import Attachment
-from tui.bpf.inventory.holders import Holder
-from tui.bpf.inventory.statistics import Floor
-from tui.collectors.program_history import History
+if TYPE_CHECKING:  # the console's first screen needs none of it
+    from tui.bpf.inventory.attachment import Attachment
+    from tui.bpf.inventory.holders import Holder
+    from tui.bpf.inventory.statistics import Floor
+    from tui.collectors.program_history import History
 
 TAIL_CALLED = "tail calls"  # why runs aren't counted: other programs jump to it by a map
 REPLACES = "replaces"  # it stands for a function of another program, whose run it is part of
@@ -34,8 +35,8 @@ class ProgramFigures(NamedTuple):
     verified: int  # instructions that the verifier walked through
     maps: tuple[int, ...]  # their numbers
     maps_memory: int  # bytes of these, also where others use them too
-    holders: tuple[Holder, ...]  # processes
-    attached: tuple[Attachment, ...]
+    holders: "tuple[Holder, ...]"  # processes
+    attached: "tuple[Attachment, ...]"
     pins: tuple[str, ...]  # names in BPF file systems
     ours: bool  # this process holds it
     uncounted: str  # why runs may be missing in `runs`: TAIL_CALLED, REPLACES; "" where all are there
@@ -66,10 +67,10 @@ class ProgramsSample(NamedTuple):
 
     time: float  # seconds, monotonic
     programs: tuple[ProgramFigures, ...]
-    floor: Floor  # below which a run time says nothing, and what the statistics add
+    floor: "Floor"  # below which a run time says nothing, and what the statistics add
     maps_memory: int  # bytes of all maps that programs use, each once
     complete: bool  # who holds them and where they are attached has been looked up
-    history: History  # of their figures: it goes on
+    history: "History"  # of their figures: it goes on
 
     @property
     def cpu_percent(self) -> float | None:

@@ -1,11 +1,15 @@
 """What is said of BPF programs, on the screen and on the command line: pure."""
 
-from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from tui import text
-from tui.bpf.inventory.attachment import Attachment
-from tui.bpf.inventory.holders import Holder
 from tui.collectors.program_samples import REPLACES, TAIL_CALLED, ProgramFigures, ProgramsSample
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tui.bpf.inventory.attachment import Attachment
+    from tui.bpf.inventory.holders import Holder
 
 UNCOUNTED = {
     TAIL_CALLED: "other programs jump to it by a map (tail calls): such runs aren't counted, their time is the other's",
@@ -14,7 +18,7 @@ UNCOUNTED = {
 NOBODY = "nobody"
 
 
-def holders(held: Sequence[Holder]) -> str:
+def holders(held: "Sequence[Holder]") -> str:
     """cilium-agent 1811, bpftrace 811."""
     return ", ".join(f"{one.name} {one.pid}" for one in held)
 
@@ -28,7 +32,7 @@ def held_by(one: ProgramFigures) -> str:
     return "where it is attached" if one.attached else NOBODY
 
 
-def places(attached: Sequence[Attachment]) -> str:
+def places(attached: "Sequence[Attachment]") -> str:
     """tcx-ingress eth0; uprobe /usr/bin/bash+0x31f40 and 15 more."""
     if not attached:
         return ""
@@ -49,7 +53,7 @@ def floor(sample: ProgramsSample) -> str:
 def watching(sample: ProgramsSample) -> str:
     """What the statistics take now."""
     percent = sample.watching_percent
-    return "" if percent is None else f"statistics take {share(percent)} % of a CPU"
+    return "others watch, too" if percent is None else f"watching takes {share(percent)} %"
 
 
 def share(percent: float) -> str:

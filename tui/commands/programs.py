@@ -77,7 +77,7 @@ def _summary(sample: ProgramsSample) -> str:
         f"{text.rate(sample.per_second or 0.0)} events/s",
         f"{text.size(sample.memory)} with their maps",
         program_words.floor(sample),
-        program_words.watching(sample),
+        f"{program_words.watching(sample)} of a CPU" if sample.watching_percent is not None else "",
     ]
     return " · ".join(filter(None, parts))
 
