@@ -19,6 +19,7 @@ from bench import (
     filtering,
     flood,
     hits,
+    inventory,
     launch,
     machine,
     packets,
@@ -49,6 +50,7 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "packets": packets.rows,
     "flood": flood.rows,
     "filtering": filtering.rows,
+    "inventory": lambda bench: list(inventory.rows(bench)),
 }
 
 

@@ -54,7 +54,7 @@ async def test_those_that_take_most_come_first_and_all_are_shown(sources: FakeSo
         assert listed(screen)[:4] == [128, 131, 7, 140]
         assert set(listed(screen)) == {one.id for one in PROGRAMS}
         assert state(pilot.app.screen).startswith(
-            "7 programs · 3.76 % of one CPU · watching takes 1.37 % · floor 51 ns · 185.7 k"
+            "7 programs · CPU 3.76 % ██ · watching 1.37 % · floor 51 ns · 185.7 k events/s"
         )
 
 

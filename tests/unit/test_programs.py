@@ -77,7 +77,7 @@ def test_shares_are_as_exact_as_they_are_small(percent: float, shown: str) -> No
 def test_who_keeps_a_program() -> None:
     holder = Holder(811, "bpftrace", 5)
     place = Attachment("tc-ingress", "eth0", 1)
-    assert held_by(program(1, "x", holders=(holder,), pins=("/a",), attached=(place,))) == "bpftrace 811"
+    assert held_by(program(1, "x", holders=(holder,), units=("",), pins=("/a",), attached=(place,))) == "bpftrace 811"
     assert held_by(program(1, "x", pins=("/a", "/b"), attached=(place,))) == "pinned /a"
     assert held_by(program(1, "x", attached=(place,))) == "where it is attached"
     assert held_by(program(1, "x")) == "nobody"
@@ -99,7 +99,7 @@ def test_figures_are_those_of_the_period_and_of_all() -> None:
 
 
 def test_rows_of_the_command_have_null_for_what_is_not_known() -> None:
-    row = program_rows.program(program(1, "x", holders=(Holder(811, "bpftrace", 5),), maps=(4,)))
+    row = program_rows.program(program(1, "x", holders=(Holder(811, "bpftrace", 5),), units=("",), maps=(4,)))
     assert (row["period_avg_ns"], row["total_avg_ns"], row["events_per_s"], row["cpu_percent"]) == (None,) * 4
     assert (row["pids"], row["maps"], row["uncounted"]) == ([811], [4], None)
 

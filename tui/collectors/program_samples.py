@@ -36,6 +36,7 @@ class ProgramFigures(NamedTuple):
     maps: tuple[int, ...]  # their numbers
     maps_memory: int  # bytes of these, also where others use them too
     holders: "tuple[Holder, ...]"  # processes
+    units: tuple[str, ...]  # the container or systemd unit of each of these; "" where it is in neither
     attached: "tuple[Attachment, ...]"
     pins: tuple[str, ...]  # names in BPF file systems
     ours: bool  # this process holds it

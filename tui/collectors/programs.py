@@ -11,13 +11,13 @@ import os
 import pwd
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Final, NamedTuple
 
 from tui.bpf.inventory import info, kinds
 from tui.bpf.inventory.statistics import Floor, Statistics, floor
 from tui.collectors import program_context
-from tui.collectors.program_history import GAP, Figures, History
+from tui.collectors.program_history import ALL, GAP, Figures, History
 from tui.collectors.program_samples import REPLACES, TAIL_CALLED, ProgramFigures, ProgramsSample
 from tui.owner import Owner
 from tui.text import sanitise
@@ -84,7 +84,8 @@ class Programs(Owner):
         booted = time.clock_gettime(time.CLOCK_BOOTTIME)
         programs = tuple(self._figures(one, booted) for one in readings.values())
         now = time.monotonic()
-        self.history.add(now, {one.id: _kept(one) for one in programs if one.seconds is not None})
+        kept = {one.id: _kept(one) for one in programs if one.seconds is not None}
+        self.history.add(now, kept | _together(kept.values()))
         self._before = readings
         return ProgramsSample(
             now, programs, self._floor, sum(self._context.memory.values()), self._context.complete, self.history
@@ -133,6 +134,7 @@ class Programs(Owner):
             maps=maps,
             maps_memory=sum(context.memory.get(number, 0) for number in maps),
             holders=holders,
+            units=tuple(context.units.get(holder.pid, "") for holder in holders),
             attached=context.attached.get(one.id, ()),
             pins=context.pins.programs.get(one.id, ()),
             ours=any(holder.pid == os.getpid() for holder in holders),
@@ -149,6 +151,12 @@ class Programs(Owner):
 def _kept(one: ProgramFigures) -> Figures:
     average = one.period_average
     return Figures(one.per_second or 0.0, GAP if average is None else average, one.cpu_percent or 0.0)
+
+
+def _together(kept: Collection[Figures]) -> dict[int, Figures]:
+    if not kept:
+        return {}
+    return {ALL: Figures(sum(one.per_second for one in kept), GAP, sum(one.cpu_percent for one in kept))}
 
 
 def _user(uid: int) -> str:

@@ -71,13 +71,14 @@ def _matching(programs: Sequence[ProgramFigures], which: str) -> list[ProgramFig
 
 
 def _summary(sample: ProgramsSample) -> str:
+    taken = sample.watching_percent
     parts = [
         text.plural(len(sample.programs), "program"),
         f"{program_words.share(sample.cpu_percent or 0.0)} % of one CPU in all",
         f"{text.rate(sample.per_second or 0.0)} events/s",
         f"{text.size(sample.memory)} with their maps",
         program_words.floor(sample),
-        f"{program_words.watching(sample)} of a CPU" if sample.watching_percent is not None else "",
+        "" if taken is None else f"they take {program_words.share(taken)} % of a CPU",
     ]
     return " · ".join(filter(None, parts))
 

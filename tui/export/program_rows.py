@@ -21,7 +21,10 @@ def program(one: ProgramFigures) -> Row:
         "misses": one.misses,
         "uncounted": one.uncounted or None,
         "pids": [holder.pid for holder in one.holders],
-        "holders": [{"pid": holder.pid, "name": holder.name} for holder in one.holders],
+        "holders": [
+            {"pid": holder.pid, "name": holder.name, "unit": unit or None}
+            for holder, unit in zip(one.holders, one.units, strict=True)
+        ],
         "attached": [{"hook": each.hook, "where": each.where, "link": each.link or None} for each in one.attached],
         "pins": list(one.pins),
         "maps": list(one.maps),

@@ -189,7 +189,7 @@ class ProgramScreen(LiveScreen):
             rows = [CodeRow(number, line) for number, line in enumerate(kept)]
             self.code.show(self.leaves(Haystack(rows, lambda row: f"{row.line.text} {row.line.place}").matching))
         belonging = list(parts(self._shown, self._page))
-        self.parts.limit("what", max((cell_len(row.what) for row in belonging), default=0))
+        self.parts.limit("what", max((cell_len(row.what) for row in belonging if row.detail), default=0))
         self.parts.show(belonging)
         self.show_state()
 

@@ -64,8 +64,8 @@ def parts(one: ProgramFigures | None, page: ProgramPage | None) -> Iterator[Part
     if one is not None:
         for place in one.attached:
             yield PartRow("attached", place.link, f"{place.hook} {place.where}".rstrip(), place.detail)
-        for holder in one.holders:
-            yield PartRow("held by", holder.pid, holder.name, f"file descriptor {holder.fd}")
+        for holder, unit in zip(one.holders, one.units, strict=True):
+            yield PartRow("held by", holder.pid, holder.name, unit, f"file descriptor {holder.fd}")
         for path in one.pins:
             yield PartRow("pinned", 0, path)
 

@@ -17,6 +17,7 @@ from tui.widgets.pieces import Cell
 QUIET: Final = 0.1  # percent of a CPU that fill a bar of a sparkline at least: less is to look like less
 OURS: Final = "◆"
 JUMPED: Final = "↷"
+MISSED: Final = "▲"
 CPU: Final = 2  # which of History's figures
 _FEWEST: Final = 12  # cells of what flexible columns say
 
@@ -56,7 +57,7 @@ def words(row: ProgramRow) -> str:
     attached = (f"{each.hook} {each.where}" for each in one.attached)
     own = "ours" if one.ours else ""
     held = holders(one.holders)
-    return "\n".join((str(one.id), one.name, one.type, one.tag, one.user, own, held, *attached, *one.pins))
+    return "\n".join((str(one.id), one.name, one.type, one.tag, one.user, own, held, *one.units, *attached, *one.pins))
 
 
 def graph(values: Sequence[float], width: int, least: float) -> str:
@@ -72,7 +73,7 @@ def _name(row: ProgramRow, _: int) -> Cell:
 
 def _events(row: ProgramRow, _: int) -> Cell:
     one = row.program
-    sign = JUMPED if one.uncounted else ""
+    sign = JUMPED if one.uncounted else MISSED if one.misses else ""
     if one.per_second is None or (one.uncounted and not one.runs):
         return ((sign, "warn"),)
     return ((sign, "warn"), (text.rate(one.per_second), "" if one.period_runs else "dim"))
@@ -113,7 +114,7 @@ def _holder(row: ProgramRow, _: int) -> Cell:
 
 
 COLUMNS: Final[tuple[Column[ProgramRow], ...]] = (
-    Column("id", "ID", 6, lambda row, _: str(row.program.id), lambda row: row.program.id, right=True),
+    Column("id", "ID", 6, lambda row, _: str(row.program.id), lambda row: row.program.id, right=True, flexible=True),
     Column(
         "type", "TYPE", 10, lambda row, _: row.program.type, lambda row: row.program.type, flexible=True, priority=2,
         middle=True,
@@ -152,6 +153,7 @@ def limits(rows: Iterable[ProgramRow]) -> dict[str, int]:
     """How many cells the flexible columns can use."""
     rows = list(rows)
     return {
+        "id": max((len(str(row.program.id)) for row in rows), default=0),
         "type": max((cell_len(row.program.type) for row in rows), default=0),
         "name": max((cell_len(named(row.program)) for row in rows), default=0),
         "attached": max((cell_len(places(row.program.attached)) for row in rows), default=0),
@@ -168,7 +170,7 @@ def spelt(row: ProgramRow) -> tuple[str, str]:
         f"{row.runs:,} runs",
         f"{text.size(one.memory)}, maps {text.size(one.maps_memory)}" if one.maps else text.size(one.memory),
         places(one.attached),
-        f"held by {held_by(one)}",
+        f"held by {' · '.join(filter(None, (held_by(one), *sorted(set(one.units)))))}",
         f"pinned {', '.join(one.pins)}" if one.pins and one.holders else "",
         f"{one.misses:,} missed" if one.misses else "",
         f"tag {one.tag}",
