@@ -1,5 +1,6 @@
 """What is said of programs equals what the kernel says, and what the tests did: runs, times, owners, tail calls."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -15,13 +16,15 @@ import pytest
 
 from tests.kernel.probing import BPFSCOPE, run, run_as_nobody, wait_until
 from tui.bpf import kernel
+from tui.bpf.btf.index import FUNC, Btf
+from tui.bpf.extended import instructions as ops
 from tui.bpf.extended.assembler import assemble, call, exit_, map_pointer, mov
-from tui.bpf.extended.instructions import R0, R1, R2, R3
+from tui.bpf.extended.instructions import R0, R1, R2, R3, Instruction
 from tui.bpf.inventory import info
 from tui.bpf.inventory.tail_calls import PROG_ARRAY
 from tui.collectors import program_pages
 from tui.collectors.program_samples import TAIL_CALLED, ProgramFigures
-from tui.collectors.programs import Programs
+from tui.collectors.programs import Programs, Watched
 
 PRIME = 10_007
 RETURNS_0 = assemble([mov(R0, 0), exit_()]).bytecode({})
@@ -158,6 +161,45 @@ def test_the_page_has_instructions_and_maps_by_name() -> None:
     assert page.code[2].text.startswith("call bpf_")
     if dumped:
         assert page.code[2].text in dumped
+
+
+def test_calls_of_kernel_functions_are_named() -> None:
+    with open("/sys/kernel/btf/vmlinux", "rb") as file:
+        types = Btf(file.read())
+    numbers = [next(types.find(f"bpf_rcu_read_{what}", (FUNC,))) for what in ("lock", "unlock")]
+    calls = [Instruction(0x85, 0, ops.KERNEL, 0, number) for number in numbers]
+    code = assemble([*calls, mov(R0, 0), exit_()]).bytecode({})
+    with loaded("kfuncs", code, kernel.PROG_TYPE_SCHED_CLS) as (_, number):
+        texts = [line.text for line in program_pages.read(number).code]
+    assert texts == ["call bpf_rcu_read_lock", "call bpf_rcu_read_unlock", "r0 = 0", "exit"]
+
+
+async def test_statistics_are_off_a_second_after_the_last_look() -> None:
+    watched, looking = Watched(), asyncio.Event()
+    with loaded("watched") as (fd, _):
+
+        def counting() -> bool:
+            before = info.Program.of(fd).runs
+            kernel.program_test_run(fd, bytes(64), 1)
+            return info.Program.of(fd).runs > before
+
+        async def look() -> None:
+            async for _ in watched.stream(0.1):
+                looking.set()
+
+        first, second = asyncio.create_task(look()), asyncio.create_task(look())
+        await looking.wait()
+        assert counting()
+        first.cancel()
+        await asyncio.sleep(1.2)
+        assert counting()
+        second.cancel()
+        await asyncio.wait([first, second])
+        assert counting()  # another screen may open
+        due = time.monotonic() + 30
+        while counting():
+            assert time.monotonic() < due
+            await asyncio.sleep(0.05)
 
 
 def listed(*words: str) -> list[dict[str, Any]]:

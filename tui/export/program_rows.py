@@ -45,6 +45,7 @@ def page(one: ProgramFigures, found: ProgramPage) -> Row:
     return program(one) | {
         "maps": [each._asdict() for each in found.maps],
         "instructions": [{"slot": line.slot, "text": line.text} for line in found.code if not line.source],
+        "sources": [{"slot": line.slot, "text": line.text, "place": line.place} for line in found.code if line.source],
         "no_instructions": found.reason or None,
     }
 

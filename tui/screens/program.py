@@ -29,6 +29,7 @@ from tui.widgets.table import Table
 
 SLIM: Final = 110
 READING: Final = "reading the program …"
+WAYS: Final = {"map": "open_map", "attached": "open_attachments"}  # of the console, by the kind of what is opened
 GRAPHS: Final = ("EVENTS/S", "AVG", "CPU%")  # in the order of program_history.Figures
 _SHOWN: Final = (text.rate, text.duration, share)
 
@@ -43,7 +44,7 @@ class ProgramScreen(LiveScreen):
     passing = True
     ALWAYS = (*SWITCHING, *LiveScreen.ALWAYS)
     ACTIONS = (
-        Action("enter", "enter", "map", "open", "Go to the map under the cursor", 0),
+        Action("enter", "enter", "open", "open", "Go to the map, or to all that is attached at the place", 0),
         Action("tab", "tab", "other pane", "pane", "From the instructions to what belongs to it, and back", 1),
         filter_by("instructions and source lines that have this", 2),
         Action("o", "o", "source", "source", "Show or hide source lines, where the program brought some", 3),
@@ -212,7 +213,7 @@ class ProgramScreen(LiveScreen):
         """What does something now."""
         if name == "open":
             row = self.parts.row if self.focused is self.parts else None
-            return row is not None and row.kind == "map" and hasattr(self.console, "open_map")
+            return row is not None and hasattr(self.console, WAYS.get(row.kind, ""))
         if name == "source":
             return self._page is not None and any(line.source for line in self._page.code)
         return not self.ended if name in ("pause", "faster", "slower") else True
@@ -240,10 +241,10 @@ class ProgramScreen(LiveScreen):
             self.action_open()
 
     def action_open(self) -> None:
-        """Go to the map's page."""
+        """Go to the map's page, or to what else is attached there."""
         row = self.parts.row
         if row is not None:
-            getattr(self.console, "open_map")(row.number)  # noqa: B009
+            getattr(self.console, WAYS[row.kind])(row.number if row.kind == "map" else row.where)
 
     def action_pane(self) -> None:
         """To the other pane."""

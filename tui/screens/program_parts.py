@@ -46,6 +46,7 @@ class PartRow(NamedTuple):
     what: str
     detail: str = ""
     more: str = ""  # for which there is no room in a list
+    where: str = ""  # it is attached
 
 
 PARTS: Final[tuple[Column[PartRow], ...]] = (
@@ -63,7 +64,9 @@ def parts(one: ProgramFigures | None, page: ProgramPage | None) -> Iterator[Part
         yield PartRow("map", each.id, each.name or "(unnamed)", f"{each.type}, {text.size(each.memory)}", sizes)
     if one is not None:
         for place in one.attached:
-            yield PartRow("attached", place.link, f"{place.hook} {place.where}".rstrip(), place.detail)
+            link = f"link {place.link}" if place.link else ""
+            what = f"{place.hook} {place.where}".rstrip()
+            yield PartRow("attached", place.link, what, place.detail, link, place.where)
         for holder, unit in zip(one.holders, one.units, strict=True):
             yield PartRow("held by", holder.pid, holder.name, unit, f"file descriptor {holder.fd}")
         for path in one.pins:

@@ -109,6 +109,16 @@ def _cpu(row: ProgramRow, _: int) -> Cell:
     return ((shown, "" if percent else "dim"),)
 
 
+def _attached(row: ProgramRow, width: int) -> Cell:
+    """Where; of several places that don't fit, how many."""
+    attached = row.program.attached
+    said = places(attached)
+    if len(attached) < 2 or cell_len(said) <= width:
+        return said
+    hooks = {each.hook for each in attached}
+    return f"{hooks.pop()} ×{len(attached)}" if len(hooks) == 1 else f"{len(attached):,} places"
+
+
 def _holder(row: ProgramRow, _: int) -> Cell:
     return ((held_by(row.program), "" if row.program.holders else "dim"),)
 
@@ -142,7 +152,7 @@ COLUMNS: Final[tuple[Column[ProgramRow], ...]] = (
         lambda row: row.program.memory + row.program.maps_memory, descending=True, right=True, priority=8,
     ),
     Column(
-        "attached", "ATTACHED", _FEWEST, lambda row, _: places(row.program.attached),
+        "attached", "ATTACHED", _FEWEST, _attached,
         lambda row: places(row.program.attached), flexible=True, middle=True, priority=7,
     ),
     Column("holders", "HELD BY", _FEWEST, _holder, lambda row: held_by(row.program), flexible=True, priority=3),
