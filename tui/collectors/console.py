@@ -209,6 +209,7 @@ class LiveSources(ProgramSources):
             await self._filters.close()
         if "_codes" in vars(self):
             self._codes.close()
+        self.close_programs()
 
     def memory(self, view: str, functions: int) -> int:
         """Bytes that the kernel will keep for a view of so many functions; of counting, hardly any."""

@@ -81,9 +81,9 @@ class Programs(Owner):
             self._statistics = Statistics()
         readings = {one.id: _Reading(time.monotonic(), one) for one in info.programs()}
         self._look_around(readings)
-        booted = time.clock_gettime(time.CLOCK_BOOTTIME)
-        programs = tuple(self._figures(one, booted) for one in readings.values())
         now = time.monotonic()
+        boot = now - time.clock_gettime(time.CLOCK_BOOTTIME)  # by the monotonic clock, which sleeps with the machine
+        programs = tuple(self._figures(one, boot) for one in readings.values())
         kept = {one.id: _kept(one) for one in programs if one.seconds is not None}
         self.history.add(now, kept | _together(kept.values()))
         self._before = readings
@@ -104,9 +104,9 @@ class Programs(Owner):
             self._earliest = ended + _CONTEXT_SHARE * (ended - now)
             self._due = max(self._earliest, ended + _CONTEXT_SECONDS)
 
-    def _figures(self, reading: _Reading, booted: float) -> ProgramFigures:
+    def _figures(self, reading: _Reading, boot: float) -> ProgramFigures:
         one, context = reading.program, self._context
-        age = max(0.0, booted - one.loaded_ns / 1e9)
+        age = max(0.0, reading.time - boot - one.loaded_ns / 1e9)
         before = self._before.get(one.id) or self._unborn(reading, age)
         maps = context.maps.get(one.id, ())
         holders = context.holders.programs.get(one.id, ())
@@ -172,6 +172,10 @@ class Watched:
     def __init__(self) -> None:
         self._programs = Programs()
         self._looking = 0
+
+    def close(self) -> None:
+        """Statistics off at once."""
+        self._programs.close()
 
     async def stream(self, interval: float) -> AsyncIterator[ProgramsSample]:
         """A sample at once, one as soon as there are rates, then one every `interval` seconds, for ever.

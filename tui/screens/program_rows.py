@@ -56,8 +56,10 @@ def words(row: ProgramRow) -> str:
     one = row.program
     attached = (f"{each.hook} {each.where}" for each in one.attached)
     own = "ours" if one.ours else ""
-    held = holders(one.holders)
-    return "\n".join((str(one.id), one.name, one.type, one.tag, one.user, own, held, *one.units, *attached, *one.pins))
+    held, maps = holders(one.holders), (f"map {number}" for number in one.maps)
+    return "\n".join(
+        (str(one.id), one.name, one.type, one.tag, one.user, own, held, *one.units, *attached, *one.pins, *maps)
+    )
 
 
 def graph(values: Sequence[float], width: int, least: float) -> str:
@@ -155,7 +157,9 @@ COLUMNS: Final[tuple[Column[ProgramRow], ...]] = (
         "attached", "ATTACHED", _FEWEST, _attached,
         lambda row: places(row.program.attached), flexible=True, middle=True, priority=7,
     ),
-    Column("holders", "HELD BY", _FEWEST, _holder, lambda row: held_by(row.program), flexible=True, priority=3),
+    Column("holders", "HELD BY", _FEWEST, _holder, lambda row: held_by(row.program), flexible=True, middle=True,
+        priority=3,
+    ),
 )  # fmt: skip
 
 

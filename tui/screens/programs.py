@@ -51,7 +51,9 @@ class ProgramsScreen(TopScreen[ProgramsSample]):
     ACTIONS = (
         OPEN,
         *WAYS,
-        filter_by("what has this in number, name, type, tag, user, place, holder or unit; ours are found by ours", 1),
+        filter_by(
+            "what has this in number, name, type, tag, user, place, holder, unit or maps (map 12); ours by ours", 1
+        ),
         SORT._replace(rank=3),
         REVERSE,
         PAUSE,
