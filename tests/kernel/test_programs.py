@@ -103,6 +103,18 @@ def test_rates_begin_anew_after_a_rest() -> None:
         assert later(reader, number).period_runs == 97
 
 
+def test_history_goes_on_after_a_rest() -> None:
+    with loaded("counted") as (fd, number), Programs() as reader:
+        reader.read()
+        kernel.program_test_run(fd, bytes(64), PRIME)
+        one = later(reader, number)
+        assert reader.history.last(number, 0, 20, 20)[-1] == pytest.approx(one.per_second)
+        reader.rest()
+        reader.read()
+        assert reader.history.last(number, 0, 20, 20)
+        assert later(reader, number).per_second == 0
+
+
 def test_owners_and_what_is_ours() -> None:
     with subprocess.Popen([sys.executable, "-c", HOLDS], stdin=-1, stdout=-1, text=True) as child:
         assert child.stdout

@@ -44,6 +44,7 @@ class Programs(Owner):
         self._statistics: Statistics | None = None
         self._floor = Floor(0.0, 0.0, None)
         self._before: dict[int, _Reading] = {}
+        self._began: float | None = None  # when the reading before did; None: there was none, with statistics on since
         self._context = program_context.NOTHING
         self._due = math.inf  # when the context is looked up anew, by the monotonic clock
         self._earliest = 0.0
@@ -60,7 +61,7 @@ class Programs(Owner):
         with self._turn:
             if self._statistics:
                 self._statistics.close()
-            self._statistics = self._last = None
+            self._statistics = self._last = self._began = None
             self._before = {}
 
     def read(self) -> ProgramsSample:
@@ -79,14 +80,16 @@ class Programs(Owner):
             if self._floor.off is None:  # not known yet, or it couldn't be
                 self._floor = floor()
             self._statistics = Statistics()
+        began = time.monotonic()
         readings = {one.id: _Reading(time.monotonic(), one) for one in info.programs()}
         self._look_around(readings)
         now = time.monotonic()
         boot = now - time.clock_gettime(time.CLOCK_BOOTTIME)  # by the monotonic clock, which sleeps with the machine
         programs = tuple(self._figures(one, boot) for one in readings.values())
         kept = {one.id: _kept(one) for one in programs if one.seconds is not None}
-        self.history.add(now, kept | _together(kept.values()))
-        self._before = readings
+        if kept:
+            self.history.add(now, kept | _together(kept.values()))
+        self._before, self._began = readings, began
         return ProgramsSample(
             now, programs, self._floor, sum(self._context.memory.values()), self._context.complete, self.history
         )
@@ -94,7 +97,7 @@ class Programs(Owner):
     def _look_around(self, readings: dict[int, _Reading]) -> None:
         """Bring up to date what isn't counted: at the second reading, so that the first is there at once."""
         now = time.monotonic()
-        if not self._before:
+        if self._began is None:
             self._due = now
             return
         changed = readings.keys() != self._before.keys() or program_context.links() != self._context.link_numbers
@@ -142,10 +145,10 @@ class Programs(Owner):
         )
 
     def _unborn(self, reading: _Reading, age: float) -> _Reading | None:
-        """What to compare one with that was loaded since the last reading: itself before it ran."""
-        last = self._last.time if self._last and self._before else math.inf
-        born = reading.time - age
-        return _Reading(born, reading.program._replace(runs=0, run_time_ns=0)) if born > last else None
+        """What to compare one with that was loaded since the reading before: itself when it hadn't run."""
+        if self._began is None or reading.time - age < self._began:
+            return None
+        return _Reading(self._began, reading.program._replace(runs=0, run_time_ns=0))
 
 
 def _kept(one: ProgramFigures) -> Figures:
