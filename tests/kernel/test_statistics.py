@@ -53,6 +53,7 @@ def test_the_run_time_is_that_of_fdinfo(program: int) -> None:
     assert described.run_time_ns > 0
 
 
+@pytest.mark.guest
 def test_statistics_are_off_after_kill_9(program: int) -> None:
     wait_until(lambda: not counting(program), "nobody else has statistics on")
     with subprocess.Popen([BPFSCOPE, "programs", "-d", "60"]) as child:

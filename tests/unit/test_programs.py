@@ -17,7 +17,7 @@ from tui.collectors.program_pages import listing
 from tui.collectors.program_samples import ProgramsSample
 from tui.collectors.program_words import held_by, places, share
 from tui.export import program_rows
-from tui.screens.program_rows import graph
+from tui.screens.program_rows import Churn, graph
 from tui.widgets.graph import bars
 
 
@@ -72,6 +72,20 @@ def test_graphs_have_blanks_for_gaps_and_a_line_for_nought() -> None:
 )
 def test_shares_are_as_exact_as_they_are_small(percent: float, shown: str) -> None:
     assert share(percent) == shown
+
+
+def test_who_came_and_went_in_the_last_minute() -> None:
+    churn = Churn()
+    churn.take(0.0, {1, 2})
+    assert churn.said == ""
+    churn.take(1.0, {2, 3, 4})
+    churn.take(2.0, {2, 3, 4})
+    churn.take(30.0, {2, 3, 4, 5})
+    assert churn.said == "+3 −1 in 60 s"
+    churn.take(61.0, {2, 3, 4, 5})
+    assert churn.said == "+1 −0 in 60 s"
+    churn.take(90.0, {2, 3, 4, 5})
+    assert churn.said == ""
 
 
 def test_who_keeps_a_program() -> None:

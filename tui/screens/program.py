@@ -118,6 +118,7 @@ class ProgramScreen(LiveScreen):
         else:
             self.code.empty = self._page.reason
             self.filtered()
+            self._show_parts()
 
     def _fail(self, reason: str) -> None:
         self.failure = reason
@@ -163,7 +164,8 @@ class ProgramScreen(LiveScreen):
         """Paint the last reading, or that it is paused."""
         self._shown = self._latest
         self._show_graphs()
-        self.filtered()
+        self._show_parts()
+        self.show_state()
 
     def _show_graphs(self) -> None:
         if self._history is None or self._shown is None or self.ended:
@@ -184,15 +186,17 @@ class ProgramScreen(LiveScreen):
     # Painting
 
     def filtered(self) -> None:
-        """Show what the filter leaves of the code, and what belongs to it."""
+        """Show what the filter leaves of the code."""
         if self._page is not None:
             kept = (line for line in self._page.code if self.with_source or not line.source)
             rows = [CodeRow(number, line) for number, line in enumerate(kept)]
             self.code.show(self.leaves(Haystack(rows, lambda row: f"{row.line.text} {row.line.place}").matching))
+        self.show_state()
+
+    def _show_parts(self) -> None:
         belonging = list(parts(self._shown, self._page))
         self.parts.limit("what", max((cell_len(row.what) for row in belonging if row.detail), default=0))
         self.parts.show(belonging)
-        self.show_state()
 
     def show_state(self) -> None:
         """The lines around the panes."""

@@ -1,6 +1,7 @@
 """The rows of the programs' list: columns, what is said about one. Pure: knows no widget."""
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -11,7 +12,7 @@ from tui.collectors.program_history import History
 from tui.collectors.program_samples import ProgramFigures
 from tui.collectors.program_words import UNCOUNTED, held_by, holders, places, share
 from tui.widgets.columns import Column
-from tui.widgets.history import STEPS
+from tui.widgets.history import SECONDS, STEPS
 from tui.widgets.pieces import Cell
 
 QUIET: Final = 0.1  # percent of a CPU that fill a bar of a sparkline at least: less is to look like less
@@ -20,6 +21,29 @@ JUMPED: Final = "↷"
 MISSED: Final = "▲"
 CPU: Final = 2  # which of History's figures
 _FEWEST: Final = 12  # cells of what flexible columns say
+
+
+class Churn:
+    """How many were loaded and unloaded in the last sixty seconds, as far as readings saw them."""
+
+    def __init__(self) -> None:
+        self._before: set[int] | None = None
+        self._changes: deque[tuple[float, int, int]] = deque()  # when, how many came and went
+
+    def take(self, time: float, numbers: set[int]) -> None:
+        """Note who is there at a time (seconds, monotonic)."""
+        before = numbers if self._before is None else self._before
+        self._before = numbers
+        if numbers != before:
+            self._changes.append((time, len(numbers - before), len(before - numbers)))
+        while self._changes and self._changes[0][0] <= time - SECONDS:
+            self._changes.popleft()
+
+    @property
+    def said(self) -> str:
+        """+12 −3 in 60 s; nothing where nobody came or went."""
+        came, went = (sum(one[at] for one in self._changes) for at in (1, 2))
+        return f"+{came:,} −{went:,} in {SECONDS} s" if self._changes else ""
 
 
 class ProgramRow(NamedTuple):

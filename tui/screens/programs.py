@@ -16,6 +16,7 @@ from tui.screens.program_rows import (
     MISSED,
     OURS,
     QUIET,
+    Churn,
     ProgramRow,
     graph,
     limits,
@@ -71,6 +72,7 @@ class ProgramsScreen(TopScreen[ProgramsSample]):
         ("CPU%", "of one CPU"),
         ("watching", "what the kernel's statistics take meanwhile: they add some tens of ns to each run of a program"),
         ("floor", "what an empty program's run is said to take: a time near it says nothing"),
+        ("+ −", "programs that were loaded and unloaded in the last 60 seconds"),
         ("MEM", "the program with its maps, also where others use these too"),
         SORTED,
         CUT,
@@ -81,6 +83,7 @@ class ProgramsScreen(TopScreen[ProgramsSample]):
         self._limits: dict[str, int] = {}
         self._before: dict[int, tuple[int, int]] = {}  # runs and times when it was reset
         self._reset_at: float | None = None
+        self._churn = Churn()
 
     def content(self) -> Iterable[Widget]:
         """The table."""
@@ -93,6 +96,10 @@ class ProgramsScreen(TopScreen[ProgramsSample]):
     def samples(self) -> AsyncIterator[ProgramsSample]:
         """All programs, again and again."""
         return self.sources.programs(self.interval)
+
+    def take(self, sample: ProgramsSample) -> None:
+        """Note who came and went."""
+        self._churn.take(sample.time, {one.id for one in sample.programs})
 
     def filtered(self) -> None:
         """Show what the filter leaves."""
@@ -126,6 +133,7 @@ class ProgramsScreen(TopScreen[ProgramsSample]):
             phrases.append((watching(sample), "dim"))
             phrases.append((f"floor {text.duration(sample.floor.reported)}", "dim"))
             phrases.append((f"{text.rate(sample.per_second)} events/s", ""))
+        phrases.append((self._churn.said, ""))
         return [*phrases, (f"{text.size(sample.memory)} with maps" if sample.complete else "", "")]
 
     def can(self, name: str) -> bool:
