@@ -218,6 +218,16 @@ async def test_statistics_are_off_a_second_after_the_last_look() -> None:
             await asyncio.sleep(0.05)
 
 
+def test_machine_code_is_whole_and_calls_are_named() -> None:
+    with loaded("machine", assemble([call("get_prandom_u32"), exit_()]).bytecode({})) as (fd, number):
+        page, jited = program_pages.read(number), info.Program.of(fd).jited
+    if not jited:
+        pytest.skip("programs as machine code (bpf_jit_enable)")
+    assert 0 <= page.machine[-1].slot < jited
+    called = page.code[0].text.removeprefix("call ")
+    assert any(line.text.endswith(called) for line in page.machine)
+
+
 def listed(*words: str) -> list[dict[str, Any]]:
     done = run("programs", "-d", "0.1", "--json", *words)
     assert done.returncode == 0, done.stderr

@@ -189,6 +189,17 @@ async def test_the_page_shows_code_without_source_and_filters_it(sources: FakeSo
         assert len(screen.code.rows) == 9
 
 
+async def test_the_page_shows_machine_code(sources: FakeSources) -> None:
+    async with Bpfscope(sources).run_test(size=SIZE) as pilot:
+        screen = await page(pilot, sources)
+        await pilot.press("x")
+        assert [row.line for row in screen.code.rows] == list(PAGE.machine)
+        await pilot.press("o")
+        assert [row.line.slot for row in screen.code.rows] == [0, 5, 6, 11]
+        await pilot.press("x")
+        assert len(screen.code.rows) == 9
+
+
 async def test_escape_and_the_modes_key_lead_back_to_the_same_row(sources: FakeSources) -> None:
     async with Bpfscope(sources).run_test(size=SIZE) as pilot:
         screen = await programs(pilot)
