@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from tui.bpf.inventory import info
 from tui.bpf.inventory.tail_calls import PROG_ARRAY
 from tui.collectors import program_pages
 from tui.collectors.program_samples import TAIL_CALLED, ProgramFigures
+from tui.collectors.program_words import held_by
 from tui.collectors.programs import Programs, Watched
 
 PRIME = 10_007
@@ -129,6 +131,26 @@ def test_owners_and_what_is_ours() -> None:
             child.kill()
             child.wait()
             wait_until(lambda: theirs not in {one.id for one in reader.read().programs}, "its program ends")
+
+
+def test_a_program_whose_owner_is_dead_is_shown_with_what_keeps_it(tmp_path: Path) -> None:
+    subprocess.run(["mount", "-t", "bpf", "bpf", tmp_path], check=True)
+    try:
+        with subprocess.Popen([sys.executable, "-c", HOLDS], stdin=-1, stdout=-1, text=True) as child:
+            assert child.stdout
+            number = int(child.stdout.readline())
+            with info.program(number) as fd:
+                kernel.pin(fd, os.fsencode(tmp_path / "kept"))
+            child.kill()
+            child.wait()
+        with Programs() as reader:
+            reader.read()
+            one = later(reader, number)
+        assert (one.holders, one.pins, held_by(one)) == ((), (f"{tmp_path}/kept",), f"pinned {tmp_path}/kept")
+        assert listed(f"{tmp_path}/kept")[0]["id"] == number
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+    wait_until(lambda: number not in {each.id for each in info.programs()}, "it ends with its name")
 
 
 @pytest.mark.guest
