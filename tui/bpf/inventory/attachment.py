@@ -31,3 +31,8 @@ def by_program(attachments: Iterable[Attachment]) -> dict[int, tuple[Attachment,
         if each.program:
             found.setdefault(each.program, []).append(each)
     return {program: tuple(places) for program, places in found.items()}
+
+
+def position(at: int, number: int) -> str:
+    """Of one among several that run one after the other: "2 of 3"."""
+    return f"{at + 1} of {number}" if number > 1 else ""

@@ -11,7 +11,8 @@ from typing import Final, NamedTuple
 from tui.bpf import kernel
 from tui.bpf.hooks import interfaces
 from tui.bpf.inventory import info
-from tui.bpf.inventory.attachment import Attachment
+from tui.bpf.inventory.attachment import Attachment, position
+from tui.bpf.inventory.at_interfaces import Interface
 from tui.errors import BpfscopeError, TargetError
 from tui.text import sanitise
 
@@ -102,11 +103,6 @@ class Surroundings:
 def elsewhere(ifindex: int) -> str:
     """An interface that our network namespace doesn't have, or has without that program."""
     return f"interface {ifindex} of another network namespace" if ifindex else _ATTACHED_NOWHERE
-
-
-def position(at: int, number: int) -> str:
-    """Of one among several that run one after the other."""
-    return f"{at + 1} of {number}" if number > 1 else ""
 
 
 @cache
