@@ -65,11 +65,11 @@ def _tracing(_fd: int, raw: bytes, around: Surroundings) -> Iterator[Attachment]
     kind, target, place = struct.unpack_from("3I", raw, _HEAD)
     cookie = _cookie(raw, _HEAD + 16)
     (program,) = struct.unpack_from("8xI", raw)
-    if around.types.get(program) == kinds.EXTENSION:
-        yield Attachment("freplace", around.program_function(target, place), detail=cookie)
-    else:
-        hook = _hook(kinds.attach_type(kind)).removeprefix("trace-").replace("lsm-mac", "lsm")
-        yield Attachment(hook, around.kernel_function(target, place), detail=cookie)
+    hook = _hook(kinds.attach_type(kind)).removeprefix("trace-").replace("lsm-mac", "lsm")
+    if around.type(program) == "ext":
+        hook = "freplace"
+    where = around.traced(program, target, place)
+    yield Attachment(hook, where.removeprefix("bpf_lsm_") if hook == "lsm" else where, detail=cookie)
 
 
 def _cgroup(_fd: int, raw: bytes, around: Surroundings) -> Iterator[Attachment]:
@@ -117,7 +117,7 @@ def _chain(_fd: int, raw: bytes, around: Surroundings) -> Iterator[Attachment]:
 
 def _struct_ops(_fd: int, raw: bytes, around: Surroundings) -> Iterator[Attachment]:
     (number,) = struct.unpack_from("I", raw, _HEAD)
-    yield from around.struct_ops(number)
+    yield Attachment("struct-ops", around.map_text(number), map=number)
 
 
 def _netfilter(_fd: int, raw: bytes, _around: Surroundings) -> Iterator[Attachment]:

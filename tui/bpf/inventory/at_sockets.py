@@ -1,0 +1,115 @@
+"""Filters of sockets: classic ones of packet sockets (tcpdump's) with their instructions, by sock_diag(7); and eBPF
+ones, of which the kernel tells only that they are there.
+
+What SO_GET_FILTER says of a descriptor is asked of a copy of it (pidfd_getfd(2), 5.6), which is closed at once: EACCES
+means eBPF. That is done for packet sockets, and for the sockets of processes that hold a program for sockets.
+"""
+
+import contextlib
+import ctypes
+import errno
+import os
+import struct
+from collections.abc import Collection, Iterator
+from typing import Final, NamedTuple
+
+from tui.bpf import kernel
+from tui.bpf.inventory.at_processes import Processes
+from tui.bpf.inventory.attachment import Attachment
+from tui.bpf.inventory.surroundings import Surroundings
+from tui.bpf.netlink import Conversation, attributes
+
+_SOCK_DIAG, _BY_FAMILY = 4, 20  # NETLINK_SOCK_DIAG: include/uapi/linux/netlink.h, sock_diag.h
+_INFO, _FILTER = 0, 7  # PACKET_DIAG_…: include/uapi/linux/packet_diag.h
+_SHOW: Final = 0x01 | 0x20  # PACKET_SHOW_INFO, PACKET_SHOW_FILTER
+_REQUEST: Final = struct.Struct("=BBHIIII")  # packet_diag_req: family, protocol, -, inode, what to show, cookie
+_MESSAGE: Final = struct.Struct("=BBHIII")  # packet_diag_msg: family, type, protocol, inode, cookie
+_AF_PACKET: Final = 17
+_KINDS: Final = {2: "without link headers", 3: "", 10: "SOCK_PACKET"}  # SOCK_DGRAM, SOCK_RAW
+_PROTOCOLS: Final = {0x0003: "", 0x0800: "IPv4 only", 0x0806: "ARP only", 0x86DD: "IPv6 only", 0x88CC: "LLDP only"}
+_MOST: Final = 64  # sockets of a process that are asked
+_MOST_INSTRUCTIONS: Final = 4096
+
+
+class _Packet(NamedTuple):
+    inode: int
+    ifindex: int  # 0: all
+    instructions: bytes
+    detail: str
+
+
+def packet_sockets() -> list[_Packet]:
+    """The packet sockets of our network namespace. Raises OSError, ENOENT where the kernel can't tell (PACKET_DIAG)."""
+    request = _REQUEST.pack(_AF_PACKET, 0, 0, 0, _SHOW, 0xFFFFFFFF, 0xFFFFFFFF)
+    with Conversation(_SOCK_DIAG) as diag:
+        return [_packet(each) for each in diag.dump(_BY_FAMILY, _BY_FAMILY, request, _MESSAGE.size)]
+
+
+def _packet(answer: bytes) -> _Packet:
+    _, kind, protocol, inode, _, _ = _MESSAGE.unpack_from(answer)
+    has = attributes(answer, _MESSAGE.size)
+    (ifindex,) = struct.unpack_from("=I", has.get(_INFO, b"").ljust(4, b"\0"))
+    words = (_KINDS.get(kind, f"type {kind}"), _PROTOCOLS.get(protocol, f"protocol {protocol:#06x}"))
+    return _Packet(inode, ifindex, has.get(_FILTER, b""), ", ".join(filter(None, ("packet socket", *words))))
+
+
+def sockets(
+    packets: list[_Packet], found: Processes, around: Surroundings, holding: Collection[int]
+) -> Iterator[Attachment]:
+    """All filters; `holding`: the pids that hold a program for sockets."""
+    for each in packets:
+        row = Attachment("socket", around.interface(each.ifindex), ifindex=each.ifindex, detail=each.detail)
+        openers = found.sockets.get(each.inode, ())
+        row = row._replace(pids=tuple(dict.fromkeys(pid for pid, _ in openers)), instructions=each.instructions)
+        if each.instructions or any(_ebpf(pid, fd) for pid, fd in openers[:1]):
+            yield row if each.instructions else _unknown(row, around)
+    known, asked = {each.inode for each in packets}, dict.fromkeys(holding, 0)
+    for inode, openers in found.sockets.items():
+        pid, fd = openers[0]
+        if pid in asked and inode not in known and asked[pid] < _MOST:
+            asked[pid] += 1
+            if (code := _filter(pid, fd)) is not None:
+                yield from _other(inode, openers, code, around)
+
+
+def _other(inode: int, openers: tuple[tuple[int, int], ...], code: bytes, around: Surroundings) -> Iterator[Attachment]:
+    pids = tuple(dict.fromkeys(pid for pid, _ in openers))
+    row = Attachment("socket", f"socket {inode}", pid=pids[0], pids=pids, instructions=code)
+    yield row if code else _unknown(row, around)
+
+
+def _unknown(row: Attachment, around: Surroundings) -> Attachment:
+    """With the program, where there is only one that it can be."""
+    program = around.only("socket_filter")
+    words = (row.detail, "eBPF" if program else "eBPF, which program the kernel doesn't tell")
+    return row._replace(program=program, detail=", ".join(filter(None, words)))
+
+
+def _ebpf(pid: int, fd: int) -> bool:
+    return _filter(pid, fd) == b""
+
+
+def _filter(pid: int, fd: int) -> bytes | None:
+    """A socket's classic filter; b"" of an eBPF one; None where there is none, or we may not know."""
+    with contextlib.suppress(OSError):
+        process = os.pidfd_open(pid)
+        try:
+            copy = kernel.pidfd_getfd(process, fd)
+        finally:
+            os.close(process)
+        try:
+            return _asked(copy)
+        finally:
+            os.close(copy)
+    return None
+
+
+def _asked(opened: int) -> bytes | None:
+    code = ctypes.create_string_buffer(8 * _MOST_INSTRUCTIONS)
+    try:
+        number = kernel.socket_filter(opened, ctypes.addressof(code), _MOST_INSTRUCTIONS)
+    except OSError as error:
+        if error.errno == errno.EACCES:
+            return b""
+        raise
+    return code.raw[: 8 * number] if number else None
