@@ -26,7 +26,7 @@ class Event(NamedTuple):
 
     pid: int
     hook: str
-    text: str  # of a tracepoint or function its name, of a uprobe the file
+    text: bytes  # of a tracepoint or function its name, of a uprobe the file
     offset: int
     program: int  # 0: the kernel doesn't tell it
 
@@ -60,9 +60,9 @@ def _event(pid: int, fd: int) -> Iterator[Event]:
         kind, name, offset, program = kernel.task_fd_query(pid, fd)
     except OSError as error:
         if error.errno == errno.EOPNOTSUPP:
-            yield Event(pid, "perf-event", "", 0, 0)
+            yield Event(pid, "perf-event", b"", 0, 0)
         return  # else it has no program
-    text = sanitise(name.replace(b"/proc/self/", b"/proc/%d/" % pid, 1).decode("utf-8", "replace"))
+    text = name.replace(b"/proc/self/", b"/proc/%d/" % pid, 1)
     yield Event(pid, _HOOKS[kind] if kind < len(_HOOKS) else f"type {kind}", text, offset, program)
 
 
@@ -81,12 +81,11 @@ def events(found: Iterable[Event], around: Surroundings, linked: Iterable[Attach
 
 
 def _row(event: Event, around: Surroundings) -> Attachment:
-    where = event.text
+    text = sanitise(event.text.decode("utf-8", "replace"))
+    row = Attachment(event.hook, text, event.program, pids=(event.pid,))
     if event.hook in {"uprobe", "uretprobe"}:
-        where = f"{event.text}+{event.offset:#x}"
-        return Attachment(event.hook, where, event.program, file=event.text, offset=event.offset, pids=(event.pid,))
+        file, offset = os.fsdecode(event.text), event.offset
+        return row._replace(where=f"{text}+{offset:#x}", file=file, offset=offset)
     if event.hook == "tracepoint":
-        where = around.tracepoint(event.text)
-    elif event.offset:
-        where = f"{event.text}+{event.offset}"
-    return Attachment(event.hook, where, event.program, pids=(event.pid,))
+        return row._replace(where=around.tracepoint(text))
+    return row._replace(where=f"{text}+{event.offset}") if event.offset else row

@@ -18,7 +18,7 @@ class Attachment(NamedTuple):
     ifindex: int = 0  # of an interface, in whichever network namespace
     cgroup: int = 0  # of a cgroup: its number
     pid: int = 0  # of a probe or socket that is one process's
-    file: str = ""  # of a uprobe, with the offset in it
+    file: str = ""  # of a uprobe, with the offset in it: to be opened, not shown (os.fsdecode)
     offset: int = 0
     map: int = 0  # of sockmaps and struct_ops: the map by which it is attached
     instructions: bytes = b""  # of a classic filter: struct sock_filter, as it was attached

@@ -19,6 +19,7 @@ from tui.errors import BpfscopeError
 from tui.text import sanitise
 
 _TRACEFS: Final = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
+_NAMED: Final = "/run/netns"
 _VMLINUX: Final = 1  # the kernel's own BTF is its first
 _ATTACHED_NOWHERE: Final = "an interface that has gone"
 
@@ -85,7 +86,18 @@ class Surroundings:
         """A network namespace by its inode: ours, or by the name that ip-netns(8) gave it."""
         if inode == self._own_namespace:
             return "this network namespace"
-        return f"network namespace {inode}" if inode else "a network namespace that has gone"
+        return (
+            f"network namespace {self._namespaces.get(inode, inode)}" if inode else "a network namespace that has gone"
+        )
+
+    @cached_property
+    def _namespaces(self) -> dict[int, str]:
+        found = {}
+        with contextlib.suppress(OSError):  # nobody named one yet
+            for entry in os.scandir(_NAMED):
+                with contextlib.suppress(OSError):
+                    found[entry.stat().st_ino] = sanitise(entry.name)
+        return found
 
     def traced(self, program: int, target: int, number: int) -> str:
         """The function or hook that a program of tracing, LSM or freplace is at: of the kernel, of a module, or of
