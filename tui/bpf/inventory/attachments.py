@@ -70,14 +70,13 @@ class _Sources:
             around = Surroundings(self._programs, self._here, named)
             types = {around.type(number) for number in self._programs}
             links = list(map(self.owned, _settled(linked(around), self._here)))
-            yield from links
             yield from self._xdp(links)
             yield from at_interfaces.chained(self._here)
             yield from self._part("filters of interfaces", lambda: at_interfaces.filters(route, self._here))
             if any(each.startswith("lwt_") for each in types):
                 yield from self._part("routes", lambda: at_routes.routes(route, around))
-        yield from _unlinked(at_cgroups.queried(root, paths, types), links)
-        yield from _unlinked(at_maps.by_maps(), links)
+        links, others = _joined(links, (*at_cgroups.queried(root, paths, types), *at_maps.by_maps()))
+        yield from (*links, *others)
         yield from at_processes.events(self._found.events, around, links)
         yield from self._part("sockets", lambda: self._sockets(around))
 
@@ -105,15 +104,16 @@ class _Sources:
             return []
 
 
-def _unlinked(found: Iterable[Attachment], links: Iterable[Attachment]) -> Iterator[Attachment]:
-    """Those of them that no link holds."""
-    told = Counter(map(_place, links))
+def _joined(links: Iterable[Attachment], found: Iterable[Attachment]) -> tuple[list[Attachment], list[Attachment]]:
+    """The links, with their places in a row of several; and what no link holds."""
+    told: dict[tuple[str, int, int, int], list[Attachment]] = {}
     for each in found:
-        place = _place(each)
-        if told[place]:
-            told[place] -= 1
-        else:
-            yield each
+        told.setdefault(_place(each), []).append(each)
+    known = []
+    for link in links:
+        same = told.get(_place(link))
+        known.append(link._replace(detail=same.pop(0).detail) if same else link)
+    return known, [each for left in told.values() for each in left]
 
 
 def _place(each: Attachment) -> tuple[str, int, int, int]:
