@@ -272,12 +272,13 @@ def test_sockets_with_ebpf(made: Attaching) -> None:
         socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as classic,
         socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as packets,
     ):
+        classic.bind(("127.0.0.1", 0))
         classic.setsockopt(socket.SOL_SOCKET, kernel.SO_ATTACH_FILTER, struct.pack("H6xQ", 1, ctypes.addressof(code)))
         packets.setsockopt(socket.SOL_SOCKET, kernel.SO_ATTACH_BPF, program)
         found = [each for each in mine() if each.hook == "socket"]
         assert {each.where: each.instructions for each in found} == {
             "all interfaces": b"",
-            f"socket {os.fstat(classic.fileno()).st_ino}": code.raw[:8],
+            f"UDP socket 127.0.0.1:{classic.getsockname()[1]}": code.raw[:8],
         }
         extended = next(each for each in found if not each.instructions)
         assert "eBPF" in extended.detail

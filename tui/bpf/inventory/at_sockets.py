@@ -9,6 +9,7 @@ import contextlib
 import ctypes
 import errno
 import os
+import socket
 import struct
 from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
@@ -18,6 +19,7 @@ from tui.bpf.inventory.at_processes import Processes
 from tui.bpf.inventory.attachment import Attachment
 from tui.bpf.inventory.surroundings import Surroundings
 from tui.bpf.netlink import Conversation, attributes
+from tui.text import sanitise
 
 _SOCK_DIAG, _BY_FAMILY = 4, 20  # NETLINK_SOCK_DIAG: include/uapi/linux/netlink.h, sock_diag.h
 _INFO, _FILTER = 0, 7  # PACKET_DIAG_…: include/uapi/linux/packet_diag.h
@@ -60,56 +62,87 @@ def sockets(
     for each in packets:
         row = Attachment("socket", around.interface(each.ifindex), ifindex=each.ifindex, detail=each.detail)
         openers = found.sockets.get(each.inode, ())
-        row = row._replace(pids=tuple(dict.fromkeys(pid for pid, _ in openers)), instructions=each.instructions)
-        if each.instructions or any(_ebpf(pid, fd) for pid, fd in openers[:1]):
-            yield row if each.instructions else _unknown(row, around)
-    known, asked = {each.inode for each in packets}, dict.fromkeys(holding, 0)
+        row = row._replace(pids=_pids(openers), instructions=each.instructions)
+        if each.instructions:
+            yield row
+        elif openers and (asked := _asked(*openers[0])) and not asked.instructions:
+            yield _of_program(row, around)
+    known, number = {each.inode for each in packets}, dict.fromkeys(holding, 0)
     for inode, openers in found.sockets.items():
         pid, fd = openers[0]
-        if pid in asked and inode not in known and asked[pid] < _MOST:
-            asked[pid] += 1
-            if (code := _filter(pid, fd)) is not None:
-                yield from _other(inode, openers, code, around)
+        if pid in number and inode not in known and number[pid] < _MOST:
+            number[pid] += 1
+            if asked := _asked(pid, fd):
+                row = Attachment("socket", asked.text, pid=pid, pids=_pids(openers), instructions=asked.instructions)
+                yield row if asked.instructions else _of_program(row, around)
 
 
-def _other(inode: int, openers: tuple[tuple[int, int], ...], code: bytes, around: Surroundings) -> Iterator[Attachment]:
-    pids = tuple(dict.fromkeys(pid for pid, _ in openers))
-    row = Attachment("socket", f"socket {inode}", pid=pids[0], pids=pids, instructions=code)
-    yield row if code else _unknown(row, around)
+def _pids(openers: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
+    return tuple(dict.fromkeys(pid for pid, _ in openers))
 
 
-def _unknown(row: Attachment, around: Surroundings) -> Attachment:
+def _of_program(row: Attachment, around: Surroundings) -> Attachment:
     """With the program, where there is only one that it can be."""
     program = around.only("socket_filter")
     words = (row.detail, "eBPF" if program else "eBPF, which program the kernel doesn't tell")
     return row._replace(program=program, detail=", ".join(filter(None, words)))
 
 
-def _ebpf(pid: int, fd: int) -> bool:
-    return _filter(pid, fd) == b""
+class _Filtered(NamedTuple):
+    """A socket that has a filter."""
+
+    text: str  # "UDP socket 127.0.0.1:53"
+    instructions: bytes  # b"": eBPF
 
 
-def _filter(pid: int, fd: int) -> bytes | None:
-    """A socket's classic filter; b"" of an eBPF one; None where there is none, or we may not know."""
-    with contextlib.suppress(OSError):
+def _asked(pid: int, fd: int) -> _Filtered | None:
+    """What a copy of a process's socket says; None where it has no filter, or we may not know."""
+    with contextlib.suppress(OSError):  # it ended or closed it, or is protected
         process = os.pidfd_open(pid)
         try:
             copy = kernel.pidfd_getfd(process, fd)
         finally:
             os.close(process)
         try:
-            return _asked(copy)
-        finally:
+            copied = socket.socket(fileno=copy)
+        except OSError:  # another file has its number by now
             os.close(copy)
+            raise
+        with copied:
+            return _of_copy(copied)
     return None
 
 
-def _asked(opened: int) -> bytes | None:
+def _of_copy(copied: socket.socket) -> _Filtered | None:
     code = ctypes.create_string_buffer(8 * _MOST_INSTRUCTIONS)
     try:
-        number = kernel.socket_filter(opened, ctypes.addressof(code), _MOST_INSTRUCTIONS)
+        number = kernel.socket_filter(copied.fileno(), ctypes.addressof(code), _MOST_INSTRUCTIONS)
     except OSError as error:
-        if error.errno == errno.EACCES:
-            return b""
-        raise
-    return code.raw[: 8 * number] if number else None
+        if error.errno != errno.EACCES:
+            raise
+        return _Filtered(_text(copied), b"")
+    return _Filtered(_text(copied), code.raw[: 8 * number]) if number else None
+
+
+def _text(copied: socket.socket) -> str:
+    """What it is a socket of, and where it is bound."""
+    if copied.family == socket.AF_PACKET:
+        return "packet socket of another network namespace"  # those of ours are known
+    named = _PROTOCOLS_OF.get((copied.family, copied.type), f"family {copied.family:d}, type {copied.type:d}")
+    where = ""
+    if copied.family in (socket.AF_INET, socket.AF_INET6):
+        host, port, *_ = copied.getsockname()
+        where = f" [{host}]:{port}" if ":" in host else f" {host}:{port}"
+    elif copied.family == socket.AF_UNIX:
+        path = copied.getsockname()
+        where = f" {os.fsdecode(path)}" if path else ""
+    return sanitise(f"{named} socket{where}")
+
+
+_PROTOCOLS_OF: Final[dict[tuple[int, int], str]] = {
+    (int(family), int(kind)): name
+    for family in (socket.AF_INET, socket.AF_INET6)
+    for kind, name in ((socket.SOCK_STREAM, "TCP"), (socket.SOCK_DGRAM, "UDP"), (socket.SOCK_RAW, "raw IP"))
+} | {
+    (int(socket.AF_UNIX), int(kind)): "Unix" for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM, socket.SOCK_SEQPACKET)
+}
