@@ -3,6 +3,7 @@
 from typing import Final, NamedTuple
 
 OTHER: Final = "other"
+_FILTERS: Final = ("tc-ingress", "tc-egress", "tc")  # whose details never change, and tell several of one program
 
 
 class Owner(NamedTuple):
@@ -29,13 +30,18 @@ class Placed(NamedTuple):
     cgroup: int = 0
     pid: int = 0  # of a probe or socket that is one process's
     map: int = 0
+    inode: int = 0  # of a socket
+    offset: int = 0  # of a function: in its file
     instructions: bytes = b""  # of a classic filter: struct sock_filter
+    header: str = ""  # with what the packets begin that it sees: "ethernet", "ip"; "" where that isn't known
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What tells it from all others, from one reading to the next."""
-        what = (self.hook, self.where, self.program, self.links)
-        return *what, self.ifindex, self.cgroup, self.pid, self.map, self.detail
+        """What tells it from all others, from one reading to the next: positions move, functions get their names."""
+        where = "" if self.offset else self.where
+        filtered = self.detail if self.hook in _FILTERS else ""
+        place = (self.ifindex, self.cgroup, self.pid, self.map, self.inode, self.offset)
+        return self.hook, self.program, self.links, where, filtered, *place
 
 
 class AttachmentsSample(NamedTuple):

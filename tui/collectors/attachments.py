@@ -76,7 +76,10 @@ class Attachments:
             cgroup=each.cgroup,
             pid=each.pid,
             map=each.map,
+            inode=each.inode,
+            offset=each.offset,
             instructions=each.instructions,
+            header=each.header,
         )
 
     def _comm(self, pid: int) -> str:

@@ -20,6 +20,7 @@ from tui.collectors.samples import (
 from tui.elf.names import Function, Module
 
 if TYPE_CHECKING:  # they need the instruction sets, which most screens don't
+    from tui.collectors.attachment_samples import AttachmentsSample
     from tui.collectors.code import Listing
     from tui.collectors.filters import Filter, HookChoice
     from tui.elf.lines import Line
@@ -126,6 +127,10 @@ class Sources(Protocol):
 
     def interfaces(self, interval: float) -> AsyncIterator[InterfacesSample]:
         """A sample at once and then one every `interval` seconds, for ever. Raises BpfscopeError."""
+        ...
+
+    def attachments(self, interval: float) -> "AsyncIterator[AttachmentsSample]":
+        """What BPF is attached where, as often: at once and then every `interval` seconds. Raises BpfscopeError."""
         ...
 
     async def filter(

@@ -27,6 +27,7 @@ _INFO_KIND, _SKIP_STATS = 1, 8
 _XDP_ONE: Final = 4  # IFLA_XDP_PROG_ID: of the only one; of several only the next are told
 _XDP_MODES: Final = {5: "native", 6: "generic", 7: "in hardware"}  # IFLA_XDP_DRV_PROG_ID, …
 _XDP_ATTACHED, _XDP_STATES = 2, {1: "native", 2: "generic", 3: "in hardware"}
+_HEADERS: Final = {1: "ethernet", 772: "ethernet", 65534: "ip"}  # ARPHRD_ETHER, _LOOPBACK, _NONE
 _TCA_KIND, _TCA_OPTIONS, _TCA_CHAIN = 1, 2, 11
 _BPF_OPS, _BPF_NAME, _BPF_FLAGS, _BPF_ID = 5, 7, 8, 11  # TCA_BPF_…
 _DIRECT_ACTION: Final = 1
@@ -39,6 +40,7 @@ class Interface(NamedTuple):
 
     name: str
     kind: str  # of a virtual one: "veth", …
+    header: str  # with what its packets begin: "ethernet", "ip"; "" where that is something else
     xdp: tuple[tuple[str, int], ...]  # modes and programs
 
 
@@ -56,7 +58,8 @@ def _interface(answer: bytes) -> tuple[int, Interface]:
     if not programs and _XDP_ONE in xdp:
         programs = [(_XDP_STATES.get(number(xdp.get(_XDP_ATTACHED, b"")), ""), number(xdp[_XDP_ONE]))]
     used = tuple(each for each in programs if each[1])
-    return _LINK.unpack_from(answer)[2], Interface(text(has.get(_IFLA_IFNAME, b"")), kind, used)
+    _, hardware, ifindex, _, _ = _LINK.unpack_from(answer)
+    return ifindex, Interface(text(has.get(_IFLA_IFNAME, b"")), kind, _HEADERS.get(hardware, ""), used)
 
 
 def xdp(here: dict[int, Interface]) -> Iterator[Attachment]:
@@ -90,7 +93,8 @@ def filters(route: Conversation, here: dict[int, Interface]) -> Iterator[Attachm
             hook, qdisc = _PARENTS.get(parent, "tc"), "" if kind in _CLSACT else f"{kind} {handle >> 16:x}:"
             for each in _filters(route, ifindex, parent):
                 detail = ", ".join(filter(None, (qdisc, each.detail)))
-                yield each._replace(hook=hook, where=here[ifindex].name, ifindex=ifindex, detail=detail)
+                place = here[ifindex]
+                yield each._replace(hook=hook, where=place.name, ifindex=ifindex, detail=detail, header=place.header)
 
 
 def _filters(route: Conversation, ifindex: int, parent: int) -> Iterator[Attachment]:

@@ -37,6 +37,7 @@ class _Packet(NamedTuple):
     inode: int
     ifindex: int  # 0: all
     instructions: bytes
+    headers: bool  # it sees those of the link
     detail: str
 
 
@@ -52,7 +53,13 @@ def _packet(answer: bytes) -> _Packet:
     has = attributes(answer, _MESSAGE.size)
     (ifindex,) = struct.unpack_from("=I", has.get(_INFO, b"").ljust(4, b"\0"))
     words = (_KINDS.get(kind, f"type {kind}"), _PROTOCOLS.get(protocol, f"protocol {protocol:#06x}"))
-    return _Packet(inode, ifindex, has.get(_FILTER, b""), ", ".join(filter(None, ("packet socket", *words))))
+    return _Packet(
+        inode,
+        ifindex,
+        has.get(_FILTER, b""),
+        kind != socket.SOCK_DGRAM,
+        ", ".join(filter(None, ("packet socket", *words))),
+    )
 
 
 def sockets(
@@ -60,9 +67,12 @@ def sockets(
 ) -> Iterator[Attachment]:
     """All filters; `holding`: the pids that hold a program for sockets."""
     for each in packets:
-        row = Attachment("socket", around.interface(each.ifindex), ifindex=each.ifindex, detail=each.detail)
+        row = Attachment(
+            "socket", around.interface(each.ifindex), ifindex=each.ifindex, detail=each.detail, inode=each.inode
+        )
         openers = found.sockets.get(each.inode, ())
-        row = row._replace(pids=_pids(openers), instructions=each.instructions)
+        header = around.header(each.ifindex) if each.headers else "ip"
+        row = row._replace(pids=_pids(openers), instructions=each.instructions, header=header)
         if each.instructions:
             yield row
         elif openers and (asked := _asked(*openers[0])) and not asked.instructions:
@@ -73,7 +83,8 @@ def sockets(
         if pid in number and inode not in known and number[pid] < _MOST:
             number[pid] += 1
             if asked := _asked(pid, fd):
-                row = Attachment("socket", asked.text, pid=pid, pids=_pids(openers), instructions=asked.instructions)
+                row = Attachment("socket", asked.text, pid=pid, pids=_pids(openers), inode=inode)
+                row = row._replace(instructions=asked.instructions)
                 yield row if asked.instructions else _of_program(row, around)
 
 

@@ -20,8 +20,10 @@ class Attachment(NamedTuple):
     pid: int = 0  # of a probe or socket that is one process's
     file: str = ""  # of a uprobe, with the offset in it: to be opened, not shown (os.fsdecode)
     offset: int = 0
+    inode: int = 0  # of a socket
     map: int = 0  # of sockmaps and struct_ops: the map by which it is attached
     instructions: bytes = b""  # of a classic filter: struct sock_filter, as it was attached
+    header: str = ""  # with what the packets begin that it sees: "ethernet", "ip"; "" where that isn't known
 
 
 def by_program(attachments: Iterable[Attachment]) -> dict[int, tuple[Attachment, ...]]:

@@ -56,6 +56,11 @@ class Surroundings:
         here = self._interfaces.get(ifindex)
         return here.name if here else f"interface {ifindex}" if ifindex else "all interfaces"
 
+    def header(self, ifindex: int) -> str:
+        """With what packets of an interface of ours begin."""
+        here = self._interfaces.get(ifindex)
+        return here.header if here else ""
+
     def chain(self, ifindex: int, attach_type: int, link: int) -> Place:
         """Of a link of tcx or netkit: ours only if the kernel lists that link at our interface of this number."""
         try:
