@@ -18,6 +18,8 @@ MAP_UPDATE_ELEM: Final = 2
 MAP_DELETE_ELEM: Final = 3
 MAP_GET_NEXT_KEY: Final = 4
 PROG_LOAD: Final = 5
+OBJ_PIN: Final = 6
+OBJ_GET: Final = 7
 PROG_TEST_RUN: Final = 10
 PROG_GET_NEXT_ID: Final = 11
 MAP_GET_NEXT_ID: Final = 12
@@ -448,6 +450,24 @@ def by_id(command: int, number: int) -> int:
     Raises OSError: ENOENT where it ended, EPERM without CAP_SYS_ADMIN.
     """
     return bpf(command, struct.pack("3I", number, 0, 0))
+
+
+def pinned(path: bytes) -> int:
+    """A file descriptor of what is pinned at a path of a BPF file system; a map for reading. Raises OSError."""
+    read_only = 1 << 3  # BPF_F_RDONLY
+    where = ctypes.create_string_buffer(path)
+    try:
+        return bpf(OBJ_GET, struct.pack("Q2I", ctypes.addressof(where), 0, read_only))
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return bpf(OBJ_GET, struct.pack("Q2I", ctypes.addressof(where), 0, 0))  # links have no such flag
+
+
+def pin(fd: int, path: bytes) -> None:
+    """Gives a program, map or link a name in a BPF file system, which keeps it. Raises OSError."""
+    where = ctypes.create_string_buffer(path)
+    bpf(OBJ_PIN, struct.pack("Q2I", ctypes.addressof(where), fd, 0))
 
 
 def enable_statistics() -> int:

@@ -52,8 +52,10 @@ class AttachmentsSample(NamedTuple):
     missing: tuple[str, ...] = ()  # what couldn't be read: "sockets: Operation not permitted"
 
 
-def kind_of(hook: str) -> str:
-    """What a hook is a hook of."""
+def kind_of(hook: str, ifindex: int = 0) -> str:
+    """What a hook is a hook of; a socket that is bound to an interface is one of that."""
+    if hook == "socket" and ifindex:
+        return "interface"
     return next((kind for kind, beginnings in _KINDS.items() if hook.startswith(beginnings)), OTHER)
 
 

@@ -60,10 +60,9 @@ class Attachments:
         return AttachmentsSample(now, tuple(sorted(_merged(placed), key=order)), reading.missing)
 
     def _placed(self, each: Attachment, where: str, types: dict[int, str]) -> Placed:
-        kind = kind_of(each.hook)
         return Placed(
             hook=each.hook,
-            kind=kind,
+            kind=kind_of(each.hook, each.ifindex),
             where=where,
             program=each.program,
             type="classic" if each.instructions else types.get(each.program, ""),

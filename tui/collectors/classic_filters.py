@@ -3,7 +3,7 @@
 from typing import NamedTuple
 
 from tui.bpf.classic.instructions import unpack
-from tui.bpf.classic.listing import listing
+from tui.bpf.classic.listing import instruction_text
 from tui.collectors.attachment_samples import Placed
 from tui.collectors.wording import words
 
@@ -12,7 +12,9 @@ class ClassicLine(NamedTuple):
     """An instruction."""
 
     number: int
-    text: str  # "ldh      [12]"
+    operation: str  # "jeq"
+    operand: str  # "#0x800"
+    jumps: tuple[int, int] | None  # of a condition: what follows if it holds, and if not
     words: str  # "A = the 2 bytes at 12, the EtherType"; "" where it isn't known what the packets begin with
 
 
@@ -20,5 +22,7 @@ def lines(placed: Placed) -> tuple[ClassicLine, ...]:
     """The instructions of a filter."""
     program = unpack(placed.instructions)
     said = words(program, ethernet=placed.header == "ethernet") if placed.header else ("",) * len(program)
-    listed = (line.partition(") ")[2].expandtabs(1) for line in listing(program))
-    return tuple(ClassicLine(*row) for row in zip(range(len(program)), listed, said, strict=True))
+    return tuple(
+        ClassicLine(number, *instruction_text(number, instruction), sentence)
+        for number, (instruction, sentence) in enumerate(zip(program, said, strict=True))
+    )

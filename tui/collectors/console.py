@@ -15,6 +15,7 @@ from tui.collectors.console_attachments import AttachmentSources
 from tui.collectors.latency import LatencyProbe
 from tui.collectors.live import Reading_co
 from tui.collectors.probe import CountingProbe
+from tui.collectors.program_sources import ProgramSources
 from tui.collectors.samples import (
     Attached,
     CountsSample,
@@ -153,7 +154,7 @@ class LiveProbing(Live[CountsSample]):
             await in_thread(self._probe.remove, functions)
 
 
-class LiveSources(AttachmentSources):
+class LiveSources(AttachmentSources, ProgramSources):
     """Everything for real (`sources.Sources`)."""
 
     def __init__(self, limit: float | None = budget.DEFAULT) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # they need the instruction sets, which most screens don't
     from tui.collectors.attachment_samples import AttachmentsSample
     from tui.collectors.code import Listing
     from tui.collectors.filters import Filter, HookChoice
+    from tui.collectors.program_samples import ProgramPage, ProgramsSample
     from tui.elf.lines import Line
 
 __all__ = ["Attached", "Filtering", "Probing", "Readings", "Sampling", "Sources"]
@@ -127,6 +128,14 @@ class Sources(Protocol):
 
     def interfaces(self, interval: float) -> AsyncIterator[InterfacesSample]:
         """A sample at once and then one every `interval` seconds, for ever. Raises BpfscopeError."""
+        ...
+
+    def programs(self, interval: float) -> "AsyncIterator[ProgramsSample]":
+        """BPF programs: a sample at once and then one every `interval` seconds, for ever. Raises BpfscopeError."""
+        ...
+
+    async def program(self, number: int) -> "ProgramPage":
+        """A BPF program's instructions and maps. Raises TargetError where it has ended, NotPermitted."""
         ...
 
     def attachments(self, interval: float) -> "AsyncIterator[AttachmentsSample]":

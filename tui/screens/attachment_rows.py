@@ -1,6 +1,6 @@
 """The rows of the list of attachments: columns, signs, what is said about one. Pure: knows no widget."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final, NamedTuple
 
 from rich.cells import cell_len
@@ -13,17 +13,18 @@ NEW: Final = "+"
 GONE: Final = "-"
 OURS: Final = "◆"
 _SHOWN: Final = 30.0  # seconds in which what came or went has its sign
+_LONG: Final = 44  # cells of a place, beyond which the other columns are worth more
 _MOST_GONE: Final = 1_000
 NAMES: Final = {  # of kinds of places, several
     "interface": "interfaces",
     "cgroup": "cgroups",
     "function": "functions",
-    "kernel": "the kernel",
+    "kernel": "kernel",
     "socket": "sockets",
     "map": "maps",
-    "namespace": "network namespaces",
+    "namespace": "namespaces",
     "route": "routes",
-    "other": "other places",
+    "other": "others",
 }
 
 
@@ -84,6 +85,14 @@ def owner(one: Placed) -> str:
     return _named(one.owners[0]) + (f" +{more}" if more else "")
 
 
+def place(where: str, width: int) -> str:
+    """Where; of a path that is too long the last parts: a service, a file with a function of it."""
+    rest = where
+    while cell_len(rest) + 2 > width and "/" in rest[1:] and where.startswith("/"):
+        rest = rest.removeprefix("/").partition("/")[2]
+    return where if rest == where or cell_len(where) <= width else f"…/{rest}"
+
+
 def _named(one: Owner) -> str:
     return f"{one.name} {one.pid}".lstrip()
 
@@ -94,12 +103,12 @@ def name(one: Placed) -> str:
 
 
 COLUMNS: Final[tuple[Column[AttachmentRow], ...]] = (
-    Column("hook", "HOOK", 20, lambda row, _: row.placed.hook, lambda row: row.placed.hook, narrow=15, middle=True),
+    Column("hook", "HOOK", 14, lambda row, _: row.placed.hook, lambda row: row.placed.hook, middle=True, flexible=True),
     Column(
         "where",
         "WHERE",
         20,
-        lambda row, _: row.placed.where,
+        lambda row, width: place(row.placed.where, width),
         lambda row: (KINDS.index(row.placed.kind), row.placed.where, row.placed.hook, row.placed.detail),
         flexible=True,
         middle=True,
@@ -112,27 +121,37 @@ COLUMNS: Final[tuple[Column[AttachmentRow], ...]] = (
         lambda row: row.placed.program,
         right=True,
     ),
-    Column("name", "NAME", 16, lambda row, _: name(row.placed), lambda row: name(row.placed), priority=1, narrow=12),
+    Column(
+        "name",
+        "NAME",
+        15,
+        lambda row, _: name(row.placed),
+        lambda row: name(row.placed),
+        middle=True,
+        flexible=True,
+        priority=1,
+    ),
     Column(
         "owner",
         "HELD BY",
-        20,
+        15,
         lambda row, _: owner(row.placed),
         lambda row: owner(row.placed),
         middle=True,
+        flexible=True,
         priority=2,
-        narrow=14,
     ),
-    Column("type", "TYPE", 15, lambda row, _: row.placed.type, lambda row: row.placed.type, priority=4),
     Column("detail", "DETAIL", 16, lambda row, _: row.placed.detail, flexible=True, priority=3),
 )
 
 
-def limits(rows: Iterable[AttachmentRow]) -> dict[str, int]:
+def limits(rows: Sequence[AttachmentRow]) -> dict[str, int]:
     """How many cells the flexible columns can use."""
-    rows = list(rows)
     return {
-        "where": max((cell_len(row.placed.where) for row in rows), default=5),
+        "hook": max((cell_len(row.placed.hook) for row in rows), default=4),
+        "where": min(_LONG, max((cell_len(row.placed.where) for row in rows), default=5)),
+        "name": min(_LONG, max((cell_len(name(row.placed)) for row in rows), default=4)),
+        "owner": min(_LONG, max((cell_len(owner(row.placed)) for row in rows), default=7)),
         "detail": max((cell_len(row.placed.detail) for row in rows), default=6),
     }
 

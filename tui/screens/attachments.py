@@ -30,7 +30,7 @@ from tui.widgets.table import Table
 
 READING = "reading what is attached …"
 NOTHING = "nothing is attached: what anybody attaches appears here"
-OPEN = Action("enter", "enter", "program", "open", "Show the program that is attached, or the classic filter", 0)
+OPEN = Action("enter", "enter", "program", "open", "Go to the program, or to the classic filter's instructions", 0)
 KIND = Action("g", "g", "places", "kind", "Only places of one kind: interfaces, cgroups, functions, …; then all", 2)
 KIND_BACK = Action("G", "G", "places", "kind_back", "The kind of places before", 10, listed=False)
 
@@ -42,7 +42,7 @@ class AttachmentsScreen(AboveScreen[AttachmentsSample]):
     NAME = "Attachments"
     ACTIONS = (
         OPEN,
-        filter_by("what has this in hook, place, program, type, details or holders; `ours` finds the console's", 1),
+        filter_by("what has this in hook, place, program, type, details or holders; ours are found by ours", 1),
         KIND,
         KIND_BACK,
         SORT._replace(rank=3),
@@ -111,7 +111,10 @@ class AttachmentsScreen(AboveScreen[AttachmentsSample]):
     def _empty(self) -> str:
         if self.prompt.is_open:
             return f"no attachment matches {self.prompt.wanted}; esc clears the filter"
-        return f"nothing is attached to {NAMES[self.kind]}; g goes on" if self.kind else NOTHING
+        if self.kind:
+            return f"nothing is left of these: {NAMES[self.kind]}; g goes on"
+        missing = self._sample.missing if self._sample else ()
+        return f"nothing that can be read is attached; not read: {', '.join(missing)}" if missing else NOTHING
 
     def where(self) -> Sequence[str]:
         """Above the programs."""
@@ -127,10 +130,10 @@ class AttachmentsScreen(AboveScreen[AttachmentsSample]):
         new, gone = self._changes.counts
         return [
             (counted(shown, total, "attachment"), "strong"),
+            *((f"not read: {missing.partition(':')[0]}", "warn") for missing in self._sample.missing),
             *(self._kinds(Counter(one.kind for one in placed)) if not self.prompt.is_open else ()),
-            (f"{NEW} {new} new" if new else "", "accent"),
-            (f"{GONE} {gone} gone" if gone else "", "accent"),
-            *((f"not read: {missing}", "warn") for missing in self._sample.missing),
+            (f"{NEW} {new:,} new" if new else "", "accent"),
+            (f"{GONE} {gone:,} gone" if gone else "", "accent"),
         ]
 
     def _kinds(self, numbers: Counter[str]) -> Iterable[Phrase]:

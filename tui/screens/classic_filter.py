@@ -15,9 +15,17 @@ from tui.widgets.filter import Haystack
 from tui.widgets.lines import Detail
 from tui.widgets.table import Table
 
+
+def text_of(row: ClassicLine) -> str:
+    """The operation and what it works on."""
+    return f"{row.operation:<5} {row.operand}".rstrip()
+
+
 COLUMNS: tuple[Column[ClassicLine], ...] = (
     Column("number", "#", 4, lambda row, _: f"{row.number:03}", lambda row: row.number, right=True),
-    Column("text", "INSTRUCTION", 16, lambda row, _: row.text, flexible=True),
+    Column("text", "INSTRUCTION", 16, lambda row, _: text_of(row), flexible=True),
+    Column("jt", "JT", 3, lambda row, _: str(row.jumps[0]) if row.jumps else "", right=True),
+    Column("jf", "JF", 3, lambda row, _: str(row.jumps[1]) if row.jumps else "", right=True),
     Column("words", "WHAT IT DOES", 20, lambda row, _: row.words, flexible=True, priority=1),
 )
 
@@ -34,6 +42,7 @@ class ClassicFilterScreen(ConsoleScreen):
     )
     SIGNS = (
         CURSOR,
+        ("JT JF", "where it goes on: if the condition holds, and if not"),
         ("A X M[]", "the registers, and the words that a filter can remember"),
         ("ret #0", "the packet isn't taken; any other number: so many bytes of it are"),
         CUT,
@@ -42,12 +51,12 @@ class ClassicFilterScreen(ConsoleScreen):
     def __init__(self, placed: Placed) -> None:
         super().__init__()
         self.placed = placed
-        self._rows = Haystack(lines(placed), lambda row: f"{row.text}\n{row.words}")
+        self._rows = Haystack(lines(placed), lambda row: f"{text_of(row)}\n{row.words}")
 
     def content(self) -> Iterable[Widget]:
         """The table."""
         table: Table[ClassicLine] = Table(COLUMNS, lambda row: row.number, Sort("number", False))
-        table.limit("text", max((cell_len(row.text) for row in self._rows.rows), default=16))
+        table.limit("text", max((cell_len(text_of(row)) for row in self._rows.rows), default=16))
         yield table
 
     def begin(self) -> None:
@@ -69,7 +78,7 @@ class ClassicFilterScreen(ConsoleScreen):
     def on_table_moved(self) -> None:
         """Spell the row out."""
         row = self.table().row
-        self.query_one(Detail).show(*((row.text, row.words) if row else ("",)))
+        self.query_one(Detail).show(*((text_of(row), row.words) if row else ("",)))
         self.show_keys()
 
     def action_back(self) -> None:

@@ -53,13 +53,8 @@ def _packet(answer: bytes) -> _Packet:
     has = attributes(answer, _MESSAGE.size)
     (ifindex,) = struct.unpack_from("=I", has.get(_INFO, b"").ljust(4, b"\0"))
     words = (_KINDS.get(kind, f"type {kind}"), _PROTOCOLS.get(protocol, f"protocol {protocol:#06x}"))
-    return _Packet(
-        inode,
-        ifindex,
-        has.get(_FILTER, b""),
-        kind != socket.SOCK_DGRAM,
-        ", ".join(filter(None, ("packet socket", *words))),
-    )
+    detail = ", ".join(filter(None, ("packet socket", *words)))
+    return _Packet(inode, ifindex, has.get(_FILTER, b""), kind != socket.SOCK_DGRAM, detail)
 
 
 def sockets(
@@ -67,12 +62,17 @@ def sockets(
 ) -> Iterator[Attachment]:
     """All filters; `holding`: the pids that hold a program for sockets."""
     for each in packets:
-        row = Attachment(
-            "socket", around.interface(each.ifindex), ifindex=each.ifindex, detail=each.detail, inode=each.inode
-        )
         openers = found.sockets.get(each.inode, ())
-        header = around.header(each.ifindex) if each.headers else "ip"
-        row = row._replace(pids=_pids(openers), instructions=each.instructions, header=header)
+        row = Attachment(
+            hook="socket",
+            where=around.interface(each.ifindex),
+            pids=_pids(openers),
+            detail=each.detail,
+            ifindex=each.ifindex,
+            inode=each.inode,
+            instructions=each.instructions,
+            header=around.header(each.ifindex) if each.headers else "ip",
+        )
         if each.instructions:
             yield row
         elif openers and (asked := _asked(*openers[0])) and not asked.instructions:
