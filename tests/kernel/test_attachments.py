@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pyroute2 import IPRoute
 
 from tests.kernel.attaching import NEXT, RETURN_1, Attaching
 from tests.kernel.namespaces import Namespace, namespace
@@ -62,6 +63,11 @@ def places(found: list[Attachment]) -> set[tuple[str, str, str]]:
 def bpftool(*words: str) -> Any:  # noqa: ANN401 - JSON
     done = subprocess.run(["bpftool", "-j", *words], capture_output=True, text=True, check=True)
     return json.loads(done.stdout, strict=False)  # it writes names as they are
+
+
+def bpftool_net(inside: Namespace) -> Any:  # noqa: ANN401 - JSON
+    command = ["nsenter", f"--net=/run/netns/{inside.name}", "bpftool", "-j", "net"]
+    return json.loads(subprocess.run(command, capture_output=True, check=True).stdout)[0]
 
 
 def index(inside: Namespace) -> int:
@@ -205,10 +211,7 @@ def test_interfaces(made: Attaching, inside: Namespace) -> None:
             kernel.program_id(tc): True,
             kernel.program_id(legacy): False,
         }
-        theirs = subprocess.run(
-            ["nsenter", f"--net=/run/netns/{inside.name}", "bpftool", "-j", "net"], capture_output=True, check=True
-        )
-        told = json.loads(theirs.stdout)[0]
+        told = bpftool_net(inside)
         assert {(each["devname"], each["id"]) for each in told["xdp"]} == {("here", kernel.program_id(xdp))}
         assert {each["id"] for each in told["tc"]} <= {kernel.program_id(tc), kernel.program_id(legacy)}
         # From here they are somewhere else, whatever our interface of that number is.
@@ -307,6 +310,37 @@ def test_network_namespaces_and_sockmaps(made: Attaching, inside: Namespace) -> 
     assert where["sk-lookup"] == where["flow-dissector"] == f"network namespace {inside.name}"
     assert where["sk-skb-verdict"].startswith("sockets (map ")
     assert inside.run(mine, lookup)[0].where == "this network namespace"
+
+
+def test_routes(made: Attaching, inside: Namespace) -> None:
+    program = made.program("lwt_xmit", name="lwt_xmit")
+    encapsulated = {"type": "bpf", "xmit": {"fd": program, "name": "by_hand"}}
+    inside.run(_add_route, "198.51.100.0/24", encapsulated, index(inside))
+    found = [each for each in inside.run(read).attachments if each.hook == "lwt-xmit"]
+    assert [(each.where, each.ifindex) for each in found] == [("route to 198.51.100.0/24 by here", index(inside))]
+    assert (found[0].program, found[0].name) in {(kernel.program_id(program), "lwt_xmit"), (0, "by_hand")}
+
+
+def _add_route(destination: str, encapsulated: dict[str, Any], ifindex: int) -> None:
+    with IPRoute() as route:
+        route.route("add", dst=destination, encap=encapsulated, oif=ifindex)
+
+
+def test_xdp_without_a_link(made: Attaching, inside: Namespace) -> None:
+    program = made.program("xdp", "xdp", PASS)
+    inside.run(_set_xdp, index(inside), program)
+    found = inside.run(mine, program)
+    told = bpftool_net(inside)["xdp"]
+    modes = {"driver": "native", "generic": "generic"}
+    assert places(found) == {("xdp", each["devname"], modes[each["mode"]]) for each in told}
+    assert [(each.program, each.link) for each in found] == [(kernel.program_id(program), 0)]
+    inside.run(_set_xdp, index(inside), -1)
+    assert inside.run(mine, program) == []
+
+
+def _set_xdp(ifindex: int, program: int) -> None:
+    with IPRoute() as route:
+        route.link("set", index=ifindex, xdp_fd=program, xdp_flags=kernel.XDP_GENERIC)
 
 
 def test_by_program(made: Attaching) -> None:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
 from tui.bpf import kernel
-from tui.bpf.inventory import at_processes, attachments, holders, info, kinds
+from tui.bpf.inventory import at_processes, attachments, holders, kinds
 from tui.bpf.inventory.attachment import Attachment
 from tui.collectors.attachment_samples import KINDS, AttachmentsSample, Owner, Placed, kind_of
 from tui.collectors.place_names import PlaceNames
@@ -20,6 +20,8 @@ from tui.text import sanitise
 
 _LOOKED_UP: Final = 10.0  # seconds
 _UNKNOWN: Final = 2.0  # seconds, where a socket is whose process isn't known
+_SOON: Final = 0.3  # seconds until the second sample, the first with names of functions
+_SHARE: Final = 0.03  # of a CPU that reading takes at most
 _ALL: Final = 1 << 30
 _Ids = tuple[int, ...]
 
@@ -34,6 +36,7 @@ class Attachments:
         self._held = holders.Holders({}, {}, {})
         self._found = at_processes.Processes((), {})
         self._comms: dict[int, str] = {}
+        self._last: tuple[Placed, ...] = ()  # the same object as long as nothing changes
         self._turn = threading.Lock()
 
     def read(self, files: int = _ALL) -> AttachmentsSample:
@@ -46,8 +49,7 @@ class Attachments:
 
     def _read(self, files: int) -> AttachmentsSample:
         now = time.monotonic()
-        programs = {each.id: kinds.program_type(each.type) for each in info.programs()}
-        ids = (*programs, 0, *_links())
+        ids = (*_ids(kernel.PROG_GET_NEXT_ID), 0, *_ids(kernel.LINK_GET_NEXT_ID))
         if now >= self._due or ids != self._ids:
             self._held, self._found = holders.holders(), at_processes.processes()
             self._ids, self._due = ids, now + _LOOKED_UP
@@ -56,8 +58,12 @@ class Attachments:
         if any(each.hook == "socket" and not each.pids for each in reading.attachments):
             self._due = min(self._due, now + _UNKNOWN)
         places = self._names.named(reading.attachments, files)
-        placed = [self._placed(*pair, programs) for pair in zip(reading.attachments, places, strict=True)]
-        return AttachmentsSample(now, tuple(sorted(_merged(placed), key=order)), reading.missing)
+        types = {number: kinds.program_type(each.type) for number, each in reading.programs.items()}
+        placed = [self._placed(*pair, types) for pair in zip(reading.attachments, places, strict=True)]
+        found = tuple(sorted(_merged(placed), key=order))
+        if found != self._last:
+            self._last = found
+        return AttachmentsSample(now, self._last, reading.missing)
 
     def _placed(self, each: Attachment, where: str, types: dict[int, str]) -> Placed:
         return Placed(
@@ -91,10 +97,10 @@ class Attachments:
         return self._comms[pid]
 
 
-def _links() -> list[int]:
+def _ids(command: int) -> list[int]:
     """What this user may not know, reading says."""
     try:
-        return list(kernel.ids(kernel.LINK_GET_NEXT_ID))
+        return list(kernel.ids(command))
     except OSError:
         return []
 
@@ -113,8 +119,15 @@ def order(row: Placed) -> tuple[object, ...]:
 
 
 async def stream(reader: Attachments, interval: float) -> AsyncIterator[AttachmentsSample]:
-    """A sample at once and then one every `interval` seconds, for ever. Raises BpfscopeError."""
-    yield await in_thread(reader.read, 0)
+    """A sample at once and then one every `interval` seconds, for ever; less often where reading takes long.
+
+    Raises BpfscopeError.
+    """
+    files = 0
     while True:
-        yield await in_thread(reader.read, 1)
-        await asyncio.sleep(interval)
+        begun = time.monotonic()
+        sample = await in_thread(reader.read, files)
+        took = time.monotonic() - begun
+        yield sample
+        await asyncio.sleep(max(interval, took / _SHARE) if files else min(interval, _SOON))
+        files = 1

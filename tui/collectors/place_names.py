@@ -32,24 +32,15 @@ class PlaceNames:
         rows = list(attachments)
         if len(self._names) > _MOST:
             self._names.clear()
-        keys = [self._key(each) for each in rows]
+        seen = {each: _found(*each) for each in {_asked(each) for each in rows if each.file}}
         wanted: dict[_File, tuple[str, set[int]]] = {}
-        for each, found in zip(rows, keys, strict=True):
+        for each in rows:
+            found = seen.get(_asked(each))
             if found and found[1] not in self._unread and (found[1], each.offset) not in self._names:
                 wanted.setdefault(found[1], (found[0], set()))[1].add(each.offset)
         for file, (path, offsets) in list(wanted.items())[:files]:
             self._learn(file, path, offsets)
-        return [self._where(each, found) for each, found in zip(rows, keys, strict=True)]
-
-    def _key(self, each: Attachment) -> tuple[str, _File] | None:
-        if not each.file or each.file.endswith(_DELETED):
-            return None
-        path = _seen(each)
-        try:
-            status = os.stat(path)
-        except (OSError, ValueError):
-            return None
-        return path, (status.st_dev, status.st_ino, status.st_mtime_ns)
+        return [self._where(each, seen[_asked(each)]) if each.file else each.where for each in rows]
 
     def _learn(self, file: _File, path: str, offsets: set[int]) -> None:
         try:
@@ -67,10 +58,20 @@ class PlaceNames:
         return f"{sanitise(each.file)}:{name}" if name else each.where
 
 
-def _seen(each: Attachment) -> str:
-    """The path by which we reach the file that this process, or who attached it, calls so."""
-    pid = each.pid or (each.pids[0] if each.pids else 0)
+def _asked(each: Attachment) -> tuple[str, int]:
+    """The file, and whose it is: of the process that the probe is for, or of who attached it."""
+    return each.file, each.pid or (each.pids[0] if each.pids else 0)
+
+
+def _found(file: str, pid: int) -> tuple[str, _File] | None:
+    """The path by which we reach the file that this process calls so; None where there is none."""
+    if file.endswith(_DELETED):
+        return None
     root = f"/proc/{pid}/root"
-    if not pid or each.file.startswith("/proc/") or not os.path.exists(root) or rooted.same(root):
-        return each.file
-    return f"{root}{each.file}"
+    ours = not pid or file.startswith("/proc/") or not os.path.exists(root) or rooted.same(root)
+    path = file if ours else f"{root}{file}"
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return path, (status.st_dev, status.st_ino, status.st_mtime_ns)

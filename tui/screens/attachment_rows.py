@@ -48,9 +48,11 @@ class Changes:
         self._new: dict[tuple[object, ...], float] = {}
         self._gone: dict[tuple[object, ...], tuple[float, Placed]] = {}
         self._read = False
+        self.still = False  # the last reading changed no sign
 
     def add(self, sample: AttachmentsSample) -> None:
         """Note a reading."""
+        before = self._new.keys() | self._gone.keys()
         now = {one.key: one for one in sample.placed}
         if self._read:
             self._new |= dict.fromkeys(now.keys() - self._known.keys(), sample.time)
@@ -60,6 +62,7 @@ class Changes:
         gone = [(key, what) for key, what in self._gone.items() if what[0] > since and key not in now]
         self._gone = dict(gone[-_MOST_GONE:])
         self._known, self._read = now, True
+        self.still = before == self._new.keys() | self._gone.keys()
 
     def rows(self, placed: Iterable[Placed]) -> list[AttachmentRow]:
         """The rows of a reading, and of what went."""

@@ -92,6 +92,12 @@ class AttachmentsScreen(AboveScreen[AttachmentsSample]):
         """Note what came and went."""
         self._changes.add(sample)
 
+    def show_latest(self) -> None:
+        """Paint the last reading, if it says something else than the one before."""
+        same = self._sample and self._latest and self._sample.placed is self._latest.placed and self._changes.still
+        self._sample = self._latest
+        self.show_state() if same else self.filtered()
+
     def filtered(self) -> None:
         """Show what the filter leaves."""
         if self._sample is not None:

@@ -35,6 +35,7 @@ class Reading(NamedTuple):
     """All attachments, ordered by hook and place, and what couldn't be read."""
 
     attachments: tuple[Attachment, ...]
+    programs: dict[int, info.Program]  # those that there were, by number
     missing: tuple[str, ...] = ()  # "sockets: Operation not permitted"
 
 
@@ -48,10 +49,11 @@ def read(held: Holders | None = None, found: Processes | None = None) -> Reading
     events and sockets; either takes 0.1 s for 16,500 file descriptors. Raises NotPermitted, NotSupported.
     """
     held = held or holders()
-    sources = _Sources({each.id: each for each in info.programs()}, held, found or at_processes.processes())
+    programs = {each.id: each for each in info.programs()}
+    sources = _Sources(programs, held, found or at_processes.processes())
     rows = [sources.owned(each) for each in sources.all()]
     rows.sort(key=lambda each: (each.hook, each.where, each.program, each.link))
-    return Reading(tuple(rows), tuple(sources.missing))
+    return Reading(tuple(rows), programs, tuple(sources.missing))
 
 
 class _Sources:
