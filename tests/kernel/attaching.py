@@ -20,8 +20,9 @@ from tui.bpf.btf.index import FUNC, STRUCT, Btf
 from tui.bpf.inventory import info, kinds
 from tui.owner import Owner
 
-RAW_TRACEPOINT_OPEN, PROG_ATTACH, PROG_DETACH = 17, 8, 9
+RAW_TRACEPOINT_OPEN, PROG_ATTACH, PROG_DETACH, BTF_LOAD = 17, 8, 9, 18
 PERF_EVENT_IOC_SET_BPF: Final = 0x40042408
+F_LINK: Final = 1 << 13
 _PROGRAM_TYPES: Final = {kinds.program_type(number): number for number in range(33)}
 RETURN_0: Final = bytes.fromhex("b700000000000000" + "9500000000000000")
 RETURN_1: Final = bytes.fromhex("b700000001000000" + "9500000000000000")
@@ -99,8 +100,8 @@ class Attaching(Owner):
         """Attaches by ioctl, as before Linux 5.15."""
         fcntl.ioctl(event, PERF_EVENT_IOC_SET_BPF, program)
 
-    def struct_ops(self, name: str) -> int:
-        """A registered TCP congestion control of four programs; its map, which the caller deletes from."""
+    def struct_ops(self, name: str, *, linked: bool) -> int:
+        """A registered TCP congestion control of three programs, by a link or by its map, which the caller empties."""
         types = kernel_types()
         ops = types.type(next(types.find("tcp_congestion_ops", {STRUCT})))
         outer = types.type(next(types.find("bpf_struct_ops_tcp_congestion_ops", {STRUCT})))
@@ -113,11 +114,20 @@ class Attaching(Owner):
                 struct.pack_into("I", value, at, program)
             elif member.name == "name":
                 value[at : at + len(name)] = name.encode()
-        sizes = (26, 4, outer.size, 1, 0, 0, 0)  # BPF_MAP_TYPE_STRUCT_OPS
-        attributes = struct.pack("7I16s5I8x", *sizes, name.encode()[:15], 0, 0, 0, 0, outer.number)
+        sizes = (26, 4, outer.size, 1, F_LINK if linked else 0, 0, 0)  # BPF_MAP_TYPE_STRUCT_OPS
+        attributes = struct.pack("7I16s5I8x", *sizes, name.encode()[:15], 0, self._btf(), 0, 0, outer.number)
         made = self.own(kernel.bpf(kernel.MAP_CREATE, attributes))
         kernel.map_update(made, bytes(4), bytes(value))
+        if linked:
+            self.link(made, 0, "struct_ops")
         return made
+
+    def _btf(self) -> int:
+        """Some types: a map of struct_ops must come with its program's, whatever they are."""
+        texts, types = b"\0int\0", struct.pack("<4I", 1, 1 << 24, 4, 32)
+        data = struct.pack("<HBBIIIII", 0xEB9F, 1, 0, 24, 0, len(types), len(types), len(texts)) + types + texts
+        given = ctypes.create_string_buffer(data, len(data))
+        return self.own(kernel.bpf(BTF_LOAD, struct.pack("2Q4I", ctypes.addressof(given), 0, len(data), 0, 0, 0)))
 
     def _struct_op(self, name: str, of: int, index: int) -> int:
         code = ctypes.create_string_buffer(RETURN_0, 16)

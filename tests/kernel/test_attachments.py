@@ -22,6 +22,7 @@ from tui.bpf import hooks, kernel
 from tui.bpf.classic import listing, unpack
 from tui.bpf.hooks import Hook
 from tui.bpf.hooks.cgroup import root as cgroup_root
+from tui.bpf.inventory import info
 from tui.bpf.inventory.attachments import Attachment, by_program, read
 
 CGROUP2 = Path(cgroup_root())
@@ -113,17 +114,23 @@ def test_functions_of_the_kernel(made: Attaching) -> None:
     assert places(mine()) == {("fentry", "do_nanosleep", ""), ("fexit", "do_nanosleep", "")}
 
 
-def test_struct_ops(made: Attaching) -> None:
+@pytest.mark.parametrize("linked", [False, True])
+def test_struct_ops(made: Attaching, *, linked: bool) -> None:
     try:
-        registered = made.struct_ops("bpfscope")
+        registered = made.struct_ops("bpfscope", linked=linked)
     except OSError:
-        pytest.skip("this kernel takes no struct_ops")
+        pytest.skip("this kernel takes no struct_ops of that kind")
     try:
-        found = [each for each in read().attachments if each.hook == "struct-ops" and " bpfscope (" in each.where]
-        assert {each.where.partition(": ")[2] for each in found} == {"ssthresh", "undo_cwnd", "cong_avoid"}
-        assert all(each.where.startswith("tcp_congestion_ops ") and each.name for each in found)
+        number = info.Map.of(registered).id
+        found = [each for each in read().attachments if each.hook == "struct-ops" and each.map == number]
+        start = f"tcp_congestion_ops bpfscope (map {number}): "
+        assert {each.where for each in found} == {start + name for name in ("ssthresh", "undo_cwnd", "cong_avoid")}
+        assert {each.where.removeprefix(start): each.name for each in found}["ssthresh"] == "ssthresh"
+        assert {each.link != 0 for each in found} == {linked}
+        assert {each.detail for each in found} == {""}
     finally:
-        kernel.map_delete(registered, bytes(4))
+        if not linked:
+            kernel.map_delete(registered, bytes(4))
 
 
 def test_uprobes(made: Attaching, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ user may not read, or this kernel can't tell, is left out and named in `missing`
 import os
 import socket
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Final, NamedTuple, TypeVar
 
 from tui.bpf.inventory import at_cgroups, at_interfaces, at_maps, at_processes, at_routes, at_sockets, info
 from tui.bpf.inventory.at_interfaces import Interface
@@ -28,6 +28,7 @@ from tui.text import sanitise
 __all__ = ["Attachment", "Reading", "attachments", "by_program", "read"]
 
 
+_STRUCT_OPS: Final = "struct-ops"
 Row = TypeVar("Row")
 
 
@@ -106,15 +107,23 @@ class _Sources:
             return []
 
 
-def _joined(links: Iterable[Attachment], found: Iterable[Attachment]) -> tuple[list[Attachment], list[Attachment]]:
-    """The links, with their places in a row of several; and what no link holds."""
+def _joined(links: Sequence[Attachment], found: Iterable[Attachment]) -> tuple[list[Attachment], list[Attachment]]:
+    """The links, with their places in a row of several; and what no link holds. A link of struct_ops holds a map: its
+    programs get the link's number.
+    """
     told: dict[tuple[str, int, int, int], list[Attachment]] = {}
+    maps = {link.map: link.link for link in links if link.hook == _STRUCT_OPS}
+    held = set()
     for each in found:
+        if each.map in maps and each.hook == _STRUCT_OPS:
+            held.add(each.map)
+            each = each._replace(link=maps[each.map], detail="")
         told.setdefault(_place(each), []).append(each)
     known = []
     for link in links:
         same = told.get(_place(link))
-        known.append(link._replace(detail=same.pop(0).detail) if same else link)
+        if link.hook != _STRUCT_OPS or link.map not in held:
+            known.append(link._replace(detail=same.pop(0).detail) if same else link)
     return known, [each for left in told.values() for each in left]
 
 
