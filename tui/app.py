@@ -151,6 +151,17 @@ class Bpfscope(App[None]):
 
         self.push_screen(ProgramScreen(number))
 
+    def open_attachments(self, where: str = "") -> None:
+        """What BPF is attached where; `where`: a filter that is typed already. Without one it is as it was left."""
+        from tui.screens.attachments import AttachmentsScreen
+
+        if where:
+            self.push_screen(AttachmentsScreen(where))
+            return
+        if not self.is_screen_installed("attachments"):
+            self.install_screen(AttachmentsScreen(), "attachments")
+        self.push_screen("attachments")
+
     # Probes
 
     def open_session(self, attaching: Attaching[Running]) -> Session[Running]:

@@ -20,6 +20,7 @@ from tui.collectors.samples import (
 from tui.elf.names import Function, Module
 
 if TYPE_CHECKING:  # they need the instruction sets, which most screens don't
+    from tui.collectors.attachment_samples import AttachmentsSample
     from tui.collectors.code import Listing
     from tui.collectors.filters import Filter, HookChoice
     from tui.collectors.program_samples import ProgramPage, ProgramsSample
@@ -135,6 +136,10 @@ class Sources(Protocol):
 
     async def program(self, number: int) -> "ProgramPage":
         """A BPF program's instructions and maps. Raises TargetError where it has ended, NotPermitted."""
+        ...
+
+    def attachments(self, interval: float) -> "AsyncIterator[AttachmentsSample]":
+        """What BPF is attached where, as often: at once and then every `interval` seconds. Raises BpfscopeError."""
         ...
 
     async def filter(
