@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 from tui.bpf.timing import By
 from tui.collectors import budget, interfaces, live, processes
 from tui.collectors.budget import Guard, HeldBack
+from tui.collectors.console_maps import MapSources
 from tui.collectors.latency import LatencyProbe
 from tui.collectors.live import Reading_co
 from tui.collectors.probe import CountingProbe
@@ -152,7 +153,7 @@ class LiveProbing(Live[CountsSample]):
             await in_thread(self._probe.remove, functions)
 
 
-class LiveSources:
+class LiveSources(MapSources):
     """Everything for real (`sources.Sources`)."""
 
     def __init__(self, limit: float | None = budget.DEFAULT) -> None:

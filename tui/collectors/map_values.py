@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from tui.bpf.btf.decoder import Address, Octets, Value
+from tui.bpf.btf.decoder import Address, Octets, Reference, Value
 
 _MOST: Final = 64  # numbers that are taken out of one value
 
@@ -27,8 +27,8 @@ def summed(values: Sequence[Value]) -> Value:
 
 
 def is_number(value: Value) -> bool:
-    """Whether it is one that can be added and compared: no address, no truth value."""
-    return isinstance(value, int) and not isinstance(value, bool | Address)
+    """Whether it is one that can be added and compared: no address, no number of something, no truth value."""
+    return isinstance(value, int) and not isinstance(value, bool | Address | Reference)
 
 
 def change(now: Value, before: Value) -> Value:

@@ -6,6 +6,7 @@ or programs came or went.
 """
 
 import os
+import threading
 import time
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -70,7 +71,7 @@ class _Counted(NamedTuple):
 
 
 class Maps:
-    """Reads all maps again and again."""
+    """Reads all maps again and again. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._maps: dict[int, Map] = {}
@@ -79,6 +80,7 @@ class Maps:
         self._users: dict[int, tuple[User, ...]] = {}
         self._held: dict[int, tuple[Holder, ...]] = {}
         self._scanned = -RESCAN
+        self._turn = threading.Lock()
 
     def read(self, most: int = contents.MOST) -> MapsSample:
         """All maps now; at most so many entries are counted. Raises NotPermitted, NotSupported."""
@@ -88,12 +90,23 @@ class Maps:
             programs = list(kernel.ids(kernel.PROG_GET_NEXT_ID))
         except OSError as error:
             raise refusal(error, "list what BPF there is") from None
-        fresh = set(numbers) - self._maps.keys()
-        self._open(numbers, fresh, now, most)
-        if fresh or programs != self._programs or now - self._scanned >= RESCAN:
+        with self._turn:
+            fresh = set(numbers) - self._maps.keys()
+            self._open(numbers, fresh, now, most)
+            self._scan(now, programs, known=not fresh)
+            return MapsSample(now, tuple(self._row(number) for number in numbers if number in self._maps))
+
+    def about(self, number: int) -> tuple[tuple[User, ...], tuple[Holder, ...]]:
+        """The programs that use a map, and the processes that hold it. Raises NotPermitted, NotSupported."""
+        with self._turn:
+            self._scan(time.monotonic(), self._programs, known=True)
+            return self._users.get(number, ()), self._held.get(number, ())
+
+    def _scan(self, now: float, programs: list[int], *, known: bool) -> None:
+        """See again who uses and holds what, if that may have changed."""
+        if not known or programs != self._programs or now - self._scanned >= RESCAN:
             self._scanned, self._programs = now, programs
             self._users, self._held = _users(), holders.holders().maps
-        return MapsSample(now, tuple(self._row(number) for number in numbers if number in self._maps))
 
     def _open(self, numbers: list[int], fresh: set[int], now: float, most: int) -> None:
         """Describe the new ones, and count entries, of those first that were counted longest ago."""
