@@ -21,6 +21,7 @@ from bench import (
     hits,
     launch,
     machine,
+    map_reading,
     packets,
     peers,
     processes,
@@ -49,6 +50,7 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "packets": packets.rows,
     "flood": flood.rows,
     "filtering": filtering.rows,
+    "maps": map_reading.rows,
 }
 
 

@@ -216,6 +216,10 @@ class Batch:
         self._keys = ctypes.create_string_buffer(self._key_size * portion)
         self._values = ctypes.create_string_buffer(self._value_size * portion)
 
+    def go_on(self, fd: int) -> None:
+        """With another descriptor of the same map."""
+        self._fd = fd
+
     def next(self, *, drain: bool = False) -> tuple[int, bool]:
         """How many the next call gave, and whether there may be more. `drain` takes them out.
 

@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from tui.bpf import kernel
 from tui.bpf.btf.decoder import Value
-from tui.bpf.inventory import contents, info
+from tui.bpf.inventory import contents, info, kinds
 from tui.bpf.inventory.contents import Ring
 from tui.bpf.inventory.holders import Holder
 from tui.bpf.inventory.info import Map
@@ -23,6 +23,7 @@ from tui.collectors.map_values import change, field, fields, is_number, summed
 from tui.collectors.maps import User
 from tui.errors import TargetError
 
+_ORDERED: Final = (kernel.MAP_TYPE_LPM_TRIE, kernel.MAP_TYPE_PROG_ARRAY, *contents.ARRAYS)
 KEPT: Final = 1_000  # entries of a full reading that are read again and again
 
 
@@ -64,6 +65,21 @@ class MapSample(NamedTuple):
     users: tuple[User, ...] = ()  # programs
     holders: tuple[Holder, ...] = ()
     ended: str = ""  # the map is no longer there: these are the last entries seen
+
+    @property
+    def type(self) -> str:
+        """As bpftool has it: "lpm_trie"."""
+        return kinds.map_type(self.map.type)
+
+    @property
+    def ordered(self) -> bool:
+        """Whether its keys say more than any order by figures: arrays, prefixes."""
+        return self.map.type in _ORDERED
+
+    @property
+    def cpus(self) -> tuple[int, ...]:
+        """The CPUs whose values entries have; () where the map isn't per CPU."""
+        return contents.cpus() if self.layout.per_cpu else ()
 
 
 class Entries:

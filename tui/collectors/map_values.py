@@ -4,7 +4,12 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from tui.bpf.btf.decoder import Address, Octets, Reference, Value
+from tui.bpf.btf.values import one_line
 
+__all__ = [
+    "Address", "Octets", "Reference", "Value", "change", "field", "fields", "is_number", "is_zero", "one_line",
+    "summed",
+]  # fmt: skip
 _MOST: Final = 64  # numbers that are taken out of one value
 
 

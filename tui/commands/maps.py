@@ -88,7 +88,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _users(row: MapRow) -> str:
-    programs = [f"{user.name or kinds.program_type(user.type)} {user.id}" for user in row.users]
+    programs = [user.shown for user in row.users]
     held = [f"{holder.name} {holder.pid}" for holder in row.holders]
     by = f"held by {', '.join(held)}" if held else ""
     return " · ".join(filter(None, (", ".join(programs), by)))

@@ -1,16 +1,13 @@
 """The rows of a map's page: a column per figure with its rate, as the entries' type has them. Pure: knows no widget."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from rich.cells import cell_len
 
 from tui import text
-from tui.bpf.btf.decoder import Address, Octets, Value
-from tui.bpf.btf.values import one_line
-from tui.bpf.inventory.contents import cpus
 from tui.collectors.entries import Entry, MapSample
-from tui.collectors.map_values import field, fields, is_number
+from tui.collectors.map_values import Address, Octets, Value, field, fields, is_number, one_line
 from tui.widgets.columns import Column, Sort
 from tui.widgets.history import STEPS, History
 from tui.widgets.pieces import Cell, cut_end
@@ -294,8 +291,8 @@ def limits(view: View) -> dict[str, int]:
     return {KEY: view.widths[KEY]} if KEY in view.widths else {}
 
 
-def spelt(entry: Entry) -> str:
+def spelt(entry: Entry, cpus: Sequence[int]) -> str:
     """All of an entry; of a per-CPU map each CPU's value."""
-    by_cpu = [f"CPU {cpu} {one_line(value)}" for cpu, value in zip(cpus(), entry.cpus, strict=False)]
+    by_cpu = [f"CPU {cpu} {one_line(value)}" for cpu, value in zip(cpus, entry.cpus, strict=False)]
     key = "" if entry.key is None else f"{one_line(entry.key)}  "
     return f"{key}{one_line(entry.value)}{' · '.join(('', *by_cpu))}"

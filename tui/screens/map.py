@@ -7,8 +7,6 @@ from textual.containers import Horizontal
 from textual.widget import Widget
 
 from tui import text
-from tui.bpf import kernel
-from tui.bpf.inventory import contents, kinds
 from tui.collectors import map_histograms
 from tui.collectors.entries import Entry, MapSample
 from tui.collectors.map_histograms import LINEAR, POWERS
@@ -28,7 +26,6 @@ from tui.widgets.table import Table
 
 READING: Final = "reading the map …"
 _NARROW: Final = 90  # cells of width, below which a histogram takes the table's place
-_ORDERED: Final = (kernel.MAP_TYPE_LPM_TRIE, kernel.MAP_TYPE_PROG_ARRAY, *contents.ARRAYS)
 _SCALES: Final = ("", POWERS, LINEAR)
 SIGNS: Final = (
     ("/S", "how much the number on its left grows a second"),
@@ -106,7 +103,7 @@ class MapScreen(AboveScreen[MapSample]):
         table = self.table()
         if not self._sorted:
             self._sorted = True
-            table.sort = first_sort(self._view, ordered=sample.map.type in _ORDERED)
+            table.sort = first_sort(self._view, ordered=sample.ordered)
         table.use(columns(self._view, title), limits(self._view))
 
     def filtered(self) -> None:
@@ -156,17 +153,17 @@ class MapScreen(AboveScreen[MapSample]):
         """The map's type and its entries' types."""
         if self._sample is None:
             return []
-        one, layout = self._sample.map, self._sample.layout
+        layout = self._sample.layout
         types = f"{layout.key_type} → {layout.value_type}" if layout.key_type else layout.value_type
-        per_cpu = f" × {len(contents.cpus())} CPUs" if layout.per_cpu else ""
-        return [(kinds.map_type(one.type), ""), (types + per_cpu, "dim" if not layout.typed else "")]
+        per_cpu = f" × {len(self._sample.cpus)} CPUs" if layout.per_cpu else ""
+        return [(self._sample.type, ""), (types + per_cpu, "dim" if not layout.typed else "")]
 
     def state(self) -> list[Phrase]:
         """How many entries, how they were read, who uses the map."""
         sample = self._sample
         if sample is None:
             return [(READING, "dim")]
-        users = ", ".join(f"{user.name or kinds.program_type(user.type)} {user.id}" for user in sample.users)
+        users = ", ".join(user.shown for user in sample.users)
         holders = ", ".join(f"{holder.name} {holder.pid}" for holder in sample.holders)
         return [
             (sample.ended, "warn"),
@@ -232,7 +229,7 @@ class MapScreen(AboveScreen[MapSample]):
     def on_table_moved(self) -> None:
         """Spell the row out; it may have a histogram."""
         row = self.table().row
-        self.query_one(Detail).show(spelt(row) if row else "")
+        self.query_one(Detail).show(spelt(row, self._sample.cpus) if row and self._sample else "")
         self._draw()
         self.show_keys()
 

@@ -4,24 +4,10 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from tui import text
-from tui.bpf import kernel
-from tui.bpf.inventory import kinds
 from tui.collectors.maps import MapRow, MapsSample
 from tui.widgets.columns import Column
 from tui.widgets.history import STEPS, History
 from tui.widgets.pieces import Cell
-
-NEARLY_FULL: Final = 0.9  # of a map's entries: a program's updates are about to fail, or the oldest go
-_FILLING: Final = (  # maps into which programs put entries until nothing fits; LRU maps make room by themselves
-    kernel.MAP_TYPE_HASH, kernel.MAP_TYPE_PERCPU_HASH, kernel.MAP_TYPE_HASH_OF_MAPS, kernel.MAP_TYPE_SOCKHASH,
-    kernel.MAP_TYPE_DEVMAP_HASH,
-)  # fmt: skip
-_LRU: Final = (kernel.MAP_TYPE_LRU_HASH, kernel.MAP_TYPE_LRU_PERCPU_HASH)
-_FLAGS: Final = (  # BPF_F_…, include/uapi/linux/bpf.h
-    (1 << 0, "no preallocation"), (1 << 1, "LRU per CPU"), (1 << 3, "read only for user space"),
-    (1 << 4, "write only for user space"), (1 << 6, "seeded with 0"), (1 << 7, "read only for programs"),
-    (1 << 8, "write only for programs"), (1 << 10, "can be mmapped"), (1 << 12, "keyed by process"),
-)  # fmt: skip
 
 
 class Filling(NamedTuple):
@@ -53,11 +39,6 @@ class Growth:
         return [Filling(row, self) for row in maps]
 
 
-def nearly_full(row: MapRow) -> bool:
-    """Whether what programs add is about to be refused."""
-    return row.map.type in _FILLING and row.full is not None and row.full >= NEARLY_FULL
-
-
 def row_key(row: Filling) -> int:
     """The row's key."""
     return row.row.map.id
@@ -66,14 +47,14 @@ def row_key(row: Filling) -> int:
 def words(row: Filling) -> str:
     """By what a map can be found."""
     one = row.row
-    users = (f"{user.name} {user.id}" for user in one.users)
+    users = (user.shown for user in one.users)
     held = (f"{holder.name} {holder.pid}" for holder in one.holders)
     return "\n".join((one.map.name, one.type, str(one.map.id), *users, *held))
 
 
 def used_by(row: MapRow) -> str:
     """The programs, then who else holds it."""
-    programs = ", ".join(f"{user.name or kinds.program_type(user.type)} {user.id}" for user in row.users)
+    programs = ", ".join(user.shown for user in row.users)
     return programs or held_by(row)
 
 
@@ -105,7 +86,7 @@ def _full(row: Filling, _: int) -> Cell:
     full = row.row.full
     if full is None:
         return ""
-    return ((f"▲{100 * full:.0f}", "warn"),) if nearly_full(row.row) else f"{100 * full:.0f}"
+    return ((f"▲{100 * full:.0f}", "warn"),) if row.row.nearly_full else f"{100 * full:.0f}"
 
 
 def _used_by(row: Filling, _: int) -> Cell:
@@ -158,18 +139,15 @@ def name_limit(rows: Iterable[Filling]) -> int:
 def spelt(row: Filling, now: float) -> str:
     """All that is known of the map."""
     one = row.row.map
-    flags = [word for bit, word in _FLAGS if one.flags & bit]
     counted = f"counted {now - row.row.counted:.0f} s ago" if row.row.counted and now - row.row.counted >= 2 else ""
-    lru = "when full, the entries that were used longest ago go" if one.type in _LRU else ""
+    lru = "when full, the entries that were used longest ago go" if row.row.makes_room else ""
     parts = [
         f"{row.row.type}, keys of {one.key_size:,} bytes, values of {one.value_size:,}",
         "types known (BTF)" if one.btf_id or one.btf_vmlinux_value_type else "types not known (no BTF)",
-        *flags,
-        lru or ("when full, adding fails" if nearly_full(row.row) else ""),
+        *row.row.flags,
+        lru or ("when full, adding fails" if row.row.nearly_full else ""),
         counted,
-        f"used by {', '.join(f'{user.name or kinds.program_type(user.type)} {user.id}' for user in row.row.users)}"
-        if row.row.users
-        else "no program uses it",
+        f"used by {', '.join(user.shown for user in row.row.users)}" if row.row.users else "no program uses it",
         f"held by {held_by(row.row)}"
         if row.row.holders
         else "held by no process: a program, another map or a pin keeps it",

@@ -8,7 +8,7 @@ from tui import text
 from tui.collectors.maps import MapsSample
 from tui.screens.above import BACK, AboveScreen
 from tui.screens.base import CURSOR, CUT, FASTER, REVERSE, SLOWER, SORT, SORTED, counted, filter_by
-from tui.screens.map_rows import COLUMNS, Filling, Growth, name_limit, nearly_full, row_key, spelt, words
+from tui.screens.map_rows import COLUMNS, Filling, Growth, name_limit, row_key, spelt, words
 from tui.screens.top import PAUSE
 from tui.widgets.actions import Action
 from tui.widgets.columns import Sort
@@ -83,7 +83,7 @@ class MapsScreen(AboveScreen[MapsSample]):
         if self._sample is None:
             return [(READING, "dim")]
         maps = self._sample.maps
-        full = sum(map(nearly_full, maps))
+        full = sum(row.nearly_full for row in maps)
         return [
             (counted(len(self.table().rows), len(maps), "map"), "strong"),
             (f"{text.size(sum(row.memory for row in maps))} of memory in all", ""),
