@@ -24,10 +24,9 @@ class Growth:
         self.entries = History()
 
     def add(self, sample: MapsSample) -> None:
-        """Note a reading."""
-        self.entries.add(
-            sample.time, {row.map.id: float(row.entries) for row in sample.maps if row.entries is not None}
-        )
+        """Note a reading; of a map that is still being counted nothing yet."""
+        counted = {row.map.id: float(row.entries or 0) for row in sample.maps if row.complete}
+        self.entries.add(sample.time, counted)
 
     def drawn(self, number: int, width: int) -> str:
         """How a map's entries grew and shrank, from the fewest that there were."""
