@@ -22,6 +22,7 @@ from bench import (
     inventory,
     launch,
     machine,
+    map_reading,
     packets,
     peers,
     processes,
@@ -51,6 +52,7 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "flood": flood.rows,
     "filtering": filtering.rows,
     "inventory": lambda bench: list(inventory.rows(bench)),
+    "maps": map_reading.rows,
 }
 
 
