@@ -29,7 +29,6 @@ from tui.widgets.table import Table
 
 SLIM: Final = 110
 READING: Final = "reading the program …"
-WAYS: Final = {"map": "open_map", "attached": "open_attachments"}  # of the console, by the kind of what is opened
 GRAPHS: Final = ("EVENTS/S", "AVG", "CPU%")  # in the order of program_history.Figures
 _SHOWN: Final = (text.rate, text.duration, share)
 
@@ -204,7 +203,7 @@ class ProgramScreen(LiveScreen):
         """The lines around the panes."""
         one = self._shown
         title = f"{self.number} {named(one)}" if one else str(self.number)
-        left: list[Phrase] = [(("BPF programs ▸ ", "dim"), (title, "title"))]
+        left: list[Phrase] = [(("BPF ▸ ", "dim"), (title, "title"))]
         if one:
             left += [(one.type, ""), (f"by {one.user}, {text.clock(one.age)} ago", "dim"), (about(one), "dim")]
         said: list[Phrase] = [(READING, "dim")] if one is None else state(one)
@@ -219,7 +218,7 @@ class ProgramScreen(LiveScreen):
         """What does something now."""
         if name == "open":
             row = self.parts.row if self.focused is self.parts else None
-            return row is not None and hasattr(self.console, WAYS.get(row.kind, ""))
+            return row is not None and row.kind in ("map", "attached")
         if name == "source":
             return self._page is not None and any(line.source for line in self._page.code)
         if name == "machine":
@@ -251,8 +250,10 @@ class ProgramScreen(LiveScreen):
     def action_open(self) -> None:
         """Go to the map's page, or to what else is attached there."""
         row = self.parts.row
-        if row is not None:
-            getattr(self.console, WAYS[row.kind])(row.number if row.kind == "map" else row.where)
+        if row is not None and row.kind == "map":
+            self.console.open_map(row.number)
+        elif row is not None:
+            self.console.open_attachments(row.where)
 
     def action_pane(self) -> None:
         """To the other pane."""
