@@ -116,7 +116,6 @@ class ProgramScreen(LiveScreen):
         except BpfscopeError as error:
             self._fail(str(error))
         else:
-            self.code.empty = self._page.reason
             self.filtered()
             self._show_parts()
 
@@ -157,6 +156,7 @@ class ProgramScreen(LiveScreen):
             self.workers.cancel_group(self, "samples")
         elif not self.ended:
             self._latest, self._history = found, event.sample.history
+            self.failure = self.failure if self._page is None else ""
         if not self.paused or self._shown is None or self.ended:
             self.show_latest()
 
@@ -191,6 +191,8 @@ class ProgramScreen(LiveScreen):
             code = self._page.machine if self.as_machine else self._page.code
             kept = (line for line in code if self.with_source or not line.source)
             rows = [CodeRow(number, line) for number, line in enumerate(kept)]
+            missing = f"no instruction matches {self.prompt.wanted}; esc clears the filter"
+            self.code.empty = missing if rows else self._page.reason
             self.code.show(self.leaves(Haystack(rows, lambda row: f"{row.line.text} {row.line.place}").matching))
         self.show_state()
 
@@ -207,8 +209,8 @@ class ProgramScreen(LiveScreen):
         if one:
             left += [(one.type, ""), (f"by {one.user}, {text.clock(one.age)} ago", "dim"), (about(one), "dim")]
         said: list[Phrase] = [(READING, "dim")] if one is None else state(one)
-        if self.ended:
-            said = [(f"program {self.number} was unloaded; the numbers stay", "warn"), *(said if one else ())]
+        if self.ended and one is not None:
+            said = [(f"program {self.number} was unloaded; the numbers stay", "warn"), *said]
         elif self.failure:
             said = [(self.failure, "bad")]
         right: list[Phrase] = [("paused ‖", "warn")] if self.paused else [(f"every {self.interval:g} s", "dim")]
