@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Collection
 from typing import Final, NamedTuple
 
 from tui.bpf.inventory import info, kinds
-from tui.bpf.inventory.statistics import Floor, Statistics, floor
+from tui.bpf.inventory.statistics import Floor, Statistics, begun
 from tui.collectors import program_context
 from tui.collectors.program_history import ALL, GAP, Figures, History
 from tui.collectors.program_samples import REPLACES, TAIL_CALLED, ProgramFigures, ProgramsSample
@@ -78,8 +78,9 @@ class Programs(Owner):
     def _read(self) -> ProgramsSample:
         if self._statistics is None:
             if self._floor.off is None:  # not known yet, or it couldn't be
-                self._floor = floor()
-            self._statistics = Statistics()
+                self._statistics, self._floor = begun()
+            else:
+                self._statistics = Statistics()
         began = time.monotonic()
         readings = {one.id: _Reading(time.monotonic(), one) for one in info.programs()}
         self._look_around(readings)
