@@ -66,6 +66,18 @@ def _event(pid: int, fd: int) -> Iterator[Event]:
     yield Event(pid, _HOOKS[kind] if kind < len(_HOOKS) else f"type {kind}", text, offset, program)
 
 
+def completed(linked: Iterable[Attachment], found: Iterable[Event], around: Surroundings) -> Iterator[Attachment]:
+    """Links; those to perf events that don't say where that is (before 6.6) with what the events themselves say."""
+    places: dict[int, list[Attachment]] = {}
+    for event in found:
+        if event.program:
+            places.setdefault(event.program, []).append(_row(event, around))
+    for link in linked:
+        untold = link.hook == "perf-event" and not link.where
+        row = places[link.program].pop() if untold and places.get(link.program) else None
+        yield row._replace(link=link.link, pids=()) if row else link
+
+
 def events(found: Iterable[Event], around: Surroundings, linked: Iterable[Attachment]) -> Iterator[Attachment]:
     """What no link tells: a program at several events of a place, one for each CPU say, is one row."""
     told = Counter((each.program, each.hook, each.where) for each in linked)
