@@ -50,6 +50,7 @@ class AttachmentsSample(NamedTuple):
     time: float  # monotonic, seconds
     placed: tuple[Placed, ...]
     missing: tuple[str, ...] = ()  # what couldn't be read: "sockets: Operation not permitted"
+    ended: str = ""  # never: there is always more to come
 
 
 def kind_of(hook: str, ifindex: int = 0) -> str:

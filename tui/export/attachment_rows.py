@@ -15,7 +15,7 @@ def placed(one: Placed) -> Row:
         "owner": [_owner(each) for each in one.owners],
         "ours": one.ours,
         "type": one.type or None,
-        "kind": one.kind,
+        "place": one.kind,
         "detail": one.detail,
         "links": list(one.links),
         "ifindex": one.ifindex or None,
