@@ -145,6 +145,8 @@ class Bpfscope(App[None]):
         """Filter packets of these interfaces."""
         self.push_screen(self.packets(interfaces))
 
+    # BPF
+
     def open_program(self, number: int) -> None:
         """Look at one BPF program."""
         from tui.screens.program import ProgramScreen
@@ -161,6 +163,20 @@ class Bpfscope(App[None]):
         if not self.is_screen_installed("attachments"):
             self.install_screen(AttachmentsScreen(), "attachments")
         self.push_screen("attachments")
+
+    def open_maps(self) -> None:
+        """All BPF maps; the list is as it was left."""
+        from tui.screens.maps import MapsScreen
+
+        if not self.is_screen_installed("maps"):
+            self.install_screen(MapsScreen(), "maps")
+        self.push_screen("maps")
+
+    def open_map(self, number: int) -> None:
+        """What is in a BPF map."""
+        from tui.screens.map import MapScreen
+
+        self.push_screen(MapScreen(number))
 
     # Probes
 

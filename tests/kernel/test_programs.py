@@ -1,5 +1,6 @@
 """What is said of programs equals what the kernel says, and what the tests did: runs, times, owners, tail calls."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -9,19 +10,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.kernel.probing import BPFSCOPE, run, run_as_nobody, wait_until
 from tui.bpf import kernel
+from tui.bpf.btf.index import FUNC, Btf
+from tui.bpf.extended import instructions as ops
 from tui.bpf.extended.assembler import assemble, call, exit_, map_pointer, mov
-from tui.bpf.extended.instructions import R0, R1, R2, R3
+from tui.bpf.extended.instructions import R0, R1, R2, R3, Instruction
 from tui.bpf.inventory import info
 from tui.bpf.inventory.tail_calls import PROG_ARRAY
 from tui.collectors import program_pages
 from tui.collectors.program_samples import TAIL_CALLED, ProgramFigures
-from tui.collectors.programs import Programs
+from tui.collectors.program_words import held_by
+from tui.collectors.programs import Programs, Watched
 
 PRIME = 10_007
 RETURNS_0 = assemble([mov(R0, 0), exit_()]).bytecode({})
@@ -52,6 +57,7 @@ def later(reader: Programs, number: int) -> ProgramFigures:
     return figures(reader, number)
 
 
+@pytest.mark.guest
 def test_runs_and_times_of_a_period_are_the_kernels() -> None:
     with loaded("counted") as (fd, number), Programs() as reader:
         first = figures(reader, number)
@@ -100,6 +106,18 @@ def test_rates_begin_anew_after_a_rest() -> None:
         assert later(reader, number).period_runs == 97
 
 
+def test_history_goes_on_after_a_rest() -> None:
+    with loaded("counted") as (fd, number), Programs() as reader:
+        reader.read()
+        kernel.program_test_run(fd, bytes(64), PRIME)
+        one = later(reader, number)
+        assert reader.history.last(number, 0, 20, 20)[-1] == pytest.approx(one.per_second)
+        reader.rest()
+        reader.read()
+        assert reader.history.last(number, 0, 20, 20)
+        assert later(reader, number).per_second == 0
+
+
 def test_owners_and_what_is_ours() -> None:
     with subprocess.Popen([sys.executable, "-c", HOLDS], stdin=-1, stdout=-1, text=True) as child:
         assert child.stdout
@@ -115,6 +133,27 @@ def test_owners_and_what_is_ours() -> None:
             wait_until(lambda: theirs not in {one.id for one in reader.read().programs}, "its program ends")
 
 
+def test_a_program_whose_owner_is_dead_is_shown_with_what_keeps_it(tmp_path: Path) -> None:
+    subprocess.run(["mount", "-t", "bpf", "bpf", tmp_path], check=True)
+    try:
+        with subprocess.Popen([sys.executable, "-c", HOLDS], stdin=-1, stdout=-1, text=True) as child:
+            assert child.stdout
+            number = int(child.stdout.readline())
+            with info.program(number) as fd:
+                kernel.pin(fd, os.fsencode(tmp_path / "kept"))
+            child.kill()
+            child.wait()
+        with Programs() as reader:
+            reader.read()
+            one = later(reader, number)
+        assert (one.holders, one.pins, held_by(one)) == ((), (f"{tmp_path}/kept",), f"pinned {tmp_path}/kept")
+        assert listed(f"{tmp_path}/kept")[0]["id"] == number
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+    wait_until(lambda: number not in {each.id for each in info.programs()}, "it ends with its name")
+
+
+@pytest.mark.guest
 def test_programs_that_others_jump_to_are_marked() -> None:
     array = kernel.map_create(PROG_ARRAY, 4, 4, 8, 0, "jumps")
     jumps = assemble([map_pointer(R2, "jumps"), mov(R3, 5), call("tail_call"), mov(R0, 1), exit_()])
@@ -158,6 +197,57 @@ def test_the_page_has_instructions_and_maps_by_name() -> None:
     assert page.code[2].text.startswith("call bpf_")
     if dumped:
         assert page.code[2].text in dumped
+
+
+def test_calls_of_kernel_functions_are_named() -> None:
+    with open("/sys/kernel/btf/vmlinux", "rb") as file:
+        types = Btf(file.read())
+    numbers = [number for what in ("lock", "unlock") for number in types.find(f"bpf_rcu_read_{what}", (FUNC,))]
+    if len(numbers) < 2:
+        pytest.skip("functions of the kernel that programs may call: bpf_rcu_read_lock (Linux 6.2)")
+    calls = [Instruction(0x85, 0, ops.KERNEL, 0, number) for number in numbers]
+    code = assemble([*calls, mov(R0, 0), exit_()]).bytecode({})
+    with loaded("kfuncs", code, kernel.PROG_TYPE_SCHED_CLS) as (_, number):
+        texts = [line.text for line in program_pages.read(number).code]
+    assert texts == ["call bpf_rcu_read_lock", "call bpf_rcu_read_unlock", "r0 = 0", "exit"]
+
+
+async def test_statistics_are_off_a_second_after_the_last_look() -> None:
+    watched, looking = Watched(), asyncio.Event()
+    with loaded("watched") as (fd, _):
+
+        def counting() -> bool:
+            before = info.Program.of(fd).runs
+            kernel.program_test_run(fd, bytes(64), 1)
+            return info.Program.of(fd).runs > before
+
+        async def look() -> None:
+            async for _ in watched.stream(0.1):
+                looking.set()
+
+        first, second = asyncio.create_task(look()), asyncio.create_task(look())
+        await looking.wait()
+        assert counting()
+        first.cancel()
+        await asyncio.sleep(1.2)
+        assert counting()
+        second.cancel()
+        await asyncio.wait([first, second])
+        assert counting()  # another screen may open
+        due = time.monotonic() + 30
+        while counting():
+            assert time.monotonic() < due
+            await asyncio.sleep(0.05)
+
+
+def test_machine_code_is_whole_and_calls_are_named() -> None:
+    with loaded("machine", assemble([call("get_prandom_u32"), exit_()]).bytecode({})) as (fd, number):
+        page, jited = program_pages.read(number), info.Program.of(fd).jited
+    if not jited:
+        pytest.skip("programs as machine code (bpf_jit_enable)")
+    assert 0 <= page.machine[-1].slot < jited
+    called = page.code[0].text.removeprefix("call ")
+    assert any(line.text.endswith(called) for line in page.machine)
 
 
 def listed(*words: str) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 from tui.bpf.inventory.attachment import Attachment
 from tui.bpf.inventory.holders import Holder
 from tui.bpf.inventory.statistics import Floor
-from tui.collectors.program_history import GAP, Figures, History
+from tui.collectors.program_history import ALL, GAP, Figures, History
 from tui.collectors.program_samples import (
     REPLACES,
     TAIL_CALLED,
@@ -46,6 +46,7 @@ def program(number: int, name: str, kind: str = "kprobe", **changes: object) -> 
         maps=(),
         maps_memory=0,
         holders=(),
+        units=(),
         attached=(),
         pins=(),
         ours=False,
@@ -61,6 +62,7 @@ PROGRAMS: tuple[ProgramFigures, ...] = (
         "cil_from_netdev",
         "sched_cls",
         holders=(Holder(1811, "cilium-agent", 42),),
+        units=("kubernetes 3f2a9c1b4d5e",),
         attached=(Attachment("tcx-ingress", "eth0", 128, link=31, detail="first of 2"),),
         pins=("/sys/fs/bpf/tc/globals/cil_from_netdev",),
         maps=(40, 41),
@@ -68,12 +70,20 @@ PROGRAMS: tuple[ProgramFigures, ...] = (
         runs=12_345_678,
         run_time_ns=12_345_678 * 402,
     ),
-    program(129, "tail_handle_ipv4", "sched_cls", uncounted=TAIL_CALLED, holders=(Holder(1811, "cilium-agent", 43),)),
+    program(
+        129,
+        "tail_handle_ipv4",
+        "sched_cls",
+        uncounted=TAIL_CALLED,
+        holders=(Holder(1811, "cilium-agent", 43),),
+        units=("",),
+    ),
     program(130, "xdp_main_replaced", "ext", uncounted=REPLACES),
     program(
         131,
         "count",
         holders=(Holder(4410, "bpfscope", 14),),
+        units=("session-3.scope",),
         attached=tuple(
             Attachment("uprobe", f"/home/eva/fibonacci+0x{0xA1D20 + 32 * at:x}", 131, link=44, ours=True, pid=2696)
             for at in range(3)
@@ -82,7 +92,7 @@ PROGRAMS: tuple[ProgramFigures, ...] = (
         maps=(50,),
         maps_memory=64 * KIB,
     ),
-    program(140, "", "socket_filter", holders=(Holder(702, "sshd", 5),)),
+    program(140, "", "socket_filter", holders=(Holder(702, "sshd", 5),), units=("ssh.service",), misses=17),
     program(141, "from_tomorrow", "type 99", pins=("/sys/fs/bpf/tomorrow",), jited=0),
 )
 _PER_SECOND = {7: (7_131, 88), 128: (81_204, 410), 131: (97_331, 38), 140: (3, 61)}  # runs, and ns of each
@@ -108,6 +118,13 @@ PAGE = ProgramPage(
     (
         ProgramMap(40, "percpu_hash", "cilium_metrics", 8, 16, 1024, 312 * KIB),
         ProgramMap(41, "lpm_trie", "cilium_ipcache", 24, 12, 512_000, 9_000 * KIB),
+    ),
+    (
+        CodeLine(0, "nop dword ptr [rax + rax]"),
+        CodeLine(0, "struct ethhdr *eth = data;", source=True, place="bpf_host.c:1289"),
+        CodeLine(5, "push rbp"),
+        CodeLine(6, "call __htab_map_lookup_elem"),
+        CodeLine(11, "ret"),
     ),
 )
 
@@ -144,7 +161,9 @@ class FakePrograms:
         """Yield a reading; the clock starts at 1,000."""
         assert self.program_readings is not None
         self.loaded = programs
-        self.history.add(1000 + time, {one.id: _kept(one) for one in programs})
+        kept = {one.id: _kept(one) for one in programs}
+        together = Figures(0.0, GAP, sum(one.cpu_percent for one in kept.values()))
+        self.history.add(1000 + time, kept | {ALL: together})
         self.program_readings.put_nowait(self._sample(time))
 
     def _sample(self, time: float) -> ProgramsSample:

@@ -47,6 +47,7 @@ def test_programs_hostile(picture: Compare, sources: FakeSources, size: tuple[in
             name,
             name,
             holders=(Holder(4_194_304, name, 3),),
+            units=(name,),
             attached=(Attachment("uprobe", f"/{name * 9}+0x1000"),),
             pins=(f"/sys/fs/bpf/{name}",),
         )

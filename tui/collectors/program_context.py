@@ -11,6 +11,7 @@ from tui.bpf.inventory.attachment import Attachment, by_program
 from tui.bpf.inventory.holders import Holders, holders
 from tui.bpf.inventory.pins import Pins, pins
 from tui.bpf.inventory.sources import sources_of
+from tui.collectors import units
 from tui.errors import BpfscopeError
 
 _CUT: Final = 15  # characters that the kernel keeps of a name
@@ -27,12 +28,13 @@ class Context(NamedTuple):
     memory: dict[int, int]  # bytes, of maps
     jumped_to: frozenset[int]  # by tail calls
     holders: Holders
+    units: dict[int, str]  # by pid: the container or systemd unit of those that hold programs
     pins: Pins
     attached: dict[int, tuple[Attachment, ...]]
     link_numbers: tuple[int, ...]
 
 
-NOTHING: Final = Context(False, {}, {}, {}, {}, frozenset(), Holders({}, {}, {}), Pins({}, {}, {}), {}, ())
+NOTHING: Final = Context(False, {}, {}, {}, {}, frozenset(), Holders({}, {}, {}), {}, Pins({}, {}, {}), {}, ())
 
 
 def look(programs: Iterable[info.Program], before: Context = NOTHING) -> Context:
@@ -50,7 +52,9 @@ def look(programs: Iterable[info.Program], before: Context = NOTHING) -> Context
     memory, jumped_to = _of_maps({number for numbers in maps.values() for number in numbers})
     held, linked = holders(), links()
     attached = by_program(attachments.attachments(held))
-    return Context(True, names, maps, charged, memory, jumped_to, held, pins(), attached, linked)
+    pids = {holder.pid for several in held.programs.values() for holder in several}
+    of_pids = {pid: units.of_process(pid) for pid in pids}
+    return Context(True, names, maps, charged, memory, jumped_to, held, of_pids, pins(), attached, linked)
 
 
 def _full_name(fd: int, cut: str) -> str:

@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 STEP: Final = 3.0  # seconds
 STEPS: Final = 200
 GAP: Final = math.nan
+ALL: Final = 0  # in place of a program's number: all of them together
 
 
 class Figures(NamedTuple):

@@ -36,6 +36,7 @@ class ProgramFigures(NamedTuple):
     maps: tuple[int, ...]  # their numbers
     maps_memory: int  # bytes of these, also where others use them too
     holders: "tuple[Holder, ...]"  # processes
+    units: tuple[str, ...]  # the container or systemd unit of each of these; "" where it is in neither
     attached: "tuple[Attachment, ...]"
     pins: tuple[str, ...]  # names in BPF file systems
     ours: bool  # this process holds it
@@ -123,6 +124,7 @@ class ProgramPage(NamedTuple):
     code: tuple[CodeLine, ...]
     reason: str  # why there is no code; "" where there is
     maps: tuple[ProgramMap, ...]
+    machine: tuple[CodeLine, ...] = ()  # what it was compiled to; slots are bytes from a function's beginning
 
 
 def _sum(figures: Iterable[float | None]) -> float | None:

@@ -21,6 +21,11 @@ class ProgramSources:
 
         return Watched()
 
+    def close_programs(self) -> None:
+        """End what readings need, if there were some."""
+        if "_watched" in vars(self):
+            self._watched.close()
+
     def programs(self, interval: float) -> "AsyncIterator[ProgramsSample]":
         """A sample at once, one as soon as there are rates, then one every `interval` seconds. Raises BpfscopeError."""
         return self._watched.stream(interval)

@@ -53,7 +53,7 @@ def floor(sample: ProgramsSample) -> str:
 def watching(sample: ProgramsSample) -> str:
     """What the statistics take now."""
     percent = sample.watching_percent
-    return "others watch, too" if percent is None else f"watching takes {share(percent)} %"
+    return "others watch, too" if percent is None else f"watching {share(percent)} %"
 
 
 def share(percent: float) -> str:

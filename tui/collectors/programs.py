@@ -11,13 +11,13 @@ import os
 import pwd
 import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from typing import Final, NamedTuple
 
 from tui.bpf.inventory import info, kinds
 from tui.bpf.inventory.statistics import Floor, Statistics, floor
 from tui.collectors import program_context
-from tui.collectors.program_history import GAP, Figures, History
+from tui.collectors.program_history import ALL, GAP, Figures, History
 from tui.collectors.program_samples import REPLACES, TAIL_CALLED, ProgramFigures, ProgramsSample
 from tui.owner import Owner
 from tui.text import sanitise
@@ -44,6 +44,7 @@ class Programs(Owner):
         self._statistics: Statistics | None = None
         self._floor = Floor(0.0, 0.0, None)
         self._before: dict[int, _Reading] = {}
+        self._began: float | None = None  # when the reading before did; None: there was none, with statistics on since
         self._context = program_context.NOTHING
         self._due = math.inf  # when the context is looked up anew, by the monotonic clock
         self._earliest = 0.0
@@ -60,7 +61,7 @@ class Programs(Owner):
         with self._turn:
             if self._statistics:
                 self._statistics.close()
-            self._statistics = self._last = None
+            self._statistics = self._last = self._began = None
             self._before = {}
 
     def read(self) -> ProgramsSample:
@@ -79,13 +80,16 @@ class Programs(Owner):
             if self._floor.off is None:  # not known yet, or it couldn't be
                 self._floor = floor()
             self._statistics = Statistics()
+        began = time.monotonic()
         readings = {one.id: _Reading(time.monotonic(), one) for one in info.programs()}
         self._look_around(readings)
-        booted = time.clock_gettime(time.CLOCK_BOOTTIME)
-        programs = tuple(self._figures(one, booted) for one in readings.values())
         now = time.monotonic()
-        self.history.add(now, {one.id: _kept(one) for one in programs if one.seconds is not None})
-        self._before = readings
+        boot = now - time.clock_gettime(time.CLOCK_BOOTTIME)  # by the monotonic clock, which sleeps with the machine
+        programs = tuple(self._figures(one, boot) for one in readings.values())
+        kept = {one.id: _kept(one) for one in programs if one.seconds is not None}
+        if kept:
+            self.history.add(now, kept | _together(kept.values()))
+        self._before, self._began = readings, began
         return ProgramsSample(
             now, programs, self._floor, sum(self._context.memory.values()), self._context.complete, self.history
         )
@@ -93,7 +97,7 @@ class Programs(Owner):
     def _look_around(self, readings: dict[int, _Reading]) -> None:
         """Bring up to date what isn't counted: at the second reading, so that the first is there at once."""
         now = time.monotonic()
-        if not self._before:
+        if self._began is None:
             self._due = now
             return
         changed = readings.keys() != self._before.keys() or program_context.links() != self._context.link_numbers
@@ -103,9 +107,9 @@ class Programs(Owner):
             self._earliest = ended + _CONTEXT_SHARE * (ended - now)
             self._due = max(self._earliest, ended + _CONTEXT_SECONDS)
 
-    def _figures(self, reading: _Reading, booted: float) -> ProgramFigures:
+    def _figures(self, reading: _Reading, boot: float) -> ProgramFigures:
         one, context = reading.program, self._context
-        age = max(0.0, booted - one.loaded_ns / 1e9)
+        age = max(0.0, reading.time - boot - one.loaded_ns / 1e9)
         before = self._before.get(one.id) or self._unborn(reading, age)
         maps = context.maps.get(one.id, ())
         holders = context.holders.programs.get(one.id, ())
@@ -133,6 +137,7 @@ class Programs(Owner):
             maps=maps,
             maps_memory=sum(context.memory.get(number, 0) for number in maps),
             holders=holders,
+            units=tuple(context.units.get(holder.pid, "") for holder in holders),
             attached=context.attached.get(one.id, ()),
             pins=context.pins.programs.get(one.id, ()),
             ours=any(holder.pid == os.getpid() for holder in holders),
@@ -140,15 +145,21 @@ class Programs(Owner):
         )
 
     def _unborn(self, reading: _Reading, age: float) -> _Reading | None:
-        """What to compare one with that was loaded since the last reading: itself before it ran."""
-        last = self._last.time if self._last and self._before else math.inf
-        born = reading.time - age
-        return _Reading(born, reading.program._replace(runs=0, run_time_ns=0)) if born > last else None
+        """What to compare one with that was loaded since the reading before: itself when it hadn't run."""
+        if self._began is None or reading.time - age < self._began:
+            return None
+        return _Reading(self._began, reading.program._replace(runs=0, run_time_ns=0))
 
 
 def _kept(one: ProgramFigures) -> Figures:
     average = one.period_average
     return Figures(one.per_second or 0.0, GAP if average is None else average, one.cpu_percent or 0.0)
+
+
+def _together(kept: Collection[Figures]) -> dict[int, Figures]:
+    if not kept:
+        return {}
+    return {ALL: Figures(sum(one.per_second for one in kept), GAP, sum(one.cpu_percent for one in kept))}
 
 
 def _user(uid: int) -> str:
@@ -164,6 +175,10 @@ class Watched:
     def __init__(self) -> None:
         self._programs = Programs()
         self._looking = 0
+
+    def close(self) -> None:
+        """Statistics off at once."""
+        self._programs.close()
 
     async def stream(self, interval: float) -> AsyncIterator[ProgramsSample]:
         """A sample at once, one as soon as there are rates, then one every `interval` seconds, for ever.

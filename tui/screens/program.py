@@ -17,7 +17,7 @@ from tui.errors import BpfscopeError
 from tui.screens.base import CURSOR, CUT, FASTER, SLOWER, filter_by
 from tui.screens.live import LiveScreen
 from tui.screens.modes import SWITCHING
-from tui.screens.program_parts import CODE, PARTS, CodeRow, PartRow, about, parts, state
+from tui.screens.program_parts import CODE, MACHINE, PARTS, CodeRow, PartRow, about, parts, state
 from tui.screens.program_rows import named
 from tui.screens.top import PAUSE
 from tui.widgets.actions import Action
@@ -43,10 +43,11 @@ class ProgramScreen(LiveScreen):
     passing = True
     ALWAYS = (*SWITCHING, *LiveScreen.ALWAYS)
     ACTIONS = (
-        Action("enter", "enter", "map", "open", "Go to the map under the cursor", 0),
+        Action("enter", "enter", "open", "open", "Go to the map, or to all that is attached at the place", 0),
         Action("tab", "tab", "other pane", "pane", "From the instructions to what belongs to it, and back", 1),
         filter_by("instructions and source lines that have this", 2),
         Action("o", "o", "source", "source", "Show or hide source lines, where the program brought some", 3),
+        Action("x", "x", "machine code", "machine", "The machine's instructions, or the program's own", 4),
         PAUSE,
         FASTER,
         SLOWER,
@@ -70,7 +71,7 @@ class ProgramScreen(LiveScreen):
         self.number = number
         self.failure = ""
         self.ended = False
-        self.with_source = True
+        self.with_source, self.as_machine = True, False
         self._page: ProgramPage | None = None
         self._latest: ProgramFigures | None = None
         self._shown: ProgramFigures | None = None
@@ -117,6 +118,7 @@ class ProgramScreen(LiveScreen):
         else:
             self.code.empty = self._page.reason
             self.filtered()
+            self._show_parts()
 
     def _fail(self, reason: str) -> None:
         self.failure = reason
@@ -162,7 +164,8 @@ class ProgramScreen(LiveScreen):
         """Paint the last reading, or that it is paused."""
         self._shown = self._latest
         self._show_graphs()
-        self.filtered()
+        self._show_parts()
+        self.show_state()
 
     def _show_graphs(self) -> None:
         if self._history is None or self._shown is None or self.ended:
@@ -183,21 +186,24 @@ class ProgramScreen(LiveScreen):
     # Painting
 
     def filtered(self) -> None:
-        """Show what the filter leaves of the code, and what belongs to it."""
+        """Show what the filter leaves of the code."""
         if self._page is not None:
-            kept = (line for line in self._page.code if self.with_source or not line.source)
+            code = self._page.machine if self.as_machine else self._page.code
+            kept = (line for line in code if self.with_source or not line.source)
             rows = [CodeRow(number, line) for number, line in enumerate(kept)]
             self.code.show(self.leaves(Haystack(rows, lambda row: f"{row.line.text} {row.line.place}").matching))
-        belonging = list(parts(self._shown, self._page))
-        self.parts.limit("what", max((cell_len(row.what) for row in belonging), default=0))
-        self.parts.show(belonging)
         self.show_state()
+
+    def _show_parts(self) -> None:
+        belonging = list(parts(self._shown, self._page))
+        self.parts.limit("what", max((cell_len(row.what) for row in belonging if row.detail), default=0))
+        self.parts.show(belonging)
 
     def show_state(self) -> None:
         """The lines around the panes."""
         one = self._shown
         title = f"{self.number} {named(one)}" if one else str(self.number)
-        left: list[Phrase] = [(("BPF programs ▸ ", "dim"), (title, "title"))]
+        left: list[Phrase] = [(("BPF ▸ ", "dim"), (title, "title"))]
         if one:
             left += [(one.type, ""), (f"by {one.user}, {text.clock(one.age)} ago", "dim"), (about(one), "dim")]
         said: list[Phrase] = [(READING, "dim")] if one is None else state(one)
@@ -212,9 +218,11 @@ class ProgramScreen(LiveScreen):
         """What does something now."""
         if name == "open":
             row = self.parts.row if self.focused is self.parts else None
-            return row is not None and row.kind == "map" and hasattr(self.console, "open_map")
+            return row is not None and row.kind in ("map", "attached")
         if name == "source":
             return self._page is not None and any(line.source for line in self._page.code)
+        if name == "machine":
+            return self._page is not None and bool(self._page.machine)
         return not self.ended if name in ("pause", "faster", "slower") else True
 
     def on_table_moved(self) -> None:
@@ -240,10 +248,12 @@ class ProgramScreen(LiveScreen):
             self.action_open()
 
     def action_open(self) -> None:
-        """Go to the map's page."""
+        """Go to the map's page, or to what else is attached there."""
         row = self.parts.row
-        if row is not None:
-            getattr(self.console, "open_map")(row.number)  # noqa: B009
+        if row is not None and row.kind == "map":
+            self.console.open_map(row.number)
+        elif row is not None:
+            self.console.open_attachments(row.where)
 
     def action_pane(self) -> None:
         """To the other pane."""
@@ -252,6 +262,12 @@ class ProgramScreen(LiveScreen):
     def action_source(self) -> None:
         """With source lines, or without."""
         self.with_source = not self.with_source
+        self.filtered()
+
+    def action_machine(self) -> None:
+        """The machine's instructions, or the program's own."""
+        self.as_machine = not self.as_machine
+        self.code.use(MACHINE if self.as_machine else CODE, {})
         self.filtered()
 
     def action_back(self) -> None:

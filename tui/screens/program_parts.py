@@ -38,6 +38,9 @@ CODE: Final[tuple[Column[CodeRow], ...]] = (
 )
 
 
+MACHINE: Final = (CODE[0]._replace(title="BYTE"), CODE[1]._replace(title="MACHINE CODE"))
+
+
 class PartRow(NamedTuple):
     """A map, a place, a process or a name."""
 
@@ -46,6 +49,7 @@ class PartRow(NamedTuple):
     what: str
     detail: str = ""
     more: str = ""  # for which there is no room in a list
+    where: str = ""  # it is attached
 
 
 PARTS: Final[tuple[Column[PartRow], ...]] = (
@@ -63,9 +67,11 @@ def parts(one: ProgramFigures | None, page: ProgramPage | None) -> Iterator[Part
         yield PartRow("map", each.id, each.name or "(unnamed)", f"{each.type}, {text.size(each.memory)}", sizes)
     if one is not None:
         for place in one.attached:
-            yield PartRow("attached", place.link, f"{place.hook} {place.where}".rstrip(), place.detail)
-        for holder in one.holders:
-            yield PartRow("held by", holder.pid, holder.name, f"file descriptor {holder.fd}")
+            link = f"link {place.link}" if place.link else ""
+            what = f"{place.hook} {place.where}".rstrip()
+            yield PartRow("attached", place.link, what, place.detail, link, place.where)
+        for holder, unit in zip(one.holders, one.units, strict=True):
+            yield PartRow("held by", holder.pid, holder.name, unit, f"file descriptor {holder.fd}")
         for path in one.pins:
             yield PartRow("pinned", 0, path)
 

@@ -1,6 +1,7 @@
 """The rows of the programs' list: columns, what is said about one. Pure: knows no widget."""
 
 import math
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, NamedTuple
 
@@ -11,14 +12,38 @@ from tui.collectors.program_history import History
 from tui.collectors.program_samples import ProgramFigures
 from tui.collectors.program_words import UNCOUNTED, held_by, holders, places, share
 from tui.widgets.columns import Column
-from tui.widgets.history import STEPS
+from tui.widgets.history import SECONDS, STEPS
 from tui.widgets.pieces import Cell
 
 QUIET: Final = 0.1  # percent of a CPU that fill a bar of a sparkline at least: less is to look like less
 OURS: Final = "◆"
 JUMPED: Final = "↷"
+MISSED: Final = "▲"
 CPU: Final = 2  # which of History's figures
 _FEWEST: Final = 12  # cells of what flexible columns say
+
+
+class Churn:
+    """How many were loaded and unloaded in the last sixty seconds, as far as readings saw them."""
+
+    def __init__(self) -> None:
+        self._before: set[int] | None = None
+        self._changes: deque[tuple[float, int, int]] = deque()  # when, how many came and went
+
+    def take(self, time: float, numbers: set[int]) -> None:
+        """Note who is there at a time (seconds, monotonic)."""
+        before = numbers if self._before is None else self._before
+        self._before = numbers
+        if numbers != before:
+            self._changes.append((time, len(numbers - before), len(before - numbers)))
+        while self._changes and self._changes[0][0] <= time - SECONDS:
+            self._changes.popleft()
+
+    @property
+    def said(self) -> str:
+        """+12 −3 in 60 s; nothing where nobody came or went."""
+        came, went = (sum(one[at] for one in self._changes) for at in (1, 2))
+        return f"+{came:,} −{went:,} in {SECONDS} s" if self._changes else ""
 
 
 class ProgramRow(NamedTuple):
@@ -55,8 +80,10 @@ def words(row: ProgramRow) -> str:
     one = row.program
     attached = (f"{each.hook} {each.where}" for each in one.attached)
     own = "ours" if one.ours else ""
-    held = holders(one.holders)
-    return "\n".join((str(one.id), one.name, one.type, one.tag, one.user, own, held, *attached, *one.pins))
+    held, maps = holders(one.holders), (f"map {number}" for number in one.maps)
+    return "\n".join(
+        (str(one.id), one.name, one.type, one.tag, one.user, own, held, *one.units, *attached, *one.pins, *maps)
+    )
 
 
 def graph(values: Sequence[float], width: int, least: float) -> str:
@@ -72,7 +99,7 @@ def _name(row: ProgramRow, _: int) -> Cell:
 
 def _events(row: ProgramRow, _: int) -> Cell:
     one = row.program
-    sign = JUMPED if one.uncounted else ""
+    sign = JUMPED if one.uncounted else MISSED if one.misses else ""
     if one.per_second is None or (one.uncounted and not one.runs):
         return ((sign, "warn"),)
     return ((sign, "warn"), (text.rate(one.per_second), "" if one.period_runs else "dim"))
@@ -108,12 +135,22 @@ def _cpu(row: ProgramRow, _: int) -> Cell:
     return ((shown, "" if percent else "dim"),)
 
 
+def _attached(row: ProgramRow, width: int) -> Cell:
+    """Where; of several places that don't fit, how many."""
+    attached = row.program.attached
+    said = places(attached)
+    if len(attached) < 2 or cell_len(said) <= width:
+        return said
+    hooks = {each.hook for each in attached}
+    return f"{hooks.pop()} ×{len(attached)}" if len(hooks) == 1 else f"{len(attached):,} places"
+
+
 def _holder(row: ProgramRow, _: int) -> Cell:
     return ((held_by(row.program), "" if row.program.holders else "dim"),)
 
 
 COLUMNS: Final[tuple[Column[ProgramRow], ...]] = (
-    Column("id", "ID", 6, lambda row, _: str(row.program.id), lambda row: row.program.id, right=True),
+    Column("id", "ID", 6, lambda row, _: str(row.program.id), lambda row: row.program.id, right=True, flexible=True),
     Column(
         "type", "TYPE", 10, lambda row, _: row.program.type, lambda row: row.program.type, flexible=True, priority=2,
         middle=True,
@@ -141,10 +178,12 @@ COLUMNS: Final[tuple[Column[ProgramRow], ...]] = (
         lambda row: row.program.memory + row.program.maps_memory, descending=True, right=True, priority=8,
     ),
     Column(
-        "attached", "ATTACHED", _FEWEST, lambda row, _: places(row.program.attached),
+        "attached", "ATTACHED", _FEWEST, _attached,
         lambda row: places(row.program.attached), flexible=True, middle=True, priority=7,
     ),
-    Column("holders", "HELD BY", _FEWEST, _holder, lambda row: held_by(row.program), flexible=True, priority=3),
+    Column("holders", "HELD BY", _FEWEST, _holder, lambda row: held_by(row.program), flexible=True, middle=True,
+        priority=3,
+    ),
 )  # fmt: skip
 
 
@@ -152,6 +191,7 @@ def limits(rows: Iterable[ProgramRow]) -> dict[str, int]:
     """How many cells the flexible columns can use."""
     rows = list(rows)
     return {
+        "id": max((len(str(row.program.id)) for row in rows), default=0),
         "type": max((cell_len(row.program.type) for row in rows), default=0),
         "name": max((cell_len(named(row.program)) for row in rows), default=0),
         "attached": max((cell_len(places(row.program.attached)) for row in rows), default=0),
@@ -168,7 +208,7 @@ def spelt(row: ProgramRow) -> tuple[str, str]:
         f"{row.runs:,} runs",
         f"{text.size(one.memory)}, maps {text.size(one.maps_memory)}" if one.maps else text.size(one.memory),
         places(one.attached),
-        f"held by {held_by(one)}",
+        f"held by {' · '.join(filter(None, (held_by(one), *sorted(set(one.units)))))}",
         f"pinned {', '.join(one.pins)}" if one.pins and one.holders else "",
         f"{one.misses:,} missed" if one.misses else "",
         f"tag {one.tag}",

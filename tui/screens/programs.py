@@ -5,17 +5,34 @@ from collections.abc import AsyncIterator, Iterable
 from textual.widget import Widget
 
 from tui import text
+from tui.collectors.program_history import ALL
 from tui.collectors.program_samples import ProgramsSample
 from tui.collectors.program_words import share, watching
 from tui.screens.base import CURSOR, CUT, FASTER, REVERSE, SLOWER, SORT, SORTED, counted, filter_by
-from tui.screens.program_rows import COLUMNS, JUMPED, OURS, ProgramRow, limits, row_key, spelt, words
+from tui.screens.program_rows import (
+    COLUMNS,
+    CPU,
+    JUMPED,
+    MISSED,
+    OURS,
+    QUIET,
+    Churn,
+    ProgramRow,
+    graph,
+    limits,
+    row_key,
+    spelt,
+    words,
+)
 from tui.screens.top import CLEAR, PAUSE, TopScreen
 from tui.widgets.actions import Action
 from tui.widgets.columns import Sort
 from tui.widgets.filter import Haystack
+from tui.widgets.history import STEPS
 from tui.widgets.lines import Detail, Phrase
 from tui.widgets.table import Table
 
+ROOMY = 100  # cells, from which on there is room for graphs in the state line
 READING = "reading BPF programs …"
 NONE = "no BPF program is loaded: probes and filters of bpfscope are some, once they are attached"
 OPEN = Action("enter", "enter", "program", "open", "Its instructions, maps, places and holders", 0)
@@ -35,7 +52,9 @@ class ProgramsScreen(TopScreen[ProgramsSample]):
     ACTIONS = (
         OPEN,
         *WAYS,
-        filter_by("what has this in number, name, type, tag, user, place or holder; ours are found by ours", 1),
+        filter_by(
+            "what has this in number, name, type, tag, user, place, holder, unit or maps (map 12); ours by ours", 1
+        ),
         SORT._replace(rank=3),
         REVERSE,
         PAUSE,
@@ -48,10 +67,12 @@ class ProgramsScreen(TopScreen[ProgramsSample]):
         CURSOR,
         (OURS, "this console's own"),
         (JUMPED, "runs as part of another program aren't counted: tail calls, replaced functions"),
+        (MISSED, "runs were missed, since one ran on that CPU already"),
         ("AVG", "of a run; dim where it is hardly above an empty run's"),
         ("CPU%", "of one CPU"),
         ("watching", "what the kernel's statistics take meanwhile: they add some tens of ns to each run of a program"),
         ("floor", "what an empty program's run is said to take: a time near it says nothing"),
+        ("+ −", "programs that were loaded and unloaded in the last 60 seconds"),
         ("MEM", "the program with its maps, also where others use these too"),
         SORTED,
         CUT,
@@ -62,6 +83,7 @@ class ProgramsScreen(TopScreen[ProgramsSample]):
         self._limits: dict[str, int] = {}
         self._before: dict[int, tuple[int, int]] = {}  # runs and times when it was reset
         self._reset_at: float | None = None
+        self._churn = Churn()
 
     def content(self) -> Iterable[Widget]:
         """The table."""
@@ -74,6 +96,10 @@ class ProgramsScreen(TopScreen[ProgramsSample]):
     def samples(self) -> AsyncIterator[ProgramsSample]:
         """All programs, again and again."""
         return self.sources.programs(self.interval)
+
+    def take(self, sample: ProgramsSample) -> None:
+        """Note who came and went."""
+        self._churn.take(sample.time, {one.id for one in sample.programs})
 
     def filtered(self) -> None:
         """Show what the filter leaves."""
@@ -101,10 +127,13 @@ class ProgramsScreen(TopScreen[ProgramsSample]):
         if self._reset_at is not None:
             phrases.append((f"since {text.clock(sample.time - self._reset_at)}", "accent"))
         if sample.cpu_percent is not None and sample.per_second is not None:
-            phrases.append((f"{share(sample.cpu_percent)} % of one CPU", ""))
+            bars = 10 if self.size.width >= ROOMY else 0
+            spark = graph(sample.history.last(ALL, CPU, bars, STEPS), bars, QUIET).strip()
+            phrases.append(((f"CPU {share(sample.cpu_percent)} %", ""), (f" {spark}" if spark else "", "graph")))
             phrases.append((watching(sample), "dim"))
             phrases.append((f"floor {text.duration(sample.floor.reported)}", "dim"))
             phrases.append((f"{text.rate(sample.per_second)} events/s", ""))
+        phrases.append((self._churn.said, ""))
         return [*phrases, (f"{text.size(sample.memory)} with maps" if sample.complete else "", "")]
 
     def can(self, name: str) -> bool:
