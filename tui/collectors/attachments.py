@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from typing import Final
 
 from tui.bpf import kernel
-from tui.bpf.inventory import at_processes, attachments, holders, kinds
+from tui.bpf.inventory import at_processes, attachments, holders, info, kinds
 from tui.bpf.inventory.attachment import Attachment
+from tui.collectors import units
 from tui.collectors.attachment_samples import KINDS, AttachmentsSample, Owner, Placed, kind_of
 from tui.collectors.place_names import PlaceNames
 from tui.text import sanitise
@@ -31,7 +32,7 @@ class Attachments:
         self._held = holders.Holders({}, {}, {})
         self._found = at_processes.Processes((), {})
         self._unowned: set[int] = set()  # sockets of which no process was found
-        self._comms: dict[int, str] = {}
+        self._owners: dict[int, Owner] = {}
         self._last: tuple[Placed, ...] = ()  # the same object as long as nothing changes
         self._turn = threading.Lock()
 
@@ -55,27 +56,27 @@ class Attachments:
             unowned = _unowned(reading.attachments)
         self._unowned = unowned
         places = self._names.named(reading.attachments, files)
-        types = {number: kinds.program_type(each.type) for number, each in reading.programs.items()}
-        placed = [self._placed(*pair, types) for pair in zip(reading.attachments, places, strict=True)]
+        placed = [self._placed(*pair, reading.programs) for pair in zip(reading.attachments, places, strict=True)]
         found = tuple(sorted(_merged(placed), key=order))
         if found != self._last:
             self._last = found
-        return AttachmentsSample(now, self._last, reading.missing)
+        return AttachmentsSample(now, self._last, reading.missing, time.clock_gettime_ns(time.CLOCK_BOOTTIME))
 
     def _look_up(self, ids: _Ids, now: float) -> None:
         """Who holds what."""
-        self._held, self._found, self._comms = holders.holders(), at_processes.processes(), {}
+        self._held, self._found, self._owners = holders.holders(), at_processes.processes(), {}
         self._ids, self._due = ids, now + _LOOKED_UP
 
-    def _placed(self, each: Attachment, where: str, types: dict[int, str]) -> Placed:
+    def _placed(self, each: Attachment, where: str, programs: dict[int, info.Program]) -> Placed:
+        program = programs.get(each.program)
         return Placed(
             hook=each.hook,
             kind=kind_of(each.hook, each.ifindex),
             where=where,
             program=each.program,
-            type="classic" if each.instructions else types.get(each.program, ""),
+            type="classic" if each.instructions else kinds.program_type(program.type) if program else "",
             name=each.name,
-            owners=tuple(Owner(pid, self._comm(pid)) for pid in each.pids),
+            owners=tuple(map(self._owner, each.pids)),
             links=(each.link,) if each.link else (),
             ours=each.ours,
             detail=each.detail,
@@ -84,19 +85,22 @@ class Attachments:
             pid=each.pid,
             map=each.map,
             inode=each.inode,
+            file=sanitise(each.file),
             offset=each.offset,
+            loaded=program.loaded_ns if program else 0,
             instructions=each.instructions,
             header=each.header,
         )
 
-    def _comm(self, pid: int) -> str:
-        if pid not in self._comms:
+    def _owner(self, pid: int) -> Owner:
+        if pid not in self._owners:
             try:
                 with open(f"/proc/{pid}/comm", "rb") as file:
-                    self._comms[pid] = sanitise(file.read(64).decode("utf-8", "replace").removesuffix("\n"))
+                    name = sanitise(file.read(64).decode("utf-8", "replace").removesuffix("\n"))
             except OSError:  # it ended
-                self._comms[pid] = ""
-        return self._comms[pid]
+                name = ""
+            self._owners[pid] = Owner(pid, name, units.of_process(pid))
+        return self._owners[pid]
 
 
 def _unowned(rows: Iterable[Attachment]) -> set[int]:

@@ -22,9 +22,12 @@ def placed(one: Placed) -> Row:
         "cgroup": one.cgroup or None,
         "pid": one.pid or None,
         "map": one.map or None,
+        "file": one.file or None,
+        "offset": one.offset if one.file else None,
+        "loaded_ns": one.loaded or None,
         "instructions": listing(unpack(one.instructions)) if one.instructions else None,
     }
 
 
 def _owner(one: Owner) -> Row:
-    return {"pid": one.pid, "name": one.name}
+    return {"pid": one.pid, "name": one.name, "unit": one.unit or None}
