@@ -30,7 +30,7 @@ class Attachments:
         self._ids: _Ids = ()
         self._due = 0.0
         self._held = holders.Holders({}, {}, {})
-        self._found = at_processes.Processes((), {})
+        self._found = at_processes.Processes((), {}, {})
         self._unowned: set[int] = set()  # sockets of which no process was found
         self._owners: dict[int, Owner] = {}
         self._last: tuple[Placed, ...] = ()  # the same object as long as nothing changes

@@ -31,11 +31,19 @@ class Event(NamedTuple):
     program: int  # 0: the kernel doesn't tell it
 
 
+class Filtered(NamedTuple):
+    """A socket that has a filter."""
+
+    text: str  # "UDP socket 127.0.0.1:53"
+    instructions: bytes  # b"": eBPF
+
+
 class Processes(NamedTuple):
     """What was found."""
 
     events: tuple[Event, ...]
     sockets: dict[int, tuple[tuple[int, int], ...]]  # by inode: who has it open, pid and file descriptor
+    asked: dict[int, Filtered | None]  # what sockets have said since (`at_sockets`), by inode
 
 
 def processes() -> Processes:
@@ -52,7 +60,7 @@ def processes() -> Processes:
                     elif link.startswith(_SOCKET):
                         inode = int(link.removeprefix(_SOCKET)[:-1])
                         sockets[inode] = (*sockets.get(inode, ()), (pid, int(name)))
-    return Processes(tuple(events), sockets)
+    return Processes(tuple(events), sockets, {})
 
 
 def _event(pid: int, fd: int) -> Iterator[Event]:
