@@ -7,7 +7,8 @@ from typing import Any
 
 from tui.collectors.attachment_samples import AttachmentsSample, Owner, Placed, kind_of
 
-CILIUM, TCPDUMP, SYSTEMD = Owner(1811, "cilium-agent"), Owner(3190, "tcpdump"), Owner(1, "systemd")
+CILIUM = Owner(1811, "cilium-agent", "docker 3f2a9c1b4d5e")
+TCPDUMP, SYSTEMD = Owner(3190, "tcpdump"), Owner(1, "systemd")
 TCP_PORT_22 = b"".join(
     struct.pack("HBBI", *fields)
     for fields in (
@@ -17,13 +18,14 @@ TCP_PORT_22 = b"".join(
     )
 )
 
+UPTIME = 20 * 86_400 * 10**9
+
 
 def placed(hook: str, where: str, program: int = 0, name: str = "", **changes: object) -> Placed:
     """An attachment that nobody holds; `changes` replace its fields."""
-    plain = Placed(
-        hook, kind_of(hook, int(str(changes.get("ifindex", 0)))), where, program, "", name, (), (), False, ""
-    )
-    return plain._replace(**changes)  # type: ignore[arg-type]
+    plain = Placed(hook, "", where, program, "", name, (), (), False, "")._replace(**changes)  # type: ignore[arg-type]
+    loaded = UPTIME - (program * program % 991) ** 2 * 10**9 if program else 0
+    return plain._replace(kind=kind_of(hook, plain.ifindex), loaded=plain.loaded or loaded)
 
 
 ATTACHED = (
@@ -73,7 +75,7 @@ class FakeAttachments:
         """Yield a reading; the clock starts at 1,000."""
         assert self.attachment_readings is not None
         self.placed = tuple(rows)
-        self.attachment_readings.put_nowait(AttachmentsSample(1000 + time, self.placed, self.unread))
+        self.attachment_readings.put_nowait(AttachmentsSample(1000 + time, self.placed, self.unread, UPTIME))
 
     async def attachments(self, interval: float) -> AsyncIterator[AttachmentsSample]:
         """One reading at once, then what `attach` was given."""
@@ -81,6 +83,6 @@ class FakeAttachments:
         fakes.intervals.append(interval)
         await fakes._answer("attachments")
         self.attachment_readings = asyncio.Queue()
-        yield AttachmentsSample(1000.0, self.placed, self.unread)
+        yield AttachmentsSample(1000.0, self.placed, self.unread, UPTIME)
         while True:
             yield await self.attachment_readings.get()

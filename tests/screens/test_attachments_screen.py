@@ -92,6 +92,7 @@ async def test_what_came_and_what_went(sources: FakeSources) -> None:
         assert state(screen).startswith("16 attachments")
         await go_to(pilot, screen, gone.hook, gone.where)
         assert detail(screen).startswith("eth0  detached · tcx-ingress · program 128 sched_cls cil_from_netdev")
+        assert detail(screen).endswith("held by cilium-agent 1811 in docker 3f2a9c1b4d5e")
         await later(pilot, sources, screen, 40, *(one for one in renamed if one != gone), fresh)
         assert not [text for text in painted(screen) if text[1:2] in {"+", "-"}]
 

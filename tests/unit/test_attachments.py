@@ -24,7 +24,7 @@ from tui.collectors.classic_filters import lines
 from tui.collectors.place_names import PlaceNames
 from tui.elf import functions, modules
 from tui.elf.names import Module
-from tui.screens.attachment_rows import GONE, NEW, Changes, place
+from tui.screens.attachment_rows import GONE, NEW, Changes, age, place
 
 HERE = {7: Interface("eth0", "", "ethernet", (("generic", 9),))}
 Link = Callable[..., list[Attachment]]
@@ -191,10 +191,14 @@ def test_a_classic_filter_in_words() -> None:
 def test_changes() -> None:
     changes = Changes()
     changes.add(AttachmentsSample(0.0, ATTACHED))
-    assert {row.sign for row in changes.rows(ATTACHED)} == {""}
+    assert {row.sign for row in changes.rows(AttachmentsSample(0.0, ATTACHED))} == {""}
     moved = ATTACHED[2]._replace(detail="2 of 3")
     changes.add(AttachmentsSample(1.0, (moved, *ATTACHED[3:], placed("xdp", "eth9"))))
-    signs = {row.placed.where: row.sign for row in changes.rows((moved, placed("xdp", "eth9"))) if row.sign}
+    signs = {
+        row.placed.where: row.sign
+        for row in changes.rows(AttachmentsSample(1.0, (moved, placed("xdp", "eth9"))))
+        if row.sign
+    }
     assert signs == {"eth9": NEW, "cilium_host": GONE, "eth0": GONE}
     changes.add(AttachmentsSample(40.0, (moved,)))
     assert changes.counts == (0, len(ATTACHED) - 3 + 1)
@@ -203,6 +207,13 @@ def test_changes() -> None:
     assert changes.counts == (0, 0)
     changes.add(AttachmentsSample(81.0, (moved,)))
     assert changes.still
+
+
+def test_ages() -> None:
+    both = placed("xdp", "eth0", loaded=5 * 10**9), placed("socket", "lo")
+    sample = AttachmentsSample(1.0, both, uptime=65 * 10**9)
+    assert [row.age for row in Changes().rows(sample)] == [60.0, None]
+    assert [age(seconds) for seconds in (-1, 59, 90, 7_300, 900_000)] == ["0 s", "59 s", "2 min", "2 h", "10 d"]
 
 
 @pytest.mark.parametrize(

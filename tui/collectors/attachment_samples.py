@@ -11,6 +11,7 @@ class Owner(NamedTuple):
 
     pid: int
     name: str  # its comm, sanitised
+    unit: str = ""  # the systemd unit or container that it runs in
 
 
 class Placed(NamedTuple):
@@ -31,7 +32,9 @@ class Placed(NamedTuple):
     pid: int = 0  # of a probe or socket that is one process's
     map: int = 0
     inode: int = 0  # of a socket
-    offset: int = 0  # of a function: in its file
+    file: str = ""  # of a function: its file, sanitised,
+    offset: int = 0  # and where in it
+    loaded: int = 0  # when the program was loaded, ns by CLOCK_BOOTTIME; 0 of classic filters: nobody knows
     instructions: bytes = b""  # of a classic filter: struct sock_filter
     header: str = ""  # with what the packets begin that it sees: "ethernet", "ip"; "" where that isn't known
 
@@ -50,6 +53,8 @@ class AttachmentsSample(NamedTuple):
     time: float  # monotonic, seconds
     placed: tuple[Placed, ...]
     missing: tuple[str, ...] = ()  # what couldn't be read: "sockets: Operation not permitted"
+    uptime: int = 0  # of the machine, ns by CLOCK_BOOTTIME
+    ended: str = ""  # never: there is always more to come
 
 
 def kind_of(hook: str, ifindex: int = 0) -> str:

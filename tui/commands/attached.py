@@ -2,16 +2,20 @@
 
 Programs at interfaces (tcx, clsact, XDP), cgroups, functions, tracepoints, perf events, sockets, routes and maps, and
 the classic filters of sockets, as tcpdump has them. Interfaces, sockets and routes are those of this network namespace.
+With -i or -d it goes on: what is attached (+) and detached (-) is printed as it is seen.
 """
 
 import argparse
 import shutil
 import sys
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator
 
 from tui.bpf.classic import listing, unpack
+from tui.collectors import live
 from tui.collectors.attachment_samples import AttachmentsSample, Placed
 from tui.collectors.attachments import Attachments
+from tui.commands.numbers import seconds
 from tui.commands.running import narrate
 from tui.elf.patterns import compile_pattern, limited
 from tui.export import attachment_rows, rows
@@ -30,30 +34,71 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--instructions", action="store_true", help="below each classic filter its instructions, as tcpdump -d has them"
     )
 
+    parser.add_argument("-i", metavar="S", dest="interval", type=seconds, help="print what changed every S seconds")
+    parser.add_argument("-d", metavar="S", dest="duration", type=seconds, help="print what changes within S seconds")
+
 
 def run(arguments: argparse.Namespace) -> int:
-    """Prints a row for each place."""
-    sample = Attachments().read()
-    found = _chosen(sample, arguments)
+    """Prints a row for each place; then what comes and what goes, where that is asked for."""
+    chosen = _chooser(arguments)
+    reader = Attachments()
+    if arguments.interval is None and arguments.duration is None:
+        _list(reader.read(), chosen, arguments)
+        return 0
+    with live.stop_signals() as stop:
+        sample = reader.read()
+        _list(sample, chosen, arguments, change="present")
+        narrate("what comes (+) and goes (-); Ctrl-C ends it")
+        stop.arm()
+        for following, _ in live.ticks(reader.read, stop, arguments.interval or 1.0, arguments.duration):
+            for change, each in _changes(sample.placed, following.placed):
+                if chosen(each):
+                    _print_change(change, each, as_json=arguments.json)
+            sample = following
+    return 0
+
+
+def _list(
+    sample: AttachmentsSample, chosen: Callable[[Placed], bool], arguments: argparse.Namespace, change: str = ""
+) -> None:
+    with limited():
+        found = list(filter(chosen, sample.placed))
     if arguments.json:
         for each in found:
-            rows.write(attachment_rows.placed(each), sys.stdout)
+            rows.write((_head(change) if change else {}) | attachment_rows.placed(each), sys.stdout)
     else:
         _print(found, with_instructions=arguments.instructions)
         shown = plural(len(sample.placed), "attachment")
         narrate(shown if len(found) == len(sample.placed) else f"{len(found):,} of {shown}")
     for missing in sample.missing:
         narrate(f"not read: {missing}")
-    return 0
 
 
-def _chosen(sample: AttachmentsSample, arguments: argparse.Namespace) -> list[Placed]:
-    hook, where = compile_pattern(arguments.hook), compile_pattern(arguments.where)
-    program = arguments.program
-    with limited():
-        return [
-            each for each in sample.placed if hook(each.hook) and where(each.where) and program in (None, each.program)
-        ]
+def _chooser(arguments: argparse.Namespace) -> Callable[[Placed], bool]:
+    """Whether a row is asked for. Raises UsageError."""
+    hook, where, program = compile_pattern(arguments.hook), compile_pattern(arguments.where), arguments.program
+    return lambda each: hook(each.hook) and where(each.where) and program in {None, each.program}
+
+
+def _changes(before: Iterable[Placed], after: Iterable[Placed]) -> Iterator[tuple[str, Placed]]:
+    """What went, then what came."""
+    was, now = {each.key: each for each in before}, {each.key: each for each in after}
+    yield from (("detached", each) for key, each in was.items() if key not in now)
+    yield from (("attached", each) for key, each in now.items() if key not in was)
+
+
+def _print_change(change: str, one: Placed, *, as_json: bool) -> None:
+    if as_json:
+        rows.write(_head(change) | attachment_rows.placed(one), sys.stdout)
+        return
+    program = f"program {one.program}" if one.program else ""
+    words = (one.hook, one.where, program, one.name or _unnamed(one), owners(one), one.detail)
+    sign = "+" if change == "attached" else "-"
+    print(f"{sign} {time.strftime('%H:%M:%S')}  {'  '.join(filter(None, words))}", flush=True)
+
+
+def _head(change: str) -> rows.Row:
+    return {"change": change, "time_ns": time.time_ns()}
 
 
 def owners(one: Placed) -> str:

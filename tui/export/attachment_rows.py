@@ -15,16 +15,19 @@ def placed(one: Placed) -> Row:
         "owner": [_owner(each) for each in one.owners],
         "ours": one.ours,
         "type": one.type or None,
-        "kind": one.kind,
+        "place": one.kind,
         "detail": one.detail,
         "links": list(one.links),
         "ifindex": one.ifindex or None,
         "cgroup": one.cgroup or None,
         "pid": one.pid or None,
         "map": one.map or None,
+        "file": one.file or None,
+        "offset": one.offset if one.file else None,
+        "loaded_ns": one.loaded or None,
         "instructions": listing(unpack(one.instructions)) if one.instructions else None,
     }
 
 
 def _owner(one: Owner) -> Row:
-    return {"pid": one.pid, "name": one.name}
+    return {"pid": one.pid, "name": one.name, "unit": one.unit or None}

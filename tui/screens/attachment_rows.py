@@ -1,6 +1,7 @@
 """The rows of the list of attachments: columns, signs, what is said about one. Pure: knows no widget."""
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from rich.cells import cell_len
@@ -33,6 +34,7 @@ class AttachmentRow(NamedTuple):
 
     placed: Placed
     sign: str = ""  # NEW, GONE
+    age: float | None = None  # seconds since the program was loaded; None where nobody knows
 
     @property
     def key(self) -> tuple[object, ...]:
@@ -64,9 +66,16 @@ class Changes:
         self._known, self._read = now, True
         self.still = before == self._new.keys() | self._gone.keys()
 
-    def rows(self, placed: Iterable[Placed]) -> list[AttachmentRow]:
+    def rows(self, sample: AttachmentsSample) -> list[AttachmentRow]:
         """The rows of a reading, and of what went."""
-        found = [AttachmentRow(one, NEW if one.key in self._new else "") for one in placed]
+        found = [
+            AttachmentRow(
+                one,
+                NEW if one.key in self._new else "",
+                (sample.uptime - one.loaded) / 1e9 if one.loaded and sample.uptime else None,
+            )
+            for one in sample.placed
+        ]
         return found + [AttachmentRow(one, GONE) for _, one in self._gone.values()]
 
     @property
@@ -96,8 +105,20 @@ def place(where: str, width: int) -> str:
     return where if rest == where or cell_len(where) <= width else f"…/{rest}"
 
 
+def age(seconds: float) -> str:
+    """At most six characters: 42 s, 17 min, 5 h, 12 d."""
+    for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{max(0.0, seconds):.0f} s"
+
+
 def _named(one: Owner) -> str:
     return f"{one.name} {one.pid}".lstrip()
+
+
+def _whole(one: Owner) -> str:
+    return _named(one) + (f" in {one.unit}" if one.unit else "")
 
 
 def name(one: Placed) -> str:
@@ -144,6 +165,15 @@ COLUMNS: Final[tuple[Column[AttachmentRow], ...]] = (
         flexible=True,
         priority=2,
     ),
+    Column(
+        "age",
+        "AGE",
+        6,
+        lambda row, _: "" if row.age is None else age(row.age),
+        lambda row: math.inf if row.age is None else row.age,
+        right=True,
+        priority=4,
+    ),
     Column("detail", "DETAIL", 16, lambda row, _: row.placed.detail, flexible=True, priority=3),
 )
 
@@ -162,10 +192,11 @@ def limits(rows: Sequence[AttachmentRow]) -> dict[str, int]:
 def words(row: AttachmentRow) -> str:
     """By what a row can be found."""
     one = row.placed
-    held = (f"{each.name}\n{each.pid}" for each in one.owners)
+    held = (f"{each.name}\n{each.pid}\n{each.unit}" for each in one.owners)
     program = str(one.program) if one.program else ""
     whose = "ours" if one.ours else ""
-    return "\n".join((one.hook, one.where, one.kind, program, name(one), one.type, one.detail, whose, *held))
+    plain = f"{one.file}+{one.offset:#x}" if one.file else ""
+    return "\n".join((one.hook, one.where, plain, one.kind, program, name(one), one.type, one.detail, whose, *held))
 
 
 def spelt(row: AttachmentRow) -> tuple[str, str]:
@@ -176,10 +207,11 @@ def spelt(row: AttachmentRow) -> tuple[str, str]:
         "detached" if row.sign == GONE else "",
         one.hook,
         " ".join(filter(None, (f"program {one.program}" if one.program else "", one.type, one.name))),
+        f"loaded {age(row.age)} ago" if row.age is not None else "",
         one.detail,
         many.replace("links", "link", 1) if len(one.links) == 1 else many if one.links else "no link",
         f"only in process {one.pid}" if one.kind == "function" and one.pid else "",
-        f"held by {', '.join(map(_named, one.owners[:8]))}" if one.owners else "held by no process",
+        f"held by {', '.join(map(_whole, one.owners[:8]))}" if one.owners else "held by no process",
         f"{plural(len(one.owners) - 8, 'process')} more" if len(one.owners) > 8 else "",
         "ours" if one.ours else "",
     )

@@ -30,6 +30,7 @@ from tui.widgets.table import Table
 
 READING = "reading what is attached …"
 NOTHING = "nothing is attached: what anybody attaches appears here"
+MANY = 2_000  # rows, which take some 10 ms
 OPEN = Action("enter", "enter", "program", "open", "Go to the program, or to the classic filter's instructions", 0)
 KIND = Action("g", "g", "places", "kind", "Only places of one kind: interfaces, cgroups, functions, …; then all", 2)
 KIND_BACK = Action("G", "G", "places", "kind_back", "The kind of places before", 10, listed=False)
@@ -56,6 +57,7 @@ class AttachmentsScreen(AboveScreen[AttachmentsSample]):
         CURSOR,
         (OURS, "held by this console"),
         (f"{NEW} {GONE}", "attached or detached in the last 30 seconds"),
+        ("AGE", "since the program was loaded"),
         ("(classic)", "a filter in classic BPF, as tcpdump's: enter shows its instructions"),
         ("1 of 2", "the first of two that run one after the other"),
         SORTED,
@@ -94,9 +96,12 @@ class AttachmentsScreen(AboveScreen[AttachmentsSample]):
 
     def show_latest(self) -> None:
         """Paint the last reading, if it says something else than the one before."""
-        same = self._sample and self._latest and self._sample.placed is self._latest.placed and self._changes.still
-        self._sample = self._latest
-        self.show_state() if same else self.filtered()
+        before, self._sample = self._sample, self._latest
+        shown, now = before and before.placed, self._sample and self._sample.placed
+        if now and now is shown and self._changes.still and len(now) > MANY:  # only ages may have changed
+            self.show_state()
+        else:
+            self.filtered()
 
     def filtered(self) -> None:
         """Show what the filter leaves."""
@@ -111,7 +116,7 @@ class AttachmentsScreen(AboveScreen[AttachmentsSample]):
         self.show_state()
 
     def _rows(self) -> list[AttachmentRow]:
-        rows = self._changes.rows(self._sample.placed if self._sample else ())
+        rows = self._changes.rows(self._sample) if self._sample else []
         return [row for row in rows if self.kind in ("", row.placed.kind)]
 
     def _empty(self) -> str:

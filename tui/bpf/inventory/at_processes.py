@@ -31,11 +31,19 @@ class Event(NamedTuple):
     program: int  # 0: the kernel doesn't tell it
 
 
+class Filtered(NamedTuple):
+    """A socket that has a filter."""
+
+    text: str  # "UDP socket 127.0.0.1:53"
+    instructions: bytes  # b"": eBPF
+
+
 class Processes(NamedTuple):
     """What was found."""
 
     events: tuple[Event, ...]
     sockets: dict[int, tuple[tuple[int, int], ...]]  # by inode: who has it open, pid and file descriptor
+    asked: dict[int, Filtered | None]  # what sockets have said since (`at_sockets`), by inode
 
 
 def processes() -> Processes:
@@ -52,7 +60,7 @@ def processes() -> Processes:
                     elif link.startswith(_SOCKET):
                         inode = int(link.removeprefix(_SOCKET)[:-1])
                         sockets[inode] = (*sockets.get(inode, ()), (pid, int(name)))
-    return Processes(tuple(events), sockets)
+    return Processes(tuple(events), sockets, {})
 
 
 def _event(pid: int, fd: int) -> Iterator[Event]:
@@ -64,6 +72,18 @@ def _event(pid: int, fd: int) -> Iterator[Event]:
         return  # else it has no program
     text = name.replace(b"/proc/self/", b"/proc/%d/" % pid, 1)
     yield Event(pid, _HOOKS[kind] if kind < len(_HOOKS) else f"type {kind}", text, offset, program)
+
+
+def completed(linked: Iterable[Attachment], found: Iterable[Event], around: Surroundings) -> Iterator[Attachment]:
+    """Links; those to perf events that don't say where that is (before 6.6) with what the events themselves say."""
+    places: dict[int, list[Attachment]] = {}
+    for event in found:
+        if event.program:
+            places.setdefault(event.program, []).append(_row(event, around))
+    for link in linked:
+        untold = link.hook == "perf-event" and not link.where
+        row = places[link.program].pop() if untold and places.get(link.program) else None
+        yield row._replace(link=link.link, pids=()) if row else link
 
 
 def events(found: Iterable[Event], around: Surroundings, linked: Iterable[Attachment]) -> Iterator[Attachment]:

@@ -2,7 +2,8 @@
 ones, of which the kernel tells only that they are there.
 
 What SO_GET_FILTER says of a descriptor is asked of a copy of it (pidfd_getfd(2), 5.6), which is closed at once: EACCES
-means eBPF. That is done for packet sockets, and for the sockets of processes that hold a program for sockets.
+means eBPF. That is done once for each look at all processes, for packet sockets without a classic filter and for the
+sockets of processes that hold a program for sockets.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ from collections.abc import Collection, Iterator
 from typing import Final, NamedTuple
 
 from tui.bpf import kernel
-from tui.bpf.inventory.at_processes import Processes
+from tui.bpf.inventory.at_processes import Filtered, Processes
 from tui.bpf.inventory.attachment import Attachment
 from tui.bpf.inventory.surroundings import Surroundings
 from tui.bpf.netlink import Conversation, attributes
@@ -75,14 +76,14 @@ def sockets(
         )
         if each.instructions:
             yield row
-        elif openers and (asked := _asked(*openers[0])) and not asked.instructions:
+        elif openers and (asked := _once(found, each.inode)) and not asked.instructions:
             yield _of_program(row, around)
     known, number = {each.inode for each in packets}, dict.fromkeys(holding, 0)
     for inode, openers in found.sockets.items():
-        pid, fd = openers[0]
+        pid = openers[0][0]
         if pid in number and inode not in known and number[pid] < _MOST:
             number[pid] += 1
-            if asked := _asked(pid, fd):
+            if asked := _once(found, inode):
                 row = Attachment("socket", asked.text, pid=pid, pids=_pids(openers), inode=inode)
                 row = row._replace(instructions=asked.instructions)
                 yield row if asked.instructions else _of_program(row, around)
@@ -99,14 +100,14 @@ def _of_program(row: Attachment, around: Surroundings) -> Attachment:
     return row._replace(program=program, detail=", ".join(filter(None, words)))
 
 
-class _Filtered(NamedTuple):
-    """A socket that has a filter."""
+def _once(found: Processes, inode: int) -> Filtered | None:
+    """What a socket says, whose process is known."""
+    if inode not in found.asked:
+        found.asked[inode] = _asked(*found.sockets[inode][0])
+    return found.asked[inode]
 
-    text: str  # "UDP socket 127.0.0.1:53"
-    instructions: bytes  # b"": eBPF
 
-
-def _asked(pid: int, fd: int) -> _Filtered | None:
+def _asked(pid: int, fd: int) -> Filtered | None:
     """What a copy of a process's socket says; None where it has no filter, or we may not know."""
     with contextlib.suppress(OSError):  # it ended or closed it, or is protected
         process = os.pidfd_open(pid)
@@ -124,15 +125,15 @@ def _asked(pid: int, fd: int) -> _Filtered | None:
     return None
 
 
-def _of_copy(copied: socket.socket) -> _Filtered | None:
+def _of_copy(copied: socket.socket) -> Filtered | None:
     code = ctypes.create_string_buffer(8 * _MOST_INSTRUCTIONS)
     try:
         number = kernel.socket_filter(copied.fileno(), ctypes.addressof(code), _MOST_INSTRUCTIONS)
     except OSError as error:
         if error.errno != errno.EACCES:
             raise
-        return _Filtered(_text(copied), b"")
-    return _Filtered(_text(copied), code.raw[: 8 * number]) if number else None
+        return Filtered(_text(copied), b"")
+    return Filtered(_text(copied), code.raw[: 8 * number]) if number else None
 
 
 def _text(copied: socket.socket) -> str:

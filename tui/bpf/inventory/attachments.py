@@ -72,7 +72,8 @@ class _Sources:
             named = {number: sanitise(path) for number, path in paths.items()}
             around = Surroundings(self._programs, self._here, named)
             types = {around.type(number) for number in self._programs}
-            links = list(map(self.owned, _settled(linked(around), self._here)))
+            found = at_processes.completed(linked(around), self._found.events, around)
+            links = list(map(self.owned, _settled(found, self._here)))
             yield from self._xdp(links)
             yield from at_interfaces.chained(self._here)
             yield from self._part("filters of interfaces", lambda: at_interfaces.filters(route, self._here))
