@@ -19,6 +19,7 @@ from bench import (
     filtering,
     flood,
     hits,
+    inventory,
     launch,
     machine,
     map_reading,
@@ -51,6 +52,7 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "flood": flood.rows,
     "filtering": filtering.rows,
     "maps": map_reading.rows,
+    "inventory": lambda bench: list(inventory.rows(bench)),
 }
 
 

@@ -158,6 +158,7 @@ class FakeMaps:
         self.map_scan_fails = ""
         self.maps_refused = ""
         self.maps_hold: asyncio.Event | None = None
+        super().__init__()
 
     async def told(self, before: object) -> None:
         """Until the test says something else."""

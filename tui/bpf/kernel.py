@@ -7,6 +7,7 @@ know is zero, which it accepts (bpf(2): trailing zeroes).
 import contextlib
 import ctypes
 import errno
+import functools
 import os
 import struct
 from collections.abc import Iterator
@@ -113,6 +114,7 @@ def _syscall(number: int, *arguments: object) -> int:
     return result
 
 
+@functools.cache
 def _number(which: int) -> int:
     machine = os.uname().machine
     if machine not in _SYSCALLS:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # they need the instruction sets, which most screens don't
     from tui.collectors.entries import MapSample, Scan
     from tui.collectors.filters import Filter, HookChoice
     from tui.collectors.maps import MapsSample
+    from tui.collectors.program_samples import ProgramPage, ProgramsSample
     from tui.elf.lines import Line
 
 __all__ = ["Attached", "Filtering", "Probing", "Readings", "Sampling", "Sources", "Watching"]
@@ -152,6 +153,14 @@ class Sources(Protocol):
 
     def entries(self, number: int) -> Watching:
         """What is in the map of this number."""
+        ...
+
+    def programs(self, interval: float) -> "AsyncIterator[ProgramsSample]":
+        """BPF programs: a sample at once and then one every `interval` seconds, for ever. Raises BpfscopeError."""
+        ...
+
+    async def program(self, number: int) -> "ProgramPage":
+        """A BPF program's instructions and maps. Raises TargetError where it has ended, NotPermitted."""
         ...
 
     async def filter(

@@ -15,6 +15,7 @@ class AboveScreen(TopScreen[Sample]):
     """A list of what there is, above another one, or a page of something that is live."""
 
     MODE = "bpf"
+    passing = True
 
     def where(self) -> Sequence[str]:
         """The way here, from the mode's name on."""
@@ -39,8 +40,3 @@ class AboveScreen(TopScreen[Sample]):
         if not self.clear_filter():
             self.paused = False
             self.dismiss()
-
-    def leave_for(self, mode: str) -> bool:  # noqa: ARG002 - the same for all
-        """Goes, so that the mode's own screen is left below."""
-        self.dismiss()
-        return False
