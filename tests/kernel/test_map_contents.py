@@ -363,6 +363,25 @@ def test_measured_and_watched(made: Made) -> None:
     assert (last["kind"], len(last["entries"])) == ("summary", 2)
 
 
+def test_entries_are_found_by_their_keys(made: Made) -> None:
+    trie = made.map(kernel.MAP_TYPE_LPM_TRIE, 8, 4, 10, flags=NO_PREALLOC)
+    for length, address in ((8, (10, 0, 0, 0)), (24, (10, 1, 2, 0)), (16, (10, 9, 0, 0)), (0, (0, 0, 0, 0))):
+        kernel.map_update(trie, struct.pack("<I4B", length, *address), struct.pack("<I", length))
+    assert [row["key"] for row in printed(str(number_of(trie)), "--key", "10.1.2.3")] == [
+        "10.1.2.0/24", "10.0.0.0/8", "0.0.0.0/0"
+    ]  # fmt: skip
+    assert printed(str(number_of(trie)), "--key", "10.9.0.0/16")[0]["key"] == "10.9.0.0/16"
+    numbers = made.map(kernel.MAP_TYPE_HASH, 4, 8, 20_000)
+    fill(numbers, ((struct.pack("I", number), struct.pack("Q", number)) for number in range(15_000)))
+    assert printed(str(number_of(numbers)), "--key", "14999") == [{"key": 14999, "value": 14999}]
+    assert printed(str(number_of(numbers)), "--key", "0x10") == [{"key": 16, "value": 16}]
+    assert cli.main(["maps", str(number_of(numbers)), "--key", "15000"]) == 1
+    types = made.types
+    flows = made.map(kernel.MAP_TYPE_HASH, 24, 48, 2000, key_type=types.key, value_type=types.value)
+    fill(flows, ((flow(number), stats(number)) for number in range(PRIME)))
+    assert [row["key"]["port"] for row in printed(str(number_of(flows)), "--key", "port 1007,")] == [1007]
+
+
 def test_the_kernels_maps_are_all_read_without_an_error() -> None:
     """Whatever else is in this kernel."""
     for one in info.maps():

@@ -112,6 +112,10 @@ class Entries:
                 raise refusal(error, f"read map {self._number}") from None
             return self._last
 
+    def decoded(self, key: bytes, data: bytes) -> Entry:
+        """An entry that was read otherwise."""
+        return self._decoded(key, data, None, new=False)
+
     def scan(self, by: str) -> Scan:
         """Reads all of the map, keeps the largest by the figure at this path. Raises TargetError, NotPermitted, …"""
         start, number = time.monotonic(), 0

@@ -62,7 +62,7 @@ class MapScreen(AboveScreen[MapSample]):
         self.number = number
         self._view = View()
         self._written = Pace()  # bytes of a ring buffer
-        self._scale = POWERS
+        self._scale: str | None = None  # as the map suggests
         self._hides_zeros = False
         self._sorted = False  # by somebody, or as the first entries suggest
         self._scanning = ""
@@ -130,13 +130,15 @@ class MapScreen(AboveScreen[MapSample]):
 
     def _draw(self) -> None:
         """The histogram beside the table, where there is one."""
-        found = map_histograms.found(self._sample, self.table().row) if self._sample and self._scale else None
+        found = map_histograms.found(self._sample, self.table().row) if self._sample else None
+        scale = self._scale if self._scale is not None else POWERS if found and found.sure else ""
+        found = found if scale else None
         self.set_class(bool(found), "-bars")
         self.set_class(self.size.width < _NARROW, "-slim")
         if found:
-            drawn = map_histograms.bars(found.slots, found.first, self._scale)
-            title = f"{found.title}  {sum(found.slots):,}  {self._scale}"
-            self.query_one(Histogram).show(title, drawn, label=_power if self._scale == POWERS else str)
+            drawn = map_histograms.bars(found.slots, found.first, scale)
+            title = f"{found.title}  {sum(found.slots):,}  {scale}"
+            self.query_one(Histogram).show(title, drawn, label=_power if scale == POWERS else str)
 
     def on_resize(self) -> None:
         """Another width has room for other views."""
@@ -269,7 +271,8 @@ class MapScreen(AboveScreen[MapSample]):
 
     def action_histogram(self) -> None:
         """By powers of two, linear, or not at all."""
-        self._scale = _SCALES[(_SCALES.index(self._scale) + 1) % len(_SCALES)]
+        shown = self._scale if self._scale is not None else POWERS if self.has_class("-bars") else ""
+        self._scale = _SCALES[(_SCALES.index(shown) + 1) % len(_SCALES)]
         self._draw()
 
     def action_zeros(self) -> None:
