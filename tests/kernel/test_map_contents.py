@@ -382,6 +382,18 @@ def test_entries_are_found_by_their_keys(made: Made) -> None:
     assert [row["key"]["port"] for row in printed(str(number_of(flows)), "--key", "port 1007,")] == [1007]
 
 
+def test_histograms_are_drawn(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    types = made.types
+    fd = made.map(kernel.MAP_TYPE_ARRAY, 4, 8, 64, name="dist", key_type=types.u32, value_type=types.u64)
+    for slot, number in ((1, 3), (4, PRIME), (5, 500)):
+        kernel.map_update(fd, struct.pack("I", slot), struct.pack("Q", number))
+    assert cli.main(["maps", str(number_of(fd)), "--hist"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"dist  {PRIME + 503:,}"
+    assert lines[4].split()[:4] == ["8", "–", "15", "1,009"]
+    assert cli.main(["maps", str(number_of(made.map(kernel.MAP_TYPE_QUEUE, 0, 8, 10))), "--hist"]) == 2
+
+
 def test_the_kernels_maps_are_all_read_without_an_error() -> None:
     """Whatever else is in this kernel."""
     for one in info.maps():

@@ -10,7 +10,8 @@ from tui.bpf import kernel
 from tui.bpf.btf import index
 from tui.bpf.btf.decoder import Address, Octets, Value
 from tui.bpf.inventory import contents, info
-from tui.collectors import map_histograms
+from tui.bpf.inventory.kernel_symbols import KernelSymbols
+from tui.collectors import map_histograms, map_layout
 from tui.collectors.map_histograms import LINEAR, POWERS, bars
 from tui.collectors.map_layout import layout
 from tui.collectors.map_values import change, field, fields, is_zero, summed
@@ -36,9 +37,15 @@ def test_keys_without_types(kind: int, data: bytes, shown: Value) -> None:
     assert not layout(one).note
 
 
-def test_stacks_are_addresses() -> None:
+def test_stacks_are_names_and_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    kallsyms = b"0 T nothing\nffffffff81000000 T start\nffffffff81000010 t run\x1b\t[ext4]\nffffffff81000020 D data\n"
+    symbols = KernelSymbols(kallsyms)
+    assert symbols.name(0xFFFFFFFF81000004) == "start+0x4"
+    assert symbols.name(0xFFFFFFFF81000010) == "run␛"
+    assert symbols.name(0xFFFFFFFF80000000) == symbols.name(0xFFFFFFFFFFFFFFFF) == KernelSymbols(b"").name(1) == ""
+    monkeypatch.setattr(map_layout, "kernel_symbols", lambda: symbols)
     one = bpf_map(1, kernel.MAP_TYPE_STACK_TRACE, "stacks", 4, 32, 10, btf_id=0)
-    assert layout(one).value(struct.pack("<4Q", 0xFFFFFFFF81000000, 0x401000, 0, 0)) == [0xFFFFFFFF81000000, 0x401000]
+    assert layout(one).value(struct.pack("<4Q", 0xFFFFFFFF81000000, 0x401000, 0, 0)) == ["start", 0x401000]
     build_ids = bpf_map(1, kernel.MAP_TYPE_STACK_TRACE, "stacks", 4, 64, 10, btf_id=0, flags=1 << 5)
     data = struct.pack("<i20sQ", 1, bytes(range(20)), 0x10) + struct.pack("<i20sQ", 2, b"", 0x401000)
     assert layout(build_ids).value(data) == [f"{bytes(range(20)).hex()}+0x10", 0x401000]

@@ -53,7 +53,9 @@ def bars(slots: Sequence[int], first: int, scale: str) -> list[Bar]:
 def _bounds(slot: int, first: int, scale: str) -> tuple[int, int]:
     if scale == LINEAR:
         return slot, slot + 1
-    power = max(0, slot + first)
+    if slot + first < 0:
+        return -1, 0  # all that is negative
+    power = slot + first
     return (1 << power >> 1) if power > 1 or first < 0 else 0, 1 << power
 
 

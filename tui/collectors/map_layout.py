@@ -10,12 +10,13 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from tui.bpf import kernel
-from tui.bpf.btf.decoder import Address, Octets, Plan, Reference, Value, plan
+from tui.bpf.btf.decoder import Address, Octets, Plan, Reference, Value, Word, plan
 from tui.bpf.btf.index import Btf
 from tui.bpf.btf.names import name_of
 from tui.bpf.inventory import info
 from tui.bpf.inventory.contents import PER_CPU, RINGS, cpus, per_cpu
 from tui.bpf.inventory.info import Map
+from tui.bpf.inventory.kernel_symbols import kernel_symbols
 from tui.errors import BpfscopeError
 from tui.text import sanitise
 
@@ -206,9 +207,14 @@ def _cpu(data: bytes) -> Value:
 
 
 def _stack(data: bytes) -> Value:
-    """The addresses of a stack, innermost first."""
-    addresses = (Address(value) for (value,) in struct.iter_unpack("<Q", data[: len(data) // 8 * 8]))
-    return [address for address in addresses if address]
+    """A stack, innermost first: functions of the kernel by name, others by address, since whose they are isn't told."""
+    addresses = [address for (address,) in struct.iter_unpack("<Q", data[: len(data) // 8 * 8]) if address]
+    return [_frame(address) for address in addresses]
+
+
+def _frame(address: int) -> Value:
+    name = kernel_symbols().name(address) if address >> 63 else ""
+    return Word(name) if name else Address(address)
 
 
 def _build_ids(data: bytes) -> Value:

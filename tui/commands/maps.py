@@ -13,8 +13,9 @@ from tui.bpf.btf.values import one_line
 from tui.bpf.inventory import contents, info, kinds
 from tui.bpf.inventory.info import Map
 from tui.bpf.objects import refusal
-from tui.collectors import live
+from tui.collectors import live, map_histograms
 from tui.collectors.entries import Entries, Entry, MapSample
+from tui.collectors.map_histograms import Found
 from tui.collectors.map_layout import Layout
 from tui.collectors.map_search import search
 from tui.collectors.maps import MapRow, Maps
@@ -23,6 +24,7 @@ from tui.commands.running import narrate
 from tui.errors import BpfscopeError, UsageError
 from tui.export import map_rows, rows
 
+_BAR = 50  # cells
 _ALL = 1 << 24  # entries that are counted for the list at most: a kernel's largest maps have a few million
 
 
@@ -34,6 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--key", metavar="KEY",
         help="this entry alone: a number; an address, for prefixes that contain it, longest first; or part of it",
     )  # fmt: skip
+    parser.add_argument(
+        "--hist", action="store_true", help="draw the map, or each entry, as a histogram by powers of two"
+    )
     parser.add_argument("--raw", action="store_true", help="keys and values as bytes, in hexadecimal")
     parser.add_argument("-d", metavar="S", dest="duration", type=seconds, help="show what changes within S seconds")
     parser.add_argument("-i", metavar="S", dest="interval", type=seconds, help="print what changed every S seconds")
@@ -43,11 +48,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints a row per map, or per entry of one."""
     live_wanted = arguments.duration is not None or arguments.interval is not None
     if arguments.id is None:
-        if live_wanted or arguments.raw or arguments.key is not None:
-            raise UsageError("-d, -i, --key and --raw are about the entries of one map: name it, `bpfscope maps ID`")
+        if live_wanted or arguments.raw or arguments.hist or arguments.key is not None:
+            raise UsageError(
+                "-d, -i, --key, --hist and --raw are about the entries of one map: name it, `bpfscope maps ID`"
+            )
         return _list(arguments)
-    if sum((live_wanted, arguments.raw or arguments.all, arguments.key is not None)) > 1:
-        raise UsageError("-d and -i watch what a reading gives, decoded, and --key finds entries: leave the others out")
+    if sum((live_wanted, arguments.raw or arguments.all, arguments.hist, arguments.key is not None)) > 1:
+        raise UsageError(
+            "-d and -i watch the map, --key finds entries, --hist draws them, --all and --raw print them: choose"
+        )
     number = _number(arguments.id)
     if arguments.all or arguments.raw:
         return _dump(number, arguments)
@@ -59,6 +68,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _find(entries, arguments.key, as_json=arguments.json)
     sample = entries.read()
     _say(sample)
+    if arguments.hist and not arguments.json:
+        return _draw(sample)
     _print(sample.entries, sample, as_json=arguments.json)
     return 1 if sample.note and not sample.entries and sample.ring is None else 0
 
@@ -147,6 +158,29 @@ def _grown(entry: Entry) -> str:
     if entry.new:
         return "new"
     return f"{entry.delta:+,}" if isinstance(entry.delta, int) else f"change {one_line(entry.delta)}"
+
+
+def _draw(sample: MapSample) -> int:
+    """Each histogram that there is, once. Raises UsageError where the map has none."""
+    drawn: set[tuple[str, tuple[int, ...]]] = set()
+    for entry in sample.entries or (None,):
+        found = map_histograms.found(sample, entry)
+        if found is None:
+            raise UsageError(f"map {sample.map.id} has no histogram: neither slots in values nor small numbers as keys")
+        title = one_line(entry.key) if entry and isinstance(entry.value, dict) else found.title
+        if (title, tuple(found.slots)) not in drawn:
+            drawn.add((title, tuple(found.slots)))
+            sys.stdout.writelines(_bars(title, found))
+    return 0
+
+
+def _bars(title: str, found: Found) -> Iterator[str]:
+    shown = map_histograms.bars(found.slots, found.first, map_histograms.POWERS)
+    most = max((number for *_, number in shown), default=1)
+    yield f"{title}  {sum(found.slots):,}\n"
+    for low, high, number in shown:
+        label = "below 0" if low < 0 else f"{low:,} – {high - 1:,}"
+        yield f"{label:>27} {number:>13,} {text.bar(number / most, _BAR)}\n"
 
 
 def _find(entries: Entries, word: str, *, as_json: bool) -> int:

@@ -1,5 +1,6 @@
 """Maps and their entries as plain dictionaries, with the field names of `bpfscope maps --json`."""
 
+import json
 from typing import Any
 
 from tui.bpf.btf.decoder import Value
@@ -60,6 +61,13 @@ def sample(one: MapSample, *, everything: bool) -> Row:
         "note": one.note or None,
         "ended": one.ended or None,
     }
+
+
+def document(one: MapSample) -> str:
+    """A file of what a reading found."""
+    about = {"id": one.map.id, "name": one.map.name, "type": one.type, "key_type": one.layout.key_type or None,
+             "value_type": one.layout.value_type}  # fmt: skip
+    return json.dumps({"map": about} | sample(one, everything=True), ensure_ascii=False, indent=1) + "\n"
 
 
 def _changed(delta: Value) -> bool:
