@@ -9,6 +9,7 @@ from tui.bpf.btf.values import one_line
 from tui.bpf.inventory import contents, info
 from tui.bpf.objects import refusal
 from tui.collectors.entries import Entries, Entry
+from tui.collectors.map_layout import STORED
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -43,7 +44,7 @@ def _all(fd: int, entries: Entries, matches: Callable[[Value], bool]) -> Iterato
 def _number(entries: Entries, word: str) -> bytes | None:
     """The key's bytes, where keys are numbers that can be looked up and the word is one."""
     size = entries.map.key_size
-    if entries.layout.key_type in ("pid", "cgroup") or size not in (1, 2, 4, 8):
+    if entries.layout.key_type in STORED or size not in (1, 2, 4, 8):
         return None
     try:
         key = (int(word, 0) % (1 << 8 * size)).to_bytes(size, "little")

@@ -103,7 +103,7 @@ class MapScreen(AboveScreen[MapSample]):
             self._lay_out(sample)
 
     def _lay_out(self, sample: MapSample) -> None:
-        title = sample.layout.key_type.upper() if sample.layout.key_type in ("prefix", "pid", "cgroup") else "KEY"
+        title = sample.layout.key_type.upper() if sample.layout.key_type in ("prefix", "thread", "cgroup") else "KEY"
         table = self.table()
         if not self._sorted:
             self._sorted = True
