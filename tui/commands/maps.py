@@ -149,7 +149,7 @@ def _line(entry: Entry, layout: Layout, *, as_json: bool, changes: bool = False)
     if as_json:
         return rows.line(map_rows.entry(entry, layout, changes=changes))
     key = "" if entry.key is None else f"{one_line(entry.key)}: "
-    grown = f"  {_grown(entry)}" if changes and (entry.new or entry.delta is not None) else ""
+    grown = f"  {_grown(entry)}" if changes and entry.changed else ""
     cpus = f"  by CPU {', '.join(map(one_line, entry.cpus))}" if len(entry.cpus) > 1 and not changes else ""
     return f"{key}{one_line(entry.value)}{cpus}{grown}\n"
 
@@ -241,7 +241,7 @@ def _watch(entries: Entries, arguments: argparse.Namespace) -> int:
                 kind = "summary" if last else "interval"
                 sys.stdout.write(rows.line({"kind": kind} | map_rows.sample(sample, everything=last)))
             else:
-                changed = [one for one in sample.entries if one.new or one.delta is not None]
+                changed = [one for one in sample.entries if one.changed]
                 print(f"{len(changed):,} changed, {sample.gone:,} gone")
                 _print(changed, sample, as_json=False, changes=True)
             sys.stdout.flush()

@@ -95,10 +95,7 @@ class View:
 
     def rate(self, entry: Entry, path: str) -> float | None:
         """How much it grows a second; None where that isn't known."""
-        if self.seconds <= 0:
-            return None
-        grown = field(entry.delta, path)
-        return grown / self.seconds if isinstance(grown, int) else 0.0
+        return entry.grown(path) / self.seconds if self.seconds > 0 else None
 
 
 def _paths(sample: MapSample) -> tuple[tuple[str, ...], tuple[str, ...]]:

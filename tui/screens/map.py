@@ -195,7 +195,7 @@ class MapScreen(AboveScreen[MapSample]):
             return [(largest, "strong"), (most, "")]
         if not sample.complete and not sample.note:
             return [(f"the first {number}", "strong"), ("a reads all", "warn"), (most, "")]
-        changed = sum(entry.delta is not None for entry in sample.entries)
+        changed = sum(entry.changed for entry in sample.entries)
         return [
             (number if not sample.note or sample.entries else "", "strong"),
             (most, ""),
