@@ -259,7 +259,7 @@ async def test_a_program_that_has_ended_before_its_page_was_read(sources: FakeSo
         screen = await programs(pilot)
         await pilot.press("enter")
         shown = await at(pilot, ProgramScreen)
-        await until(pilot, lambda: shown.failure)
+        await until(pilot, lambda: shown._missing)
         assert "there is no program 77" in shown.code.empty
         sources.run_programs(1, ())
         await until(pilot, lambda: shown.ended)
