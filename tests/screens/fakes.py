@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
+from tests.screens.fake_attachments import FakeAttachments
+from tests.screens.fake_maps import FakeMaps
+from tests.screens.fake_programs import FakePrograms
 from tests.screens.filtering import CHOICES, FakeFiltering, made
 from tests.screens.network import INTERFACES, interfaces_sample
 from tui.collectors.code import Listing, Row
@@ -338,12 +341,13 @@ class FakeSampling(FakeReadings[Any]):
         self.give(HotSample(1000 + time, time, total, kernel, elsewhere, 0, counts, starts, modules, ended))
 
 
-class FakeSources:
+class FakeSources(FakeAttachments, FakePrograms, FakeMaps):
     """Sources that know what the constants above say, unless the test changes them."""
 
     host = "web-07 · Linux 6.18 · 2 CPUs · root"
 
     def __init__(self) -> None:
+        super().__init__()
         self.listed: tuple[Process, ...] = PROCESSES
         self.mapped: tuple[Module, ...] = MODULES
         self.functions_of: dict[str, tuple[Function, ...]] = dict(FUNCTIONS)

@@ -50,6 +50,11 @@ def attach_type(number: int) -> str:
     return _named(_ATTACHMENTS, number)
 
 
+def attach_number(name: str) -> int:
+    """The number in enum bpf_attach_type of a name that `attach_type` gives."""
+    return _ATTACHMENTS.split().index(name)
+
+
 def link_type(number: int) -> str:
     """Of enum bpf_link_type: "uprobe_multi"."""
     return _named(_LINKS, number)
