@@ -107,8 +107,9 @@ def _list(arguments: argparse.Namespace) -> int:
 def _users(row: MapRow) -> str:
     programs = [user.shown for user in row.users]
     held = [f"{holder.name} {holder.pid}" for holder in row.holders]
+    pinned = f"pinned {', '.join(row.pins)}" if row.pins else ""
     by = f"held by {', '.join(held)}" if held else ""
-    return " · ".join(filter(None, (", ".join(programs), by)))
+    return " · ".join(filter(None, (", ".join(programs), by, pinned)))
 
 
 def _introduce(entries: Entries) -> None:
