@@ -361,7 +361,7 @@ def test_measured_and_watched(made: Made) -> None:
     later.join()
     assert {row["key"]: (row["value"], row["change"]) for row in rows} == {1: (10 + PRIME, PRIME), 2: (20, None)}
     *intervals, last = printed(str(number_of(fd)), "-i", "0.1", "-d", "0.35")
-    assert [row["kind"] for row in intervals] == ["interval"] * 3
+    assert {row["kind"] for row in intervals} == {"interval"}  # a busy machine skips some
     assert all(row["entries"] == [] for row in intervals)
     assert (last["kind"], len(last["entries"])) == ("summary", 2)
 
