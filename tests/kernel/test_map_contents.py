@@ -339,6 +339,21 @@ def test_the_list_has_entries_memory_and_holders_as_bpftool(made: Made) -> None:
     assert row.full == PRIME / 5000
 
 
+def test_a_large_map_is_counted_over_several_readings(made: Made) -> None:
+    number = 30_011
+    fd = made.map(kernel.MAP_TYPE_HASH, 8, 8, 40_000)
+    fill(fd, ((struct.pack("Q", key), bytes(8)) for key in range(number)))
+    counter = contents.Counter(Map.of(fd))
+    seen = []
+    while not counter.rounds:
+        assert contents.MOST <= counter.count(fd, contents.MOST) <= contents.MOST + 1000 or counter.rounds
+        seen.append((counter.entries, counter.complete))
+    assert seen[-1] == (number, True)
+    assert seen == sorted(seen)
+    counter.count(fd, contents.MOST)  # the next round begins, and the last one's figure stays
+    assert (counter.entries, counter.complete) == (number, True)
+
+
 def test_names_and_wrong_words(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
     made.map(kernel.MAP_TYPE_ARRAY, 4, 8, 1, name="twice_there")
     made.map(kernel.MAP_TYPE_ARRAY, 4, 8, 1, name="twice_there")
@@ -361,7 +376,7 @@ def test_measured_and_watched(made: Made) -> None:
     later.join()
     assert {row["key"]: (row["value"], row["change"]) for row in rows} == {1: (10 + PRIME, PRIME), 2: (20, None)}
     *intervals, last = printed(str(number_of(fd)), "-i", "0.1", "-d", "0.35")
-    assert [row["kind"] for row in intervals] == ["interval"] * 3
+    assert {row["kind"] for row in intervals} == {"interval"}  # a busy machine skips some
     assert all(row["entries"] == [] for row in intervals)
     assert (last["kind"], len(last["entries"])) == ("summary", 2)
 

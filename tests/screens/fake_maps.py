@@ -38,7 +38,7 @@ MAPS = (
     row(bpf_map(34, kernel.MAP_TYPE_PERCPU_ARRAY, "stats", 4, 8, 2), 2, 4_096, users=(User(12, "", 8),)),
     row(bpf_map(35, kernel.MAP_TYPE_RINGBUF, "events", 0, 0, 4 << 20), None, 4_223_304, holders=(Holder(7, "x", 3),)),
     row(bpf_map(36, kernel.MAP_TYPE_ARRAY, "lost", 4, 8, 1), 1, 320, ours=True, holders=(Holder(44, "bpfscope", 3),)),
-    row(bpf_map(37, kernel.MAP_TYPE_PROG_ARRAY, "", 4, 4, 8), 2, 376),
+    row(bpf_map(37, kernel.MAP_TYPE_PROG_ARRAY, "", 4, 4, 8), 2, 376, pins=("/sys/fs/bpf/tc/globals/calls",)),
     row(bpf_map(38, 99, "of_tomorrow", 4, 4, 8), None, 4_096),
 )  # fmt: skip
 COMMS = ("sshd", "nginx", "postgres", "日本語", "[bold]x[/]", "node-exporter")

@@ -33,6 +33,7 @@ _SAYING: Final = {  # by type and size: what a value is
 }
 _BUILD_IDS: Final = 1 << 5  # BPF_F_STACK_BUILD_ID
 _BUILD_ID: Final = struct.Struct("<i20sQ")  # struct bpf_stack_build_id: status, build id, offset or address
+_LARGEST: Final = 1 << 16  # bytes without types that are kept as a list of numbers: that takes eight times as much
 _SHORTEST_TEXT: Final = 2
 STORED: Final = ("thread", "cgroup")  # types of keys that are ours, not the map's
 _VMLINUX: Final = "vmlinux"
@@ -187,7 +188,7 @@ def _plain(data: bytes) -> Value:
     text, _, rest = data.partition(b"\0")
     if len(text) >= _SHORTEST_TEXT and text.isascii() and text.decode("ascii").isprintable() and not any(rest):
         return text.decode("ascii")
-    return Octets(data)
+    return Octets(data) if len(data) <= _LARGEST else data.hex()
 
 
 def _prefix(data: bytes) -> Value:

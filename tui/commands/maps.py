@@ -13,18 +13,17 @@ from tui.bpf.btf.values import one_line
 from tui.bpf.inventory import contents, info, kinds
 from tui.bpf.inventory.info import Map
 from tui.bpf.objects import refusal
-from tui.collectors import live, map_histograms
+from tui.collectors import live
 from tui.collectors.entries import Entries, Entry, MapSample
-from tui.collectors.map_histograms import Found
 from tui.collectors.map_layout import Layout
 from tui.collectors.map_search import search
 from tui.collectors.maps import MapRow, Maps
+from tui.commands import map_drawing
 from tui.commands.numbers import seconds
 from tui.commands.running import narrate
 from tui.errors import BpfscopeError, UsageError
 from tui.export import map_rows, rows
 
-_BAR = 50  # cells
 _ALL = 1 << 24  # entries that are counted for the list at most: a kernel's largest maps have a few million
 
 
@@ -69,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
     sample = entries.read()
     _say(sample)
     if arguments.hist and not arguments.json:
-        return _draw(sample)
+        return map_drawing.draw(sample)
     _print(sample.entries, sample, as_json=arguments.json)
     return 1 if sample.note and not sample.entries and sample.ring is None else 0
 
@@ -107,8 +106,9 @@ def _list(arguments: argparse.Namespace) -> int:
 def _users(row: MapRow) -> str:
     programs = [user.shown for user in row.users]
     held = [f"{holder.name} {holder.pid}" for holder in row.holders]
+    pinned = f"pinned {', '.join(row.pins)}" if row.pins else ""
     by = f"held by {', '.join(held)}" if held else ""
-    return " · ".join(filter(None, (", ".join(programs), by)))
+    return " · ".join(filter(None, (", ".join(programs), by, pinned)))
 
 
 def _introduce(entries: Entries) -> None:
@@ -158,29 +158,6 @@ def _grown(entry: Entry) -> str:
     if entry.new:
         return "new"
     return f"{entry.delta:+,}" if isinstance(entry.delta, int) else f"change {one_line(entry.delta)}"
-
-
-def _draw(sample: MapSample) -> int:
-    """Each histogram that there is, once. Raises UsageError where the map has none."""
-    drawn: set[tuple[str, tuple[int, ...]]] = set()
-    for entry in sample.entries or (None,):
-        found = map_histograms.found(sample, entry)
-        if found is None:
-            raise UsageError(f"map {sample.map.id} has no histogram: neither slots in values nor small numbers as keys")
-        title = one_line(entry.key) if entry and isinstance(entry.value, dict) else found.title
-        if (title, tuple(found.slots)) not in drawn:
-            drawn.add((title, tuple(found.slots)))
-            sys.stdout.writelines(_bars(title, found))
-    return 0
-
-
-def _bars(title: str, found: Found) -> Iterator[str]:
-    shown = map_histograms.bars(found.slots, found.first, map_histograms.POWERS)
-    most = max((number for *_, number in shown), default=1)
-    yield f"{title}  {sum(found.slots):,}\n"
-    for low, high, number in shown:
-        label = "below 0" if low < 0 else f"{low:,} – {high - 1:,}"
-        yield f"{label:>27} {number:>13,} {text.bar(number / most, _BAR)}\n"
 
 
 def _find(entries: Entries, word: str, *, as_json: bool) -> int:

@@ -28,6 +28,7 @@ def listed(row: MapRow) -> Row:
         "btf_id": one.btf_id or None,
         "programs": [{"id": user.id, "name": user.name} for user in row.users],
         "holders": [{"pid": holder.pid, "name": holder.name} for holder in row.holders],
+        "pinned": row.pins,
         "ours": row.ours,
     }
 

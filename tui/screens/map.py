@@ -15,8 +15,10 @@ from tui.errors import BpfscopeError
 from tui.export import map_rows
 from tui.screens.above import BACK, AboveScreen
 from tui.screens.base import CURSOR, CUT, FASTER, REVERSE, SLOWER, SORT, SORTED, filter_by
-from tui.screens.entry_rows import KEY, View, columns, figure_of, first_sort, limits, row_key, spelt, words
+from tui.screens.entry_rows import columns, figure_of, first_sort, limits, row_key, spelt, words
+from tui.screens.entry_view import KEY, View
 from tui.screens.exporting import written
+from tui.screens.map_words import about, read_so_far
 from tui.screens.pace import Pace
 from tui.screens.top import PAUSE
 from tui.widgets.actions import Action
@@ -157,12 +159,7 @@ class MapScreen(AboveScreen[MapSample]):
 
     def what(self) -> list[Phrase]:
         """The map's type and its entries' types."""
-        if self._sample is None:
-            return []
-        layout = self._sample.layout
-        types = f"{layout.key_type} → {layout.value_type}" if layout.key_type else layout.value_type
-        per_cpu = f" × {len(self._sample.cpus)} CPUs" if layout.per_cpu else ""
-        return [(self._sample.type, ""), (types + per_cpu, "dim" if not layout.typed else "")]
+        return about(self._sample) if self._sample else []
 
     def state(self) -> list[Phrase]:
         """How many entries, how they were read, who uses the map."""
@@ -173,35 +170,16 @@ class MapScreen(AboveScreen[MapSample]):
         holders = ", ".join(f"{holder.name} {holder.pid}" for holder in sample.holders)
         return [
             (sample.ended, "warn"),
-            *([(self._scanning, "warn")] if self._scanning else self._read_so_far(sample)),
+            *(
+                [(self._scanning, "warn")]
+                if self._scanning
+                else read_so_far(sample, len(self.table().rows), self._written.said("bytes"))
+            ),
             (text.size(sample.memory), ""),
             ("since the reset" if self._view.is_reset else "", "accent"),
             (sample.layout.note, "warn"),
             (f"used by {users}" if users else "", ""),
             (f"held by {holders}" if holders else "", "dim"),
-        ]
-
-    def _read_so_far(self, sample: MapSample) -> list[Phrase]:
-        if sample.ring:
-            waiting = sample.ring.produced - sample.ring.consumed
-            said = f"{sample.ring.produced:,} bytes written, {waiting:,} of {sample.map.entries:,} not read yet"
-            return [(said, "strong"), self._written.said("bytes")]
-        rows, read = len(self.table().rows), len(sample.entries)
-        number = f"{rows:,} of {read:,} entries" if rows != read else f"{read:,} entr{'y' if read == 1 else 'ies'}"
-        most = f"room for {sample.map.entries:,}" if sample.map.entries and sample.map.entries != read else ""
-        if sample.scan:
-            age = max(0, round(sample.time - sample.scan.time))
-            largest = f"the largest {number} of {sample.scan.entries:,}, all read {age:,} s ago"
-            return [(largest, "strong"), (most, "")]
-        if not sample.complete and not sample.note:
-            return [(f"the first {number}", "strong"), ("a reads all", "warn"), (most, "")]
-        changed = sum(entry.changed for entry in sample.entries)
-        return [
-            (number if not sample.note or sample.entries else "", "strong"),
-            (most, ""),
-            (f"{changed:,} changed" if sample.seconds else "", ""),
-            (f"{sample.gone:,} gone" if sample.gone else "", ""),
-            (sample.note if sample.entries else "", "dim"),
         ]
 
     # Keys

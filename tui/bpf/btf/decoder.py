@@ -99,7 +99,7 @@ class _Planner:
             if kind.encoding & index.CHAR or kind.name == "char":
                 return Plan(count, partial(_text, count))
             if not kind.encoding & (index.BOOL | index.SIGNED):
-                return Plan(count, partial(_octets, count))
+                return Plan(count, partial(_octets, count), 1 + count // 8)  # a list of them takes 8 bytes each
         if kind.kind == index.INT and size in _INTEGERS and kind.bits == 8 * size and not kind.encoding & index.BOOL:
             letter = _letter(kind)
             return Plan(count * size, partial(_numbers, f"<{count}{letter}"), count)
