@@ -18,6 +18,8 @@ MAP_UPDATE_ELEM: Final = 2
 MAP_DELETE_ELEM: Final = 3
 MAP_GET_NEXT_KEY: Final = 4
 PROG_LOAD: Final = 5
+OBJ_PIN: Final = 6
+OBJ_GET: Final = 7
 PROG_TEST_RUN: Final = 10
 PROG_GET_NEXT_ID: Final = 11
 MAP_GET_NEXT_ID: Final = 12
@@ -38,9 +40,36 @@ ENABLE_STATS: Final = 32
 
 MAP_TYPE_HASH: Final = 1
 MAP_TYPE_ARRAY: Final = 2
+MAP_TYPE_PROG_ARRAY: Final = 3
+MAP_TYPE_PERF_EVENT_ARRAY: Final = 4
+MAP_TYPE_PERCPU_HASH: Final = 5
 MAP_TYPE_PERCPU_ARRAY: Final = 6
+MAP_TYPE_STACK_TRACE: Final = 7
+MAP_TYPE_CGROUP_ARRAY: Final = 8
+MAP_TYPE_LRU_HASH: Final = 9
+MAP_TYPE_LRU_PERCPU_HASH: Final = 10
+MAP_TYPE_LPM_TRIE: Final = 11
 MAP_TYPE_ARRAY_OF_MAPS: Final = 12
+MAP_TYPE_HASH_OF_MAPS: Final = 13
+MAP_TYPE_DEVMAP: Final = 14
+MAP_TYPE_SOCKMAP: Final = 15
+MAP_TYPE_CPUMAP: Final = 16
+MAP_TYPE_XSKMAP: Final = 17
+MAP_TYPE_SOCKHASH: Final = 18
+MAP_TYPE_REUSEPORT_SOCKARRAY: Final = 20
+MAP_TYPE_PERCPU_CGROUP_STORAGE: Final = 21
+MAP_TYPE_QUEUE: Final = 22
+MAP_TYPE_STACK: Final = 23
+MAP_TYPE_SK_STORAGE: Final = 24
+MAP_TYPE_DEVMAP_HASH: Final = 25
+MAP_TYPE_STRUCT_OPS: Final = 26
 MAP_TYPE_RINGBUF: Final = 27
+MAP_TYPE_INODE_STORAGE: Final = 28
+MAP_TYPE_TASK_STORAGE: Final = 29
+MAP_TYPE_BLOOM_FILTER: Final = 30
+MAP_TYPE_USER_RINGBUF: Final = 31
+MAP_TYPE_CGRP_STORAGE: Final = 32
+MAP_TYPE_ARENA: Final = 33
 F_MMAPABLE: Final = 1 << 10
 
 LINK_INFO: Final = 64  # bytes of struct bpf_link_info
@@ -120,12 +149,15 @@ def map_first_key(fd: int, key_size: int) -> bytes | None:
     return key.raw
 
 
-def map_keys(fd: int, key_size: int, most: int) -> list[bytes]:
-    """At most so many keys of a hash map. One that is deleted meanwhile begins the walk anew: keys may come twice."""
+def map_keys(fd: int, key_size: int, most: int, after: bytes = b"") -> list[bytes]:
+    """At most so many keys of a map, from the first or the one behind `after` on.
+
+    Of a hash map, one that is deleted meanwhile begins the walk anew: keys may come twice.
+    """
     keys: list[bytes] = []
-    key = ctypes.create_string_buffer(key_size)
+    key = ctypes.create_string_buffer(after, key_size)
     following = ctypes.create_string_buffer(key_size)
-    before = 0
+    before = ctypes.addressof(key) if after else 0
     while len(keys) < most:
         try:
             bpf(MAP_GET_NEXT_KEY, struct.pack("I4x3Q", fd, before, ctypes.addressof(following), 0))
@@ -138,11 +170,12 @@ def map_keys(fd: int, key_size: int, most: int) -> list[bytes]:
 
 
 def map_lookup(fd: int, key: bytes, value_size: int) -> bytes | None:
-    """A key's value; None where it isn't there."""
+    """A key's value; None where it isn't there. Without a key (b""): what a queue or stack would give next."""
     buffer = ctypes.create_string_buffer(key, len(key))
     value = ctypes.create_string_buffer(value_size)
+    where = ctypes.addressof(buffer) if key else 0
     try:
-        bpf(MAP_LOOKUP_ELEM, struct.pack("I4x3Q", fd, ctypes.addressof(buffer), ctypes.addressof(value), 0))
+        bpf(MAP_LOOKUP_ELEM, struct.pack("I4x3Q", fd, where, ctypes.addressof(value), 0))
     except FileNotFoundError:
         return None
     return value.raw
@@ -161,21 +194,50 @@ def map_items(
 
     `drain` takes them out, of a map that nobody writes to; without, nothing may be deleted meanwhile.
     """
-    command = MAP_LOOKUP_AND_DELETE_BATCH if drain else MAP_LOOKUP_BATCH
-    keys = ctypes.create_string_buffer(key_size * portion)
-    values = ctypes.create_string_buffer(value_size * portion)
-    after = ctypes.create_string_buffer(4)  # where the next portion begins
-    before, more = 0, True
+    batch, more = Batch(fd, key_size, value_size, portion), True
     while more:
-        where = (before, ctypes.addressof(after), ctypes.addressof(keys), ctypes.addressof(values))
-        attributes = ctypes.create_string_buffer(struct.pack("4Q2I2Q", *where, portion, fd, 0, 0), 56)
+        number, more = batch.next(drain=drain)
+        yield from batch.entries(number)
+
+
+class Batch:
+    """Walks a map, many entries at a call (5.6; arrays too, per-CPU ones 5.13, maps of maps 5.14)."""
+
+    def __init__(self, fd: int, key_size: int, value_size: int, portion: int) -> None:
+        """Of an open map; `value_size`: of a per-CPU map all CPUs', each rounded up to 8. `portion`: entries a call."""
+        self._fd, self._key_size, self._value_size = fd, key_size, value_size
+        self._after = ctypes.create_string_buffer(max(4, key_size))  # where the next portion begins
+        self._before = 0
+        self.take(portion)
+
+    def take(self, portion: int) -> None:
+        """So many entries at a call from now on."""
+        self.portion = portion
+        self._keys = ctypes.create_string_buffer(self._key_size * portion)
+        self._values = ctypes.create_string_buffer(self._value_size * portion)
+
+    def next(self, *, drain: bool = False) -> tuple[int, bool]:
+        """How many the next call gave, and whether there may be more. `drain` takes them out.
+
+        Raises OSError: ENOSPC where a hash map's bucket has more than a portion, ENOTSUPP where a map has no such call.
+        """
+        command = MAP_LOOKUP_AND_DELETE_BATCH if drain else MAP_LOOKUP_BATCH
+        where = (self._before, *map(ctypes.addressof, (self._after, self._keys, self._values)))
+        attributes = ctypes.create_string_buffer(struct.pack("4Q2I2Q", *where, self.portion, self._fd, 0, 0), 56)
+        more = True
         try:
             _syscall(_number(0), command, attributes, 56)
         except FileNotFoundError:  # that was the last one
             more = False
-        (number,) = struct.unpack_from("I", attributes, 32)
-        yield from zip(_cut(keys.raw, key_size, number), _cut(values.raw, value_size, number), strict=True)
-        before = ctypes.addressof(after)
+        self._before = ctypes.addressof(self._after)
+        number: int = struct.unpack_from("I", attributes, 32)[0]
+        return number, more
+
+    def entries(self, number: int) -> Iterator[tuple[bytes, bytes]]:
+        """The keys and values that the last call gave."""
+        keys = ctypes.string_at(self._keys, number * self._key_size)
+        values = ctypes.string_at(self._values, number * self._value_size)
+        return zip(_cut(keys, self._key_size, number), _cut(values, self._value_size, number), strict=True)
 
 
 def _cut(data: bytes, size: int, number: int) -> list[bytes]:
@@ -310,6 +372,18 @@ def attached_programs(target: int, attach_type: int) -> tuple[list[int], int]:
     return list(ids[:number]), flags
 
 
+def chained_programs(ifindex: int, attach_type: int) -> list[tuple[int, int]]:
+    """The programs at an interface's tcx (6.6) or netkit (6.7), in the order in which they run, and the number of the
+    link that holds each; 0: none does. Raises OSError.
+    """
+    programs, links = (ctypes.c_uint32 * MPROG_MAX)(), (ctypes.c_uint32 * MPROG_MAX)()
+    where = (ctypes.addressof(programs), MPROG_MAX, 0, 0, ctypes.addressof(links), 0, 0)
+    buffer = ctypes.create_string_buffer(struct.pack("4IQ2I4Q", ifindex, attach_type, 0, 0, *where), 64)
+    _syscall(_number(0), PROG_QUERY, buffer, 64)
+    (number,) = struct.unpack_from("I", buffer.raw, 24)
+    return list(zip(programs[:number], links[:number], strict=True))
+
+
 def new_network_namespace() -> None:
     """Puts this thread into a network namespace of its own, which ends with it. Needs CAP_SYS_ADMIN; raises OSError."""
     clone_newnet = 0x40000000
@@ -411,6 +485,24 @@ def by_id(command: int, number: int) -> int:
     return bpf(command, struct.pack("3I", number, 0, 0))
 
 
+def pinned(path: bytes) -> int:
+    """A file descriptor of what is pinned at a path of a BPF file system; a map for reading. Raises OSError."""
+    read_only = 1 << 3  # BPF_F_RDONLY
+    where = ctypes.create_string_buffer(path)
+    try:
+        return bpf(OBJ_GET, struct.pack("Q2I", ctypes.addressof(where), 0, read_only))
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return bpf(OBJ_GET, struct.pack("Q2I", ctypes.addressof(where), 0, 0))  # links have no such flag
+
+
+def pin(fd: int, path: bytes) -> None:
+    """Gives a program, map or link a name in a BPF file system, which keeps it. Raises OSError."""
+    where = ctypes.create_string_buffer(path)
+    bpf(OBJ_PIN, struct.pack("Q2I", ctypes.addressof(where), fd, 0))
+
+
 def enable_statistics() -> int:
     """The kernel counts runs and run times of all programs while this file descriptor is open (5.8; CAP_SYS_ADMIN)."""
     return bpf(ENABLE_STATS, struct.pack("I", 0))  # BPF_STATS_RUN_TIME
@@ -430,8 +522,9 @@ def links() -> Iterator[int]:
                 os.close(fd)
 
 
-def task_fd_query(pid: int, fd: int) -> tuple[int, bytes, int]:
-    """Of a process's perf event with a BPF program: its kind (enum bpf_task_fd_type), and of a uprobe path and offset.
+def task_fd_query(pid: int, fd: int) -> tuple[int, bytes, int, int]:
+    """Of a process's perf event with a BPF program: its kind (enum bpf_task_fd_type), of a uprobe path and offset; and
+    the program's number.
 
     Raises OSError where it is something else.
     """
@@ -439,5 +532,5 @@ def task_fd_query(pid: int, fd: int) -> tuple[int, bytes, int]:
     attributes = struct.pack("4IQ2I2Q", pid, fd, 0, len(name), ctypes.addressof(name), 0, 0, 0, 0)
     buffer = ctypes.create_string_buffer(attributes, len(attributes))
     _syscall(_number(0), TASK_FD_QUERY, buffer, len(attributes))
-    kind, offset = struct.unpack_from("I", buffer.raw, 28)[0], struct.unpack_from("Q", buffer.raw, 32)[0]
-    return kind, name.value, offset
+    program, kind, offset = struct.unpack_from("2IQ", buffer.raw, 24)
+    return kind, name.value, offset, program

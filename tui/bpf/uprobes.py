@@ -115,7 +115,7 @@ def _of_processes() -> Iterator[Uprobe]:
 
 
 def _of_event(pid: int, fd: int) -> Iterator[Uprobe]:
-    kind, path, offset = kernel.task_fd_query(pid, fd)
+    kind, path, offset, _ = kernel.task_fd_query(pid, fd)
     if kind in _TASK_UPROBES:
         yield Uprobe(path.replace(b"/proc/self/", b"/proc/%d/" % pid, 1), offset, 0, holder=pid)
 

@@ -34,6 +34,8 @@ _LINKS: Final = (
     " netkit sockmap"
 )
 
+EXTENSION: Final = 28  # the program type ext, which replaces a function of another program (freplace)
+
 
 def program_type(number: int) -> str:
     """Of enum bpf_prog_type: "sched_cls"."""
