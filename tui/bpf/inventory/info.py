@@ -73,14 +73,18 @@ class Map(NamedTuple):
     btf_id: int  # 0: nothing is known of its types
     btf_key_type: int
     btf_value_type: int
-    btf_vmlinux_value_type: int  # of struct_ops: a type of the kernel's own BTF
+    btf_vmlinux_value_type: int  # of struct_ops: a type of the kernel's own BTF, or of a module's
+    btf_vmlinux_id: int = 0  # which
 
     @classmethod
     def of(cls, fd: int) -> Self:
         """Of an open map. Raises OSError."""
-        fields = _MAP.unpack(kernel.info(fd, _MAP.size))
-        kind, number, key, value, entries, flags, name, _, vmlinux_value, _, _, btf, btf_key, btf_value, _, _ = fields
-        return cls(number, kind, key, value, entries, flags, _text(name), btf, btf_key, btf_value, vmlinux_value)
+        kind, number, key, value, entries, flags, name, _, vmlinux_value, _, _, *rest = _MAP.unpack(
+            kernel.info(fd, _MAP.size)
+        )
+        btf, btf_key, btf_value, vmlinux, _ = rest
+        sizes = (key, value, entries, flags)
+        return cls(number, kind, *sizes, _text(name), btf, btf_key, btf_value, vmlinux_value, vmlinux)
 
 
 class Link(NamedTuple):

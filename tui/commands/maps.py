@@ -1,0 +1,215 @@
+"""`bpfscope maps [ID]`: the BPF maps that there are, or what is in one, decoded through its types (BTF).
+
+Reading changes nothing: nothing is deleted or taken out. Without --all at most 10,000 entries are read. With -d, what
+changes in that time stands beside the values; with -i, what changed is printed again and again until Ctrl-C.
+"""
+
+import argparse
+import sys
+from collections.abc import Iterable, Iterator
+
+from tui import text
+from tui.bpf.btf.values import one_line
+from tui.bpf.inventory import contents, info, kinds
+from tui.bpf.inventory.info import Map
+from tui.bpf.objects import refusal
+from tui.collectors import live
+from tui.collectors.entries import Entries, Entry, MapSample
+from tui.collectors.map_values import summed
+from tui.collectors.maps import MapRow, Maps
+from tui.commands.numbers import seconds
+from tui.commands.running import narrate
+from tui.errors import BpfscopeError, UsageError
+from tui.export import map_rows, rows
+
+_ALL = 1 << 24  # entries that are counted for the list at most: a kernel's largest maps have a few million
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `maps`."""
+    parser.add_argument("id", metavar="ID", nargs="?", help="the map whose entries are printed; or its name")
+    parser.add_argument("--all", action="store_true", help="read all entries, however many there are")
+    parser.add_argument("--raw", action="store_true", help="keys and values as bytes, in hexadecimal")
+    parser.add_argument("-d", metavar="S", dest="duration", type=seconds, help="show what changes within S seconds")
+    parser.add_argument("-i", metavar="S", dest="interval", type=seconds, help="print what changed every S seconds")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints a row per map, or per entry of one."""
+    live_wanted = arguments.duration is not None or arguments.interval is not None
+    if arguments.id is None:
+        if live_wanted or arguments.raw:
+            raise UsageError("-d, -i and --raw are about the entries of one map: name it, `bpfscope maps ID`")
+        return _list(arguments)
+    if live_wanted and (arguments.all or arguments.raw):
+        raise UsageError("-d and -i watch what a reading gives, decoded: leave out --all and --raw")
+    number = _number(arguments.id)
+    if arguments.all or arguments.raw:
+        return _dump(number, arguments)
+    entries = Entries(number)
+    _introduce(entries)
+    if live_wanted:
+        return _watch(entries, arguments)
+    sample = entries.read()
+    _say(sample)
+    _print(sample.entries, sample, as_json=arguments.json)
+    return 1 if sample.note and not sample.entries and sample.ring is None else 0
+
+
+def _number(word: str) -> int:
+    """A map's number, or that of the only one with this name. Raises UsageError, TargetError, NotPermitted."""
+    if word.isascii() and word.isdecimal():
+        return int(word)
+    found = [one.id for one in info.maps() if one.name == word]
+    if len(found) == 1:
+        return found[0]
+    which = f"several maps have this name: {', '.join(map(str, found))}" if found else "no map has this name"
+    raise UsageError(f"{word}: {which}; `bpfscope maps` lists them by number")
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    sample = Maps().read(_ALL if arguments.all else contents.MOST * 10)
+    if arguments.json:
+        for row in sample.maps:
+            sys.stdout.write(rows.line(map_rows.listed(row)))
+        return 0
+    print(
+        f"{'ID':>7} {'TYPE':<16} {'NAME':<16} {'KEY':>6} {'VALUE':>7} {'ENTRIES':>10} {'OF':>10} {'MEMORY':>9}  USED BY"
+    )
+    for row in sample.maps:
+        one = row.map
+        entries = "" if row.entries is None else f"{row.entries:,}{'' if row.complete else '+'}"
+        print(
+            f"{one.id:>7} {row.type:<16} {one.name:<16} {one.key_size:>6,} {one.value_size:>7,} {entries:>10}"
+            f" {one.entries:>10,} {text.size(row.memory):>9}  {_users(row)}"
+        )
+    return 0
+
+
+def _users(row: MapRow) -> str:
+    programs = [f"{user.name or kinds.program_type(user.type)} {user.id}" for user in row.users]
+    held = [f"{holder.name} {holder.pid}" for holder in row.holders]
+    by = f"held by {', '.join(held)}" if held else ""
+    return " · ".join(filter(None, (", ".join(programs), by)))
+
+
+def _introduce(entries: Entries) -> None:
+    """Say what map this is."""
+    one, layout = entries.map, entries.layout
+    types = f"{layout.key_type} → {layout.value_type}" if layout.key_type else layout.value_type
+    told = "" if layout.typed or layout.note else " (no types: what is known are their sizes)"
+    per_cpu = f" on each of {len(contents.cpus())} CPUs" if layout.per_cpu else ""
+    narrate(f"map {one.id} {one.name or '(no name)'}: {kinds.map_type(one.type)}, {types}{per_cpu}{told}")
+    if layout.note:
+        narrate(layout.note)
+
+
+def _say(sample: MapSample) -> None:
+    """What to know of a reading."""
+    if sample.note:
+        narrate(sample.note)
+    elif not sample.complete:
+        narrate(f"the first {len(sample.entries):,} entries; --all reads all")
+    if sample.ended:
+        narrate(sample.ended)
+
+
+def _print(entries: Iterable[Entry], sample: MapSample, *, as_json: bool, changes: bool = False) -> None:
+    """A row per entry."""
+    if sample.ring and as_json:
+        sys.stdout.write(rows.line(sample.ring._asdict() | {"size": sample.map.entries}))
+    elif sample.ring:
+        waiting = sample.ring.produced - sample.ring.consumed
+        print(f"{sample.ring.produced:,} bytes written, {waiting:,} of {sample.map.entries:,} not read yet")
+    for entry in entries:
+        if as_json:
+            sys.stdout.write(rows.line(map_rows.entry(entry, sample.layout, changes=changes)))
+        else:
+            sys.stdout.write(_row(entry, changes=changes))
+    sys.stdout.flush()
+
+
+def _row(entry: Entry, *, changes: bool) -> str:
+    """key: value, and how much it grew."""
+    key = "" if entry.key is None else f"{one_line(entry.key)}: "
+    grown = f"  {_grown(entry)}" if changes and (entry.new or entry.delta is not None) else ""
+    cpus = f"  by CPU {', '.join(map(one_line, entry.cpus))}" if len(entry.cpus) > 1 and not changes else ""
+    return f"{key}{one_line(entry.value)}{cpus}{grown}\n"
+
+
+def _grown(entry: Entry) -> str:
+    if entry.new:
+        return "new"
+    return f"{entry.delta:+,}" if isinstance(entry.delta, int) else f"change {one_line(entry.delta)}"
+
+
+def _dump(number: int, arguments: argparse.Namespace) -> int:
+    """All entries as they come, or bytes; a key may come twice where entries are deleted meanwhile."""
+    entries = Entries(number)
+    _introduce(entries)
+    printed = 0
+    try:
+        with info.map_of(number) as fd:
+            if contents.contents(fd, entries.map, 1).note:
+                sample = entries.read()
+                _say(sample)
+                _print(sample.entries, sample, as_json=arguments.json)
+                return 0 if sample.entries or sample.ring else 1
+            for key, value in _all(fd, entries.map, everything=arguments.all):
+                printed += 1
+                if arguments.raw:
+                    row = map_rows.undecoded(key, value)
+                    sys.stdout.write(rows.line(row) if arguments.json else f"{row['key']}: {row['value']}\n")
+                else:
+                    values = entries.layout.values(entries.map, value)
+                    one = Entry(key, entries.layout.key(key), summed(values), values if entries.layout.per_cpu else ())
+                    _print([one], MapSample(0, 0, entries.map, entries.layout), as_json=arguments.json)
+    except OSError as error:
+        raise refusal(error, f"read map {number}") from None
+    narrate(f"{printed:,} entr{'y' if printed == 1 else 'ies'}")
+    return 0
+
+
+def _all(fd: int, one: Map, *, everything: bool) -> Iterator[tuple[bytes, bytes]]:
+    if not everything:
+        yield from contents.contents(fd, one).entries
+        return
+    for portion in contents.portions(fd, one):
+        yield from portion
+
+
+def _watch(entries: Entries, arguments: argparse.Namespace) -> int:
+    """With -i what changed, again and again; at the end, or with -d alone only there, everything."""
+    first = entries.read()
+    _say(first)
+    if first.note and not first.entries and first.ring is None:
+        raise BpfscopeError(f"map {entries.map.id} can't be watched: {first.note}")
+    if arguments.interval is None:
+        return _measured(entries, first, arguments)
+    with live.stop_signals() as stop:
+        stop.arm()
+        for sample, last in live.ticks(entries.read, stop, arguments.interval, arguments.duration):
+            if arguments.json:
+                kind = "summary" if last else "interval"
+                sys.stdout.write(rows.line({"kind": kind} | map_rows.sample(sample, everything=last)))
+            else:
+                changed = [one for one in sample.entries if one.new or one.delta is not None]
+                print(f"{len(changed):,} changed, {sample.gone:,} gone")
+                _print(changed, sample, as_json=False, changes=True)
+            sys.stdout.flush()
+            if sample.ended:
+                narrate(sample.ended)
+    return 0
+
+
+def _measured(entries: Entries, first: MapSample, arguments: argparse.Namespace) -> int:
+    """All entries, with what changed in the meantime."""
+    with live.stop_signals() as stop:
+        stop.arm()
+        *_, (sample, _) = live.ticks(entries.read, stop, arguments.duration, arguments.duration)
+    if sample.ring and first.ring and not arguments.json:
+        narrate(f"{sample.ring.produced - first.ring.produced:,} bytes written in {sample.seconds:.1f} s")
+    if sample.ended:
+        narrate(sample.ended)
+    _print(sample.entries, sample, as_json=arguments.json, changes=True)
+    return 0
