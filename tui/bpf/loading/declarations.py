@@ -118,9 +118,8 @@ class _Writer:
                 if member.offset < at:  # nothing that C could say
                     continue
                 members += self._padding(at, member.offset)
-            if said := self._member(member, depth):
-                members.append(said)
-                at = max(at, (0 if union else member.offset) + size)
+                at = member.offset + size
+            members.append(self._member(member, depth))
         if union or at < 8 * one.size:
             members += self._padding(0 if union else at, 8 * one.size)
         word = f"{_WORDS[one.kind]} {one.name}".rstrip()

@@ -14,7 +14,9 @@ from tui.errors import NotPermitted, NotSupported
 FOLDERS: Final = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
 _FIELD: Final = re.compile(r"\tfield:([^;]*);\toffset:(\d+);\tsize:(\d+);\tsigned:([01]);")
 _NAME: Final = re.compile(r"(.*?)(\w+)((?:\[[^]]*\])*)$")
-_KEPT: Final = re.compile(r"(const )?(void|char|(struct|union) \w+) ?\*$")  # pointers that are as useful in C
+_KEPT: Final = re.compile(  # pointers whose types C knows without any header
+    r"((const|unsigned|signed|void|char|short|int|long|(struct|union) \w+|[us](8|16|32|64))\b\s*)+(\*\s*(const\b\s*)?)+"
+)
 _INTEGERS: Final = {1: "8", 2: "16", 4: "32", 8: "64"}
 
 
@@ -97,7 +99,7 @@ def _member(field: Field) -> str:
     if field.count and field.size % field.count == 0 and (element := _integer(field, field.size // field.count)):
         return f"{element} {field.name}[{field.count}];"
     if field.size == 8 and "*" in field.type and not field.count:
-        return f"{field.type if _KEPT.match(field.type) else 'void *'} {field.name};"
+        return f"{field.type if _KEPT.fullmatch(field.type) else 'void *'} {field.name};"
     whole = _integer(field, field.size)
     return f"{whole} {field.name};" if whole and not field.count else f"char {field.name}[{field.size}];"
 

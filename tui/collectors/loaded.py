@@ -1,0 +1,241 @@
+"""A C program of the user's own while it runs: its maps, decoded, and the events that it sends.
+
+    with Running(source, path, hooks) as running:
+        running.notes, running.read()
+
+Events come through BPF_PERF_OUTPUT and BPF_RINGBUF_OUTPUT, decoded by the types that the source sends; and as text
+through bpf_trace_printk, which all programs of the machine share.
+"""
+
+import os
+import re
+import struct
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from typing import Final, NamedTuple
+
+from tui.bpf import kernel
+from tui.bpf.btf.decoder import Octets, Value
+from tui.bpf.inventory.info import Map, Program
+from tui.bpf.inventory.statistics import Statistics
+from tui.bpf.loading import attaching, formats
+from tui.bpf.loading.attaching import Placed
+from tui.bpf.loading.module import LoadedMap, Module
+from tui.bpf.loading.places import UPROBES, Place, chosen
+from tui.bpf.loading.preparing import ready
+from tui.bpf.loading.problems import Problem
+from tui.bpf.loading.source import TYPE_OF
+from tui.bpf.objects import refusal
+from tui.bpf.perf_ring import OUTPUT, SOFTWARE, TRACEPOINT, PerfRings
+from tui.bpf.ring import Ring
+from tui.collectors.entries import Entries, MapSample
+from tui.collectors.map_layout import Decode, layout
+from tui.collectors.user_probes import UserProbe, attach_type
+from tui.errors import BpfscopeError
+from tui.owner import Owner
+from tui.text import sanitise
+
+PRINTED: Final = "bpf_trace_printk"
+MOST: Final = 10_000  # events taken at a reading, of each map (and of each CPU)
+_EVENTS: Final = (kernel.MAP_TYPE_PERF_EVENT_ARRAY, kernel.MAP_TYPE_RINGBUF)
+_TEXT_AT: Final = 8  # of the tracepoint bpf_trace:bpf_trace_printk: where its text begins, and how long it is
+
+
+class Event(NamedTuple):
+    """Something that a program has sent."""
+
+    time_ns: int  # of CLOCK_MONOTONIC; of ring buffers, which don't tell, when it was read
+    table: str  # the map through which it came; bpf_trace_printk
+    value: Value
+    pid: int = 0  # the process and thread that ran; 0 where that isn't known
+    tid: int = 0
+
+
+class LoadedProgram(NamedTuple):
+    """One of the source's functions."""
+
+    name: str
+    id: int  # the program's number
+    place: str  # tracepoint:sched:sched_switch
+    instructions: int
+    runs: int = 0  # since it was attached
+    run_time_ns: int = 0
+
+
+class LoadedSample(NamedTuple):
+    """A reading."""
+
+    time: float  # monotonic
+    elapsed: float  # seconds since everything was attached
+    programs: tuple[LoadedProgram, ...]
+    names: tuple[str, ...]  # of the maps, as the source has them
+    maps: tuple[MapSample, ...]
+    events: tuple[Event, ...] = ()  # since the reading before
+    seen: int = 0  # events since the start
+    lost: int = 0  # events that found no room, as far as the kernel tells
+    ended: str = ""  # why nothing more is to be expected
+
+
+class _Sizes(NamedTuple):
+    """How to decode events of a map, by their sizes."""
+
+    decode: Mapping[int, Decode]
+
+    def read(self, data: bytes) -> Value:
+        """Of the type that fits; perf pads samples, so that they may be longer."""
+        size = max((each for each in self.decode if each <= len(data) < each + 8), default=-1)
+        if size < 0:
+            return _plain(data)
+        return self.decode[size](data[:size])
+
+
+class Loaded(Owner):
+    """Owns everything of one source; leaving it takes its programs off, and the kernel forgets them."""
+
+    def __init__(self, source: str, path: str, hooks: Mapping[str, Place], only: str = "") -> None:
+        """Compiles, loads and attaches. Raises SourceError and whatever else BpfscopeError is."""
+        self.path, self.source = path, source
+        self.notes: list[str] = []
+        self._owned = ExitStack()
+        self._printed: PerfRings | None = None
+        self._placed: list[Placed] = []
+        self._seen = 0
+        for place in hooks.values():
+            attaching.check(place)
+        try:
+            self._module = self._owned.enter_context(Module(ready(source, path)))
+            self.warnings: tuple[Problem, ...] = self._module.warnings
+            self._places = chosen(self._module.functions, source, hooks, only)
+            self._load()
+            self._open_events()
+            self._owned.enter_context(Statistics())
+            self._entries = [(each.name, Entries(Map.of(each.fd).id)) for each in self._tables()]
+            self._attach()
+        except OSError as error:
+            self.close()
+            raise refusal(error, f"run {sanitise(os.path.basename(path))}") from None
+        except BaseException:
+            self.close()
+            raise
+        self._started = time.monotonic()
+
+    @property
+    def places(self) -> tuple[tuple[str, str], ...]:
+        """The functions, and where they run."""
+        return tuple((name, sanitise(place.text)) for name, place in self._places.items())
+
+    def _load(self) -> None:
+        self._probes: dict[str, UserProbe] = {}
+        kinds: dict[str, tuple[int, int]] = {}
+        for name, place in self._places.items():
+            attaching.check(place)
+            if place.kind in UPROBES:
+                self._probes[name] = self._owned.enter_context(UserProbe(place))
+                kinds[name] = place.program_type, attach_type()
+            else:
+                kinds[name] = place.program_type, kernel.ATTACH_XDP if place.kind == "xdp" else 0
+        self._module.load(kinds)
+
+    def _tables(self) -> Iterator[LoadedMap]:
+        """The maps that hold something to look at."""
+        for each in self._module.maps:
+            if each.kind not in _EVENTS and not each.name.startswith(TYPE_OF):
+                yield each
+
+    def _open_events(self) -> None:
+        """Before anything is attached, so that nothing is missed."""
+        maps = {each.name: each for each in self._module.maps}
+        self._perf: list[tuple[str, PerfRings, _Sizes]] = []
+        self._rings: list[tuple[str, Ring, _Sizes]] = []
+        for each in maps.values():
+            types = [maps[name] for name in self._module.prepared.events.get(each.name, ()) if name in maps]
+            sizes = _Sizes({one.value_size: layout(Map.of(one.fd)).value for one in types})
+            if each.kind == kernel.MAP_TYPE_PERF_EVENT_ARRAY:
+                rings = self._owned.enter_context(PerfRings(SOFTWARE, OUTPUT, table=each.fd))
+                self._perf.append((each.name, rings, sizes))
+            elif each.kind == kernel.MAP_TYPE_RINGBUF:
+                self._rings.append((each.name, self._owned.enter_context(Ring(each.fd, each.entries)), sizes))
+        if re.search(r"\bbpf_trace_printk\s*\(", self.source):
+            try:
+                number = formats.read("bpf_trace", PRINTED).number
+                self._printed = self._owned.enter_context(PerfRings(TRACEPOINT, number))
+            except (BpfscopeError, OSError):
+                self.notes.append(f"what it prints ({PRINTED}) can't be read here: it is in {formats.root()}/trace_pipe")
+
+    def _attach(self) -> None:
+        for name, place in self._places.items():
+            program = self._module.programs[name]
+            if name in self._probes:
+                self._probes[name].attach(program)
+                placed: Placed = self._probes[name]
+            else:
+                placed = self._owned.enter_context(attaching.attach(place, program))
+            self._placed.append(placed)
+            self.notes += [f"{name}: {note}" for note in placed.notes]
+
+    def read(self, most: int = MOST) -> LoadedSample:
+        """Everything now. Raises NotPermitted, NotSupported."""
+        events = self.events(most)
+        now = time.monotonic()
+        maps = tuple(entries.read() for _, entries in self._entries)
+        ended = next((f"{each.place.text} has gone" for each in self._placed if each.gone()), "")
+        return LoadedSample(
+            now,
+            now - self._started,
+            tuple(self._programs()),
+            tuple(name for name, _ in self._entries),
+            maps,
+            tuple(events),
+            self._seen,
+            sum(rings.lost for _, rings, _ in self._perf),
+            sanitise(ended),
+        )
+
+    def events(self, most: int = MOST) -> list[Event]:
+        """What has been sent since the last time, in the order of time."""
+        found = [*self._perf_events(most), *self._ring_events(most), *self._lines(most)]
+        self._seen += len(found)
+        return sorted(found, key=lambda each: each.time_ns)
+
+    def _perf_events(self, most: int) -> Iterator[Event]:
+        for name, rings, sizes in self._perf:
+            for sample in rings.samples(most):
+                yield Event(sample.time, name, sizes.read(sample.data), sample.pid, sample.tid)
+
+    def _ring_events(self, most: int) -> Iterator[Event]:
+        for name, ring, sizes in self._rings:
+            for record in ring.records(most):
+                yield Event(time.monotonic_ns(), name, sizes.read(record))
+
+    def _lines(self, most: int) -> Iterator[Event]:
+        if self._printed is None:
+            return
+        for sample in self._printed.samples(most):
+            (where,) = struct.unpack_from("<I", sample.data, _TEXT_AT)
+            line = sample.data[where & 0xFFFF :][: where >> 16].split(b"\0")[0].rstrip(b"\n")
+            yield Event(sample.time, PRINTED, sanitise(line.decode("utf-8", "replace")), sample.pid, sample.tid)
+
+    def _programs(self) -> Iterator[LoadedProgram]:
+        for name, place in self._places.items():
+            program = Program.of(self._module.programs[name])
+            size = self._module.sizes[name]
+            yield LoadedProgram(name, program.id, sanitise(place.text), size, program.runs, program.run_time_ns)
+
+    def detach(self) -> None:
+        """Takes the programs off; maps and events can still be read."""
+        while self._placed:
+            self._placed.pop().close()
+
+    def close(self) -> None:
+        """Gives everything back; a second time is harmless."""
+        self.detach()
+        self._owned.close()
+
+
+def _plain(data: bytes) -> Value:
+    """An event of a type that the source doesn't say plainly: a text if it looks like one, otherwise bytes."""
+    said = data.split(b"\0")[0]
+    if len(said) > 1 and said.isascii() and said.decode("ascii").isprintable():
+        return said.decode("ascii")
+    return Octets(data)
