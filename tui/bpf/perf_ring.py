@@ -17,7 +17,6 @@ from tui.bpf import kernel
 from tui.owner import Owner
 
 SOFTWARE: Final = 1  # PERF_TYPE_SOFTWARE
-TRACEPOINT: Final = 2  # PERF_TYPE_TRACEPOINT
 OUTPUT: Final = 10  # PERF_COUNT_SW_BPF_OUTPUT
 _HEAD, _TAIL = 1024 // 8, 1032 // 8  # 64-bit words of the first page
 _HEADER: Final = struct.Struct("<IHH")  # type, misc, size

@@ -8,7 +8,6 @@ through bpf_trace_printk, which all programs of the machine share.
 """
 
 import os
-import re
 import struct
 import time
 from collections.abc import Iterator, Mapping
@@ -19,15 +18,15 @@ from tui.bpf import kernel
 from tui.bpf.btf.decoder import Octets, Value
 from tui.bpf.inventory.info import Map, Program
 from tui.bpf.inventory.statistics import Statistics
-from tui.bpf.loading import attaching, formats
+from tui.bpf.loading import attaching
 from tui.bpf.loading.attaching import Placed
 from tui.bpf.loading.module import LoadedMap, Module
 from tui.bpf.loading.places import UPROBES, Place, chosen
 from tui.bpf.loading.preparing import ready
 from tui.bpf.loading.problems import Problem
-from tui.bpf.loading.source import TYPE_OF
+from tui.bpf.loading.source import PRINTED, PRINTER, TYPE_OF
 from tui.bpf.objects import refusal
-from tui.bpf.perf_ring import OUTPUT, SOFTWARE, TRACEPOINT, PerfRings
+from tui.bpf.perf_ring import OUTPUT, SOFTWARE, PerfRings
 from tui.bpf.ring import Ring
 from tui.collectors.entries import Entries, MapSample
 from tui.collectors.map_layout import Decode, layout
@@ -36,10 +35,10 @@ from tui.errors import BpfscopeError
 from tui.owner import Owner
 from tui.text import sanitise
 
-PRINTED: Final = "bpf_trace_printk"
+PRINTK: Final = "bpf_trace_printk"
 MOST: Final = 10_000  # events taken at a reading, of each map (and of each CPU)
 _EVENTS: Final = (kernel.MAP_TYPE_PERF_EVENT_ARRAY, kernel.MAP_TYPE_RINGBUF)
-_TEXT_AT: Final = 8  # of the tracepoint bpf_trace:bpf_trace_printk: where its text begins, and how long it is
+_LINE: Final = struct.Struct("=QII240s")  # what the program of ours that sees bpf_trace_printk puts out
 
 
 class Event(NamedTuple):
@@ -93,12 +92,15 @@ class _Sizes(NamedTuple):
 class Loaded(Owner):
     """Owns everything of one source; leaving it takes its programs off, and the kernel forgets them."""
 
-    def __init__(self, source: str, path: str, hooks: Mapping[str, Place], only: str = "") -> None:
-        """Compiles, loads and attaches. Raises SourceError and whatever else BpfscopeError is."""
+    def __init__(self, source: str, path: str, hooks: Mapping[str, Place], only: str = "", target: str = "") -> None:
+        """Compiles, loads and attaches. `target`: the interface or cgroup of hooks that comments in the source name.
+
+        Raises SourceError and whatever else BpfscopeError is.
+        """
         self.path, self.source = path, source
         self.notes: list[str] = []
         self._owned = ExitStack()
-        self._printed: PerfRings | None = None
+        self._printed: Ring | None = None
         self._placed: list[Placed] = []
         self._seen = 0
         for place in hooks.values():
@@ -106,7 +108,8 @@ class Loaded(Owner):
         try:
             self._module = self._owned.enter_context(Module(ready(source, path)))
             self.warnings: tuple[Problem, ...] = self._module.warnings
-            self._places = chosen(self._module.functions, source, hooks, only)
+            functions = [name for name in self._module.functions if name != PRINTER or not self._prints]
+            self._places = chosen(functions, source, hooks, only, target)
             self._load()
             self._open_events()
             self._owned.enter_context(Statistics())
@@ -125,6 +128,11 @@ class Loaded(Owner):
         """The functions, and where they run."""
         return tuple((name, sanitise(place.text)) for name, place in self._places.items())
 
+    @property
+    def elapsed(self) -> float:
+        """Seconds since everything was attached."""
+        return time.monotonic() - self._started
+
     def _load(self) -> None:
         self._probes: dict[str, UserProbe] = {}
         kinds: dict[str, tuple[int, int]] = {}
@@ -135,7 +143,14 @@ class Loaded(Owner):
                 kinds[name] = place.program_type, attach_type()
             else:
                 kinds[name] = place.program_type, kernel.ATTACH_XDP if place.kind == "xdp" else 0
+        if self._prints:
+            kinds[PRINTER] = kernel.PROG_TYPE_RAW_TRACEPOINT, 0
         self._module.load(kinds)
+
+    @property
+    def _prints(self) -> bool:
+        """Whether a program of ours is among them, which sees what the others print."""
+        return PRINTED in self._module.tables and PRINTER in self._module.functions
 
     def _tables(self) -> Iterator[LoadedMap]:
         """The maps that hold something to look at."""
@@ -155,15 +170,19 @@ class Loaded(Owner):
                 rings = self._owned.enter_context(PerfRings(SOFTWARE, OUTPUT, table=each.fd))
                 self._perf.append((each.name, rings, sizes))
             elif each.kind == kernel.MAP_TYPE_RINGBUF:
-                self._rings.append((each.name, self._owned.enter_context(Ring(each.fd, each.entries)), sizes))
-        if re.search(r"\bbpf_trace_printk\s*\(", self.source):
-            try:
-                number = formats.read("bpf_trace", PRINTED).number
-                self._printed = self._owned.enter_context(PerfRings(TRACEPOINT, number))
-            except (BpfscopeError, OSError):
-                self.notes.append(f"what it prints ({PRINTED}) can't be read here: it is in {formats.root()}/trace_pipe")
+                ring = self._owned.enter_context(Ring(each.fd, each.entries))
+                if each.name == PRINTED:
+                    self._printed = ring
+                else:
+                    self._rings.append((each.name, ring, sizes))
 
     def _attach(self) -> None:
+        if self._prints:
+            try:
+                place = Place("raw", "", PRINTK)
+                self._owned.enter_context(attaching.attach(place, self._module.programs[PRINTER]))
+            except BpfscopeError:
+                self.notes.append(f"what {PRINTK} says is only in /sys/kernel/tracing/trace_pipe before Linux 5.9")
         for name, place in self._places.items():
             program = self._module.programs[name]
             if name in self._probes:
@@ -182,7 +201,7 @@ class Loaded(Owner):
         ended = next((f"{each.place.text} has gone" for each in self._placed if each.gone()), "")
         return LoadedSample(
             now,
-            now - self._started,
+            self.elapsed,
             tuple(self._programs()),
             tuple(name for name, _ in self._entries),
             maps,
@@ -209,12 +228,10 @@ class Loaded(Owner):
                 yield Event(time.monotonic_ns(), name, sizes.read(record))
 
     def _lines(self, most: int) -> Iterator[Event]:
-        if self._printed is None:
-            return
-        for sample in self._printed.samples(most):
-            (where,) = struct.unpack_from("<I", sample.data, _TEXT_AT)
-            line = sample.data[where & 0xFFFF :][: where >> 16].split(b"\0")[0].rstrip(b"\n")
-            yield Event(sample.time, PRINTED, sanitise(line.decode("utf-8", "replace")), sample.pid, sample.tid)
+        for record in self._printed.records(most) if self._printed else ():
+            moment, tid, pid, line = _LINE.unpack(record[: _LINE.size])
+            said = line.split(b"\0")[0].rstrip(b"\n").decode("utf-8", "replace")
+            yield Event(moment, PRINTK, sanitise(said), pid, tid)
 
     def _programs(self) -> Iterator[LoadedProgram]:
         for name, place in self._places.items():

@@ -156,7 +156,9 @@ class Btf:
         for number, start in enumerate(self._starts, self._first):
             if number and _TYPE.unpack_from(self._data, start)[1] >> 24 & 0x1F in (ENUM, ENUM64):
                 kind, length, step = self._enumeration(start)
-                texts = (struct.unpack_from("<I", self._data, start + _TYPE.size + step * at)[0] for at in range(length))
+                texts = (
+                    struct.unpack_from("<I", self._data, start + _TYPE.size + step * at)[0] for at in range(length)
+                )
                 if kind and any(text in places for text in texts):
                     found |= {name: value for name, value in self.type(number).values if name in names}
         return found

@@ -119,4 +119,8 @@ def _similar(folder: str, category: str, event: str) -> str:
     except OSError:
         return f": there is no category {category} (ls {folder}/events)"
     close = get_close_matches(event, events, 3, 0.5)
-    return f"; it has {', '.join(f'{category}:{each}' for each in close)}" if close else f" (ls {folder}/events/{category})"
+    return (
+        f"; it has {', '.join(f'{category}:{each}' for each in close)}"
+        if close
+        else f" (ls {folder}/events/{category})"
+    )

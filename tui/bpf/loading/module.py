@@ -85,6 +85,7 @@ class Module(Owner):
         self.functions: tuple[str, ...] = tuple(name for name, _ in answer["functions"])
         self.sizes: dict[str, int] = dict(answer["functions"])  # in instructions
         self._declared: Sequence[Sequence[Any]] = answer["maps"]
+        self.tables: tuple[str, ...] = tuple(str(name) for name, *_ in self._declared)
 
     def load(self, wanted: Mapping[str, tuple[int, int]]) -> None:
         """Loads these functions as programs of a type, for an attach type; once. The descriptors stay ours.

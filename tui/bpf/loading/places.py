@@ -140,10 +140,11 @@ def noted(source: str) -> dict[str, str]:
 
 
 def chosen(
-    functions: Sequence[str], source: str, hooks: Mapping[str, Place], only: str = ""
+    functions: Sequence[str], source: str, hooks: Mapping[str, Place], only: str = "", target: str = ""
 ) -> dict[str, Place]:
     """Where each function runs. What a person says (`hooks`, by function, "" for the one that has no place yet) counts
-    more than its name, and this more than a comment. `only`: nothing but this function.
+    more than a comment, and this more than its name. `only`: nothing but this function. `target`: the interface or the
+    cgroup of hooks that comments name.
 
     Raises UsageError where a function has no place, a hook no function, or there is no function at all.
     """
@@ -156,15 +157,16 @@ def chosen(
         )
     if missing := [name for name in hooks if name and name not in functions]:
         raise UsageError(f"there is no function {missing[0]}; there are {', '.join(functions)}")
-    comments = {name: parse(text) for name, text in noted(source).items() if name in functions}
+    notes = {name: _with(text, target) for name, text in noted(source).items()}
+    comments = {name: parse(*words) for name, words in notes.items() if name in functions}
     found = {name: place for name in functions if (place := hooks.get(name) or comments.get(name))}
     if only and "" in hooks:
         found[only] = hooks[""]
     found |= {name: place for name in functions if name not in found and (place := named(name))}
     left = [name for name in functions if name not in found]
     one = hooks.get("") if not only else None
-    if one is None and len(left) == 1 and (text := noted(source).get("")):
-        one = parse(text)
+    if one is None and len(left) == 1 and (words := notes.get("")):
+        one = parse(*words)
     if one is not None and len(left) == 1:
         found[left[0]] = one
     elif one is not None:
@@ -178,10 +180,17 @@ def chosen(
     return {name: found[name] for name in functions}
 
 
+def _with(text: str, target: str) -> tuple[str, str]:
+    """What `parse` takes: a target goes to hooks that lack one."""
+    return text, target if text in (*PACKETS, "socket-ebpf", "cgroup") else ""
+
+
 def _unclear(functions: Sequence[str], left: Sequence[str]) -> UsageError:
     if not left:
         if len(functions) == 1:
-            return UsageError(f"{functions[0]} says by its name where it runs; --function {functions[0]} makes the hook count")
+            return UsageError(
+                f"{functions[0]} says by its name where it runs; --function {functions[0]} makes the hook count"
+            )
         return UsageError(f"all functions say by their names where they run ({', '.join(functions)}): leave --hook out")
     return UsageError(
         f"several functions could be meant: {', '.join(left)}. Say which by --function NAME (only that one is loaded),"

@@ -7,10 +7,14 @@ from typing import Final, NamedTuple
 from tui.errors import CompileError
 from tui.text import sanitise
 
-_MESSAGE: Final = re.compile(r"^(?P<file>.*?):(?P<line>\d+):(?P<column>\d+): (?P<kind>fatal error|error|warning|note): (?P<text>.*)$")
+_MESSAGE: Final = re.compile(
+    r"^(?P<file>.*?):(?P<line>\d+):(?P<column>\d+): (?P<kind>fatal error|error|warning|note): (?P<text>.*)$"
+)
 _PLACE: Final = re.compile(r"^; (?P<text>.*?)(?: @ (?P<file>.*):(?P<line>\d+))?$")
 _END: Final = re.compile(r"^processed \d+ insns|^verification time|^stack depth|^max_states")
-_STATE: Final = re.compile(r"^\d+: |^from \d+ to \d+|^R\d+(_\w)?=|^arg#|^;|^func#|^mark_precise|^\s*$|^last_idx|^parent ")
+_STATE: Final = re.compile(
+    r"^\d+: |^from \d+ to \d+|^R\d+(_\w)?=|^arg#|^;|^func#|^mark_precise|^\s*$|^last_idx|^parent "
+)
 _HINTS: Final = (
     ("map_value_or_null", "a lookup may find nothing: test the pointer before its first use"),
     ("mem_or_null", "reserving may fail: test the pointer before its first use"),
@@ -101,5 +105,7 @@ def of_verifier(log: str, source: str, function: str) -> Problem:
 
 def _line_with(text: str, source: str) -> int:
     """The only line with this text; 0 where there are several."""
-    found = [number for number, line in enumerate(source.splitlines(), 1) if text.strip() and line.strip() == text.strip()]
+    found = [
+        number for number, line in enumerate(source.splitlines(), 1) if text.strip() and line.strip() == text.strip()
+    ]
     return found[0] if len(found) == 1 else 0

@@ -28,6 +28,22 @@ _PLAIN: Final = {
     *(f"{sign}{bits}" for sign in ("u", "s", "__u", "__s", "__be", "__le") for bits in (8, 16, 32, 64)),
 }  # fmt: skip
 
+PRINTED: Final = "bpfscope_printed"  # the ring buffer that a program of ours copies what bpf_trace_printk says to
+PRINTER: Final = "raw_tracepoint__bpf_trace_printk"  # that program: the tracepoint is there since 5.9
+_PRINTER: Final = f"""struct {PRINTED}_line {{ u64 time; u32 tid, pid; char text[240]; }};
+BPF_RINGBUF_OUTPUT({PRINTED}, 64);
+RAW_TRACEPOINT_PROBE(bpf_trace_printk) {{
+	struct {PRINTED}_line *line = {PRINTED}.ringbuf_reserve(sizeof(struct {PRINTED}_line));
+	if (!line) return 0;
+	u64 id = bpf_get_current_pid_tgid();
+	line->time = bpf_ktime_get_ns();
+	line->tid = id;
+	line->pid = id >> 32;
+	bpf_probe_read_kernel_str(line->text, sizeof(line->text), (void *)ctx->args[0]);
+	{PRINTED}.ringbuf_submit(line, 0);
+	return 0;
+}}"""
+
 PREAMBLE: Final = """#include <linux/types.h>
 #include <uapi/linux/ptrace.h>
 #include <kernel.h>
@@ -69,6 +85,8 @@ def prepare(
         for name, kinds in events.items()
         for at, kind in enumerate(kinds)
     ]
+    if re.search(r"\bbpf_trace_printk\s*\(", text) and not re.search(rf"\b{PRINTER}\b", text):
+        tables.append(_PRINTER)
     head = [*PREAMBLE.splitlines(), *structs.values(), *declare(source)]
     lines = [*head, *numbered(source, path), '#line 1 "bpfscope"', *tables]
     flags = (*(f"-I{folder}" for folder in INCLUDES), "-I/virtual/include", f"-I{os.path.dirname(path) or '.'}")
@@ -145,7 +163,7 @@ def _at_file_scope(text: str, kind: str) -> bool:
     """Whether a declaration at the end of the file can name the type."""
     if kind in _PLAIN:
         return True
-    name = kind.split()[-1]
+    name = kind.rsplit(maxsplit=1)[-1]
     place = re.search(rf"\b(?:struct|union)\s+{name}\s*\{{", text) or re.search(rf"\}}\s*{name}\s*;", text)
     if not place:
         return "struct" in kind or "union" in kind or bool(re.search(rf"\btypedef\b[^;]*\b{name}\s*;", text))

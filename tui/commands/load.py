@@ -1,0 +1,277 @@
+"""`bpfscope load FILE.c`: a C program of your own, in bcc's language, compiled, attached, its maps and events live.
+
+Functions called tracepoint__CATEGORY__EVENT (TRACEPOINT_PROBE) or raw_tracepoint__EVENT (RAW_TRACEPOINT_PROBE) run
+there; of others --hook says where, or a comment in the source: // hook: perf:page-faults. No kernel headers are needed:
+types come from the kernel itself. `load --list` shows what comes ready-made; each is a source to be copied and changed.
+"""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from tui import text
+from tui.bpf.loading import places, preparing
+from tui.bpf.loading.places import Place
+from tui.bpf.loading.problems import SourceError
+from tui.collectors import library, live
+from tui.collectors.entries import MapSample
+from tui.collectors.hints import hints
+from tui.collectors.loaded import PRINTK, Event, Loaded, LoadedSample
+from tui.collectors.loaded_maps import Distribution, distributions, grown, histograms, largest, powers
+from tui.collectors.map_values import is_zero
+from tui.commands.running import add_duration, add_interval, narrate
+from tui.errors import UsageError
+from tui.export import loaded_rows, rows
+from tui.text import sanitise
+
+_LOOKS: Final = 0.05  # seconds between looks for events
+_LARGEST, _GROWN = 20, 10  # entries of a map that are printed at the end, and before
+_BAR: Final = 40  # cells
+_HISTOGRAMS: Final = 6  # of a map
+_FEW: Final = 8  # cells that a number's column has at least
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `load`."""
+    parser.add_argument("file", metavar="FILE.c", nargs="?", help="a C file, or a name of --list")
+    parser.add_argument(
+        "target", metavar="IFACE|CGROUP", nargs="?", default="", help="of hooks that see packets: where"
+    )
+    parser.add_argument("--list", action="store_true", dest="listing", help="the sources that come with bpfscope")
+    parser.add_argument("--source", action="store_true", help="print the source instead: something to begin with")
+    parser.add_argument(
+        "--hook", metavar="[FUNCTION=]HOOK", dest="hooks", action="append", default=[],
+        help=f"where the function runs, repeatable. {'; '.join(places.KINDS.values())}",
+    )  # fmt: skip
+    parser.add_argument("--function", metavar="NAME", default="", help="load this function only")
+    rate = parser.add_mutually_exclusive_group()
+    rate.add_argument("-F", metavar="HZ", type=int, dest="hertz", help="of perf events: so many times a second")
+    rate.add_argument("-c", metavar="N", type=int, dest="period", help="of perf events: at each Nth")
+    add_duration(parser)
+    add_interval(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Prints until the time is up, the place is gone or somebody stops it; the summary is always printed."""
+    if arguments.listing:
+        return _list(as_json=arguments.json)
+    if not arguments.file:
+        raise UsageError("name a C file, or one of `bpfscope load --list`")
+    path = library.path_of(arguments.file)
+    source = preparing.read(path)
+    if arguments.source:
+        sys.stdout.write(source)
+        return 0
+    hooks = dict(_hooks(arguments))
+    with live.stop_signals() as stop:
+        try:
+            loaded = Loaded(source, path, hooks, arguments.function, arguments.target)
+        except SourceError as error:
+            if error.said and not arguments.json:
+                narrate(sanitise_lines(error.said))
+            raise
+        with loaded:
+            stop.arm()
+            shown = _Json(loaded, source) if arguments.json else _Text(loaded, source)
+            for line in _lines(loaded, shown, stop, arguments):
+                sys.stdout.write(line)
+                sys.stdout.flush()
+    return 0
+
+
+def sanitise_lines(said: str, most: int = 200) -> str:
+    """What a compiler or a verifier says, its last lines, without anything that acts on a terminal."""
+    return "\n".join(sanitise(line.expandtabs()) for line in said.rstrip().splitlines()[-most:])
+
+
+def _list(*, as_json: bool) -> int:
+    for one in library.ready():
+        if as_json:
+            row = {
+                "name": one.name,
+                "about": one.about,
+                "path": one.path,
+                "hooks": one.hooks,
+                "needs": one.needs or None,
+            }
+            sys.stdout.write(rows.line(row))
+        else:
+            named = f"{one.name} {one.needs}".rstrip()
+            print(f"{named:<18} {one.about}")
+    return 0
+
+
+def _hooks(arguments: argparse.Namespace) -> Iterator[tuple[str, Place]]:
+    """By function, "" for the one that is meant without a name. Raises UsageError."""
+    seen: set[str] = set()
+    for word in arguments.hooks:
+        function, _, said = word.partition("=") if "=" in word.partition(":")[0] else ("", "", word)
+        if function in seen:
+            raise UsageError(
+                f"two hooks for {function}" if function
+                else "several hooks: say of which function each is, --hook FUNCTION=HOOK"
+            )  # fmt: skip
+        seen.add(function)
+        place = places.parse(said, arguments.target if said in (*places.PACKETS, "socket-ebpf", "cgroup") else "")
+        yield function, _at_rate(place, arguments)
+
+
+def _at_rate(place: Place, arguments: argparse.Namespace) -> Place:
+    if arguments.hertz is None and arguments.period is None:
+        return place
+    if place.kind != "perf":
+        raise UsageError(f"-F and -c are about --hook perf:EVENT, not {place.text}")
+    said = f"perf:{place.name}:{arguments.period}" if arguments.period else f"perf:{place.name}:{arguments.hertz}hz"
+    return places.parse(said)
+
+
+def _lines(loaded: Loaded, shown: "_Text | _Json", stop: live.Stop, arguments: argparse.Namespace) -> Iterator[str]:
+    """Events as they come, maps at each interval; the last look is after the programs have been taken off."""
+    yield from shown.begin()
+    sample = loaded.read()
+    yield from shown.events(sample.events)
+    due = arguments.interval
+    for events, last in live.ticks(lambda: _Look(loaded), stop, min(_LOOKS, arguments.interval), arguments.duration):
+        yield from shown.events(events.events)
+        if not last and loaded.elapsed < due:
+            continue
+        if last:
+            loaded.detach()
+        sample = loaded.read()
+        yield from shown.events(sample.events)
+        yield from shown.end(sample) if last or sample.ended else shown.interval(sample)
+        if sample.ended:
+            return
+        due = max(due + arguments.interval, loaded.elapsed)
+
+
+class _Look:
+    """Events since the last look; whether more will come is told by the sample of the next interval."""
+
+    ended = ""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self.events = loaded.events()
+
+
+class _Json:
+    def __init__(self, loaded: Loaded, source: str) -> None:
+        self._loaded, self._hints = loaded, hints(source)
+        self._tables, self._shift = histograms(source), powers(source)
+
+    def begin(self) -> Iterator[str]:
+        sample = self._loaded.read()
+        programs = [loaded_rows.program(each) for each in sample.programs]
+        warnings = [{"line": each.line, "column": each.column, "text": each.text} for each in self._loaded.warnings]
+        row = {"kind": "attached", "attached": len(programs), "skipped": [], "programs": programs}
+        yield rows.line(row | {"notes": self._loaded.notes, "warnings": warnings})
+        yield from self.events(sample.events)
+
+    def events(self, events: tuple[Event, ...] | list[Event]) -> Iterator[str]:
+        for event in events:
+            yield rows.line({"kind": "event"} | loaded_rows.event(event, self._hints))
+
+    def interval(self, sample: LoadedSample) -> Iterator[str]:
+        yield rows.line({"kind": "interval"} | self._row(sample))
+
+    def end(self, sample: LoadedSample) -> Iterator[str]:
+        yield rows.line({"kind": "summary"} | self._row(sample))
+
+    def _row(self, sample: LoadedSample) -> rows.Row:
+        return loaded_rows.sample(sample, self._hints, self._tables, self._shift)
+
+
+class _Text:
+    def __init__(self, loaded: Loaded, source: str) -> None:
+        self._loaded, self._hints = loaded, hints(source)
+        self._tables, self._shift = histograms(source), powers(source)
+        self._columns: dict[str, dict[str, int]] = {}  # widths by member, by map
+        self._titled = ""
+        self._since = time.time_ns() - time.monotonic_ns()  # of the clock on the wall
+
+    def begin(self) -> Iterator[str]:
+        for warning in self._loaded.warnings:
+            narrate(f"{sanitise(os.path.basename(self._loaded.path))}:{warning.line}: warning: {warning.text}")
+        for name, place in self._loaded.places:
+            narrate(f"{name} runs at {place}" if name not in place else place)
+        for note in self._loaded.notes:
+            narrate(note)
+        narrate("Ctrl-C ends it")
+        yield ""
+
+    def events(self, events: tuple[Event, ...] | list[Event]) -> Iterator[str]:
+        for event in events:
+            yield self._event(event)
+
+    def _event(self, event: Event) -> str:
+        moment = event.time_ns + self._since
+        clock = f"{time.strftime('%H:%M:%S', time.localtime(moment // 10**9))}.{moment % 10**9 // 1000:06}"
+        if not isinstance(event.value, dict):
+            self._titled = ""
+            thread = f"{event.tid:>7} " if event.tid else ""
+            said = self._hints.line(event.value)
+            return f"{clock} {thread}{said}\n" if event.table == PRINTK else f"{clock} {thread}{event.table}: {said}\n"
+        widths = self._columns.setdefault(event.table, {})
+        shown = {name: self._hints.shown(value, name) for name, value in event.value.items()}
+        for name, said in shown.items():
+            widths[name] = max(widths.get(name, 0), len(name), min(len(said), 40), _FEW if said.isdecimal() else 0)
+        title = ""
+        if self._titled != event.table:
+            self._titled = event.table
+            names = " ".join(f"{name.upper():<{widths[name]}}" for name in shown)
+            title = f"{event.table.upper():<15} {names}".rstrip() + "\n"
+        cells = " ".join(f"{said:<{widths[name]}}" for name, said in shown.items())
+        return f"{title}{clock:<15} {cells}".rstrip() + "\n"
+
+    def interval(self, sample: LoadedSample) -> Iterator[str]:
+        yield from self._maps(sample, last=False)
+
+    def end(self, sample: LoadedSample) -> Iterator[str]:
+        yield from self._maps(sample, last=True)
+        for program in sample.programs:
+            mean = f", {text.duration(program.run_time_ns / program.runs)} each" if program.runs else ""
+            narrate(f"{program.name} ran {program.runs:,} time{'' if program.runs == 1 else 's'}{mean}")
+        lost = f", {sample.lost:,} lost" if sample.lost else ""
+        if sample.seen or lost:
+            narrate(f"{text.plural(sample.seen, 'event')} in {sample.elapsed:.1f} s{lost}")
+        if sample.ended:
+            narrate(sample.ended)
+
+    def _maps(self, sample: LoadedSample, *, last: bool) -> Iterator[str]:
+        parts: list[str] = []
+        for name, one in zip(sample.names, sample.maps, strict=True):
+            if name in self._hints.hidden:
+                continue
+            if name in self._tables:
+                made = distributions(one, self._hints, self._shift)
+                for each in made[:_HISTOGRAMS]:
+                    parts += self._histogram(name, each)
+                continue
+            entries = largest(one.entries, _LARGEST) if last else grown(one.entries, _GROWN)
+            more = "" if last else ", what grew most"
+            if entries:
+                parts.append(f"{name}: {_entries(one)}{more}\n")
+            for entry in entries:
+                key = "" if entry.key is None else f"{self._hints.line(entry.key)}: "
+                change = f"  +{entry.delta:,}" if isinstance(entry.delta, int) and not last and not entry.new else ""
+                parts.append(f"  {key}{self._hints.line(entry.value)}{change}\n")
+        if parts:
+            self._titled = ""
+            yield f"{sample.elapsed:.1f} s\n{''.join(parts)}\n"
+
+    def _histogram(self, name: str, one: Distribution) -> Iterator[str]:
+        unit = self._hints.unit(name)
+        most = max(count for *_, count in one.bars)
+        yield f"{name}{f' of {one.label}' if one.label else ''}: {one.total:,}\n"
+        for low, high, count in one.bars:
+            bounds = f"{unit(low)} – {unit(high)}" if high > low + 1 else unit(low)
+            yield f"  {bounds:>20} {count:>10,} {text.bar(count / most, _BAR)}".rstrip() + "\n"
+
+
+def _entries(one: MapSample) -> str:
+    """12 entries, 10,000 entries and more."""
+    number = sum(not is_zero(entry.value) for entry in one.entries)
+    return f"{number:,} entr{'y' if number == 1 else 'ies'}{'' if one.complete else ' and more'}"
