@@ -453,7 +453,7 @@ def sampling_event(kind: int, config: int, cpu: int) -> int:
 
 
 def raw_tracepoint_open(program: int, name: str) -> int:
-    """A link of a program to a raw tracepoint by its event's name (4.17). Raises OSError: ENOENT where there is none."""
+    """A link of a program to a raw tracepoint by its event's name (4.17). Raises OSError (ENOENT: there is none)."""
     where = ctypes.create_string_buffer(name.encode())
     return bpf(RAW_TRACEPOINT_OPEN, struct.pack("QI4x", ctypes.addressof(where), program))
 

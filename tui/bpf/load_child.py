@@ -2,12 +2,12 @@
 
 usage: python -m tui.bpf.load_child SOCKET
 
-Over the socket (its number; a stream) come and go lengths of 4 bytes and as much JSON. `{"source", "flags"}` is answered
-by `{"functions", "maps"}`, or by `{"said"}` where it doesn't compile. Then `{"programs": [[function, type, attach
-type], …]}` is answered by `{"loaded": n}` with the programs' descriptors (SCM_RIGHTS), then the maps'; or by
+Over the socket (its number; a stream) come and go lengths of 4 bytes and as much JSON. `{"source", "flags"}` is
+answered by `{"functions", "maps"}`, or by `{"said"}` where it doesn't compile. Then `{"programs": [[function, type,
+attach type], …]}` is answered by `{"loaded": n}` with the programs' descriptors (SCM_RIGHTS), then the maps'; or by
 `{"refused": function, "errno", "log"}`.
 
-Loading here, and not where the bytecode is wanted, keeps what libbcc knows: the BTF of maps, and the lines of the source.
+Loading here, and not where the bytecode is wanted, keeps what libbcc knows: the BTF of maps, and the source's lines.
 It prints to descriptors 1 and 2 as it likes; both go to a file in memory, which is what `said` holds.
 """
 
@@ -84,9 +84,9 @@ def serve(channel: socket.socket, said: int) -> None:
     send(channel, {"functions": module.functions(), "maps": [each[:-1] for each in maps], "said": _read(said)})
     programs: list[int] = []
     for function, kind, attach_type in receive(channel)["programs"]:
-        fd, error, log = module.load(function, kind, attach_type)
+        fd, number, log = module.load(function, kind, attach_type)
         if fd < 0:
-            send(channel, {"refused": function, "errno": error, "log": log})
+            send(channel, {"refused": function, "errno": number, "log": log})
             return
         programs.append(fd)
     send(channel, {"loaded": len(programs)}, [*programs, *(each[-1] for each in maps)])

@@ -12,18 +12,16 @@ import struct
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, TYPE_CHECKING
 
 from tui.bpf import kernel
 from tui.bpf.btf.decoder import Octets, Value
 from tui.bpf.inventory.info import Map, Program
 from tui.bpf.inventory.statistics import Statistics
 from tui.bpf.loading import attaching
-from tui.bpf.loading.attaching import Placed
 from tui.bpf.loading.module import LoadedMap, Module
 from tui.bpf.loading.places import UPROBES, Place, chosen
 from tui.bpf.loading.preparing import ready
-from tui.bpf.loading.problems import Problem
 from tui.bpf.loading.source import PRINTED, PRINTER, TYPE_OF
 from tui.bpf.objects import refusal
 from tui.bpf.perf_ring import OUTPUT, SOFTWARE, PerfRings
@@ -34,6 +32,10 @@ from tui.collectors.user_probes import UserProbe, attach_type
 from tui.errors import BpfscopeError
 from tui.owner import Owner
 from tui.text import sanitise
+
+if TYPE_CHECKING:
+    from tui.bpf.loading.problems import Problem
+    from tui.bpf.loading.attaching import Placed
 
 PRINTK: Final = "bpf_trace_printk"
 MOST: Final = 10_000  # events taken at a reading, of each map (and of each CPU)

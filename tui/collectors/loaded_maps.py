@@ -33,7 +33,7 @@ def histograms(source: str) -> frozenset[str]:
 
 
 def powers(source: str) -> int | None:
-    """What slots are: 0: as bpf_log2l gives them, 1 for 0 and 1, 2 for 2 and 3; 1: as bpf_log2, one less; None: numbers."""
+    """What slots are. 0: as bpf_log2l has them (2 for 2 and 3); 1: one less, as bpf_log2 does; None: plain numbers."""
     if re.search(r"\bbpf_log2l\s*\(", source):
         return 0
     return 1 if re.search(r"\bbpf_log2\s*\(", source) else None

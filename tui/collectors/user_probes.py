@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from tui.bpf import kernel
 from tui.bpf.features import Method, attach_method
-from tui.bpf.links import Links, Site
+from tui.bpf.links import Links, Rejected, Site
 from tui.bpf.loading.attaching import Placed
 from tui.bpf.loading.places import Place
 from tui.collectors import target as targets
@@ -52,8 +52,8 @@ class UserProbe(Placed):
         for name in dict.fromkeys(function.module for function in self._functions):
             if languages.of_file(modules[name].file) == "go":
                 raise NotSupported(
-                    f"{sanitise(self.place.text)}: {name} is written in Go, which moves stacks: a uretprobe there crashes"
-                    " it; use uprobe, or `bpfscope latency`, which times Go's functions safely"
+                    f"{sanitise(self.place.text)}: {name} is written in Go, which moves stacks: a uretprobe crashes it;"
+                    " use uprobe, or `bpfscope latency`, which times Go's functions safely"
                 )
 
     def attach(self, program: int) -> None:
@@ -67,7 +67,7 @@ class UserProbe(Placed):
             raise nothing_attached(skipped)
         if not good:
             raise BpfscopeError(f"{chosen[0].function.name}: where it returns isn't known: {chosen[0].returns.note}")
-        rejected = []
+        rejected: list[Rejected] = []
         for module in dict.fromkeys(each.function.module for each in good):
             sites = [site for each in good if each.function.module == module for site in self._sites(each)]
             if self._method is Method.PERF_EVENT:
@@ -77,7 +77,10 @@ class UserProbe(Placed):
         if self._target.pid is not None:
             watch = self.owned.enter_context(Watch(self._target.pid))
             self.watch(lambda: bool(watch.ended()))
-        self.notes += _notes(good, len(self._functions), [each.reason for each in (*skipped, *rejected)])
+        if len(rejected) == sum(len(self._sites(each)) for each in good):
+            raise BpfscopeError(f"nothing can be probed: {good[0].function.name}: {rejected[0].reason}")
+        reasons = [*(each.reason for each in skipped), *(each.reason for each in rejected)]
+        self.notes += _notes(good, len(self._functions), reasons)
 
     def _sites(self, chosen: Chosen) -> list[Site]:
         offsets = chosen.returns.offsets if self._returns else (chosen.site.offset,)

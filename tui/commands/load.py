@@ -196,7 +196,7 @@ class _Text:
         for warning in self._loaded.warnings:
             narrate(f"{sanitise(os.path.basename(self._loaded.path))}:{warning.line}: warning: {warning.text}")
         for name, place in self._loaded.places:
-            narrate(f"{name} runs at {place}" if name not in place else place)
+            narrate(place if "__" in name else f"{name}: {place}")
         for note in self._loaded.notes:
             narrate(note)
         narrate("Ctrl-C ends it")

@@ -155,19 +155,17 @@ class Btf:
         places = self._places(names)
         for number, start in enumerate(self._starts, self._first):
             if number and _TYPE.unpack_from(self._data, start)[1] >> 24 & 0x1F in (ENUM, ENUM64):
-                kind, length, step = self._enumeration(start)
-                texts = (
-                    struct.unpack_from("<I", self._data, start + _TYPE.size + step * at)[0] for at in range(length)
-                )
-                if kind and any(text in places for text in texts):
+                length, step = self._enumeration(start)
+                first = start + _TYPE.size
+                texts = (struct.unpack_from("<I", self._data, first + step * at)[0] for at in range(length))
+                if any(text in places for text in texts):
                     found |= {name: value for name, value in self.type(number).values if name in names}
         return found
 
-    def _enumeration(self, start: int) -> tuple[int, int, int]:
-        """Its kind, how many values it has, and the bytes of each."""
+    def _enumeration(self, start: int) -> tuple[int, int]:
+        """How many values it has, and the bytes of each."""
         info = _TYPE.unpack_from(self._data, start)[1]
-        kind = info >> 24 & 0x1F
-        return kind, info & 0xFFFF, 4 * _EACH[kind]
+        return info & 0xFFFF, 4 * _EACH[info >> 24 & 0x1F]
 
     def _places(self, names: Collection[str]) -> dict[int, str]:
         """Where in the texts these names are, whole: by offset."""

@@ -1,6 +1,6 @@
-"""Attaching a program of the user's own where it is to run; uprobes, which need the file's symbols, come from elsewhere.
+"""Attaching a program of the user's own where it is to run; uprobes, which need symbols, come from elsewhere.
 
-Everything is a link, a perf event or a socket: the kernel takes the program off when this process ends, however it does.
+Everything is a link or a socket: the kernel takes the program off when this process ends, however it does.
 What the program decides about packets holds: it is the user's own.
 """
 
@@ -29,6 +29,17 @@ _DECIDES: Final = {
     "tcx-egress": "what it returns holds for the packets: -1 (TC_ACT_UNSPEC) lets others decide, 0 accepts, 2 drops",
     "xdp": "what it returns holds for the packets: XDP_PASS (2) lets them pass, XDP_DROP (1) and 0 drop them",
     "cgroup": "what it returns holds for the packets: 1 lets them pass, 0 drops them",
+}
+_MISSING: Final[dict[str, tuple[int, ...]]] = {
+    "perf": (errno.ENOENT, errno.EOPNOTSUPP, errno.ENODEV, errno.EINVAL),
+    "raw": (errno.ENOENT,),
+    **dict.fromkeys(KPROBES, (errno.ENOENT, errno.EADDRNOTAVAIL, errno.EINVAL)),
+}
+_WHY: Final = {
+    "perf": "this machine doesn't count {} (virtual machines often have no hardware events): use perf:cpu-clock,"
+    " perf:page-faults or another one of software's",
+    "raw": "this kernel has no tracepoint {} (/sys/kernel/tracing/events)",
+    **dict.fromkeys(KPROBES, "the kernel's function {} can't be probed, or there is none (/proc/kallsyms)"),
 }
 KPROBES_HERE: Final = "/sys/bus/event_source/devices/kprobe/type"
 
@@ -152,21 +163,12 @@ def _interface(name: str) -> int:
 
 def _failure(place: Place, error: OSError) -> BpfscopeError:
     doing = f"attach to {sanitise(place.text)}"
-    if place.kind == "perf" and error.errno in (errno.ENOENT, errno.EOPNOTSUPP, errno.ENODEV, errno.EINVAL):
-        return NotSupported(
-            f"this machine doesn't count {place.name} (virtual machines often have no hardware events): use"
-            " perf:cpu-clock, perf:page-faults or another one of software's"
-        )
-    if place.kind == "cgroup" and error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EBADF):
-        return TargetError(f"{sanitise(place.target)} is no cgroup: name its folder, below /sys/fs/cgroup")
-    if place.kind == "raw" and error.errno == errno.ENOENT:
-        return NotSupported(f"this kernel has no tracepoint {sanitise(place.name)} (/sys/kernel/tracing/events)")
-    if place.kind in KPROBES and error.errno in (errno.ENOENT, errno.EADDRNOTAVAIL, errno.EINVAL):
-        return NotSupported(f"the kernel's function {place.name} can't be probed, or there is none (/proc/kallsyms)")
-    if error.errno == errno.EINVAL and place.kind == "cgroup":
-        return BpfscopeError(f"cannot {doing}: {error.strerror}")
     if error.errno in (errno.EPERM, errno.EACCES):
         return NotPermitted(
             f"Linux doesn't let this user {doing}: run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"
         )
+    if place.kind == "cgroup" and error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EBADF):
+        return TargetError(f"{sanitise(place.target)} is no cgroup: name its folder, below /sys/fs/cgroup")
+    if error.errno in _MISSING.get(place.kind, ()):
+        return NotSupported(_WHY[place.kind].format(sanitise(place.name)))
     return refusal(error, doing)

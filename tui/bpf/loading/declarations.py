@@ -171,12 +171,10 @@ class _Writer:
             return f"{self._pointer(one)}{name}"
         if one.kind == index.ARRAY:
             return self._declared(one.target, f"{name}[{one.length}]", depth)
-        if one.kind in _TAGGED and depth < _DEEPEST:
-            if not one.name:
-                return f"{self._body(one, depth + 1)} {name}"
-            if not self._ours(one.name) or one.name == "pt_regs":
+        if one.kind in _TAGGED and depth < _DEEPEST and (not self._ours(one.name) or one.name == "pt_regs"):
+            if one.name:
                 self._declare(one, depth + 1)
-                return f"{_WORDS[one.kind]} {one.name} {name}"
+            return f"{f'{_WORDS[one.kind]} {one.name}' if one.name else self._body(one, depth + 1)} {name}"
         if one.kind in (index.INT, *_ENUMS) and one.size in (*_SIZES, 16):
             return f"{_integer(one)} {name}"
         head, dimensions = re.fullmatch(r"(\w*)(.*)", name, re.DOTALL).groups()  # type: ignore[union-attr]

@@ -28,7 +28,7 @@ class Field(NamedTuple):
     offset: int  # bytes
     size: int
     signed: bool
-    count: int = 0  # elements of an array; 0: it is none
+    elements: int = 0  # of an array; 0: it is none
 
 
 class Format(NamedTuple):
@@ -73,7 +73,7 @@ def _fields(text: str) -> Iterator[Field]:
         if not found:
             continue
         kind, name, dimensions = found[1].strip(), found[2], found[3]
-        if kind.startswith("__data_loc") or kind.startswith("__rel_loc"):
+        if kind.startswith(("__data_loc", "__rel_loc")):
             kind, name, dimensions = "u32", f"data_loc_{name}", ""
         count = 0
         if dimensions:
@@ -96,12 +96,16 @@ def struct_of(tag: str, found: Format) -> str:
 
 
 def _member(field: Field) -> str:
-    if field.count and field.size % field.count == 0 and (element := _integer(field, field.size // field.count)):
-        return f"{element} {field.name}[{field.count}];"
-    if field.size == 8 and "*" in field.type and not field.count:
+    if (
+        field.elements
+        and field.size % field.elements == 0
+        and (element := _integer(field, field.size // field.elements))
+    ):
+        return f"{element} {field.name}[{field.elements}];"
+    if field.size == 8 and "*" in field.type and not field.elements:
         return f"{field.type if _KEPT.fullmatch(field.type) else 'void *'} {field.name};"
     whole = _integer(field, field.size)
-    return f"{whole} {field.name};" if whole and not field.count else f"char {field.name}[{field.size}];"
+    return f"{whole} {field.name};" if whole and not field.elements else f"char {field.name}[{field.size}];"
 
 
 def _integer(field: Field, size: int) -> str:

@@ -98,7 +98,7 @@ class Module(Owner):
             self._refuse(answer["refused"], answer["errno"], answer["log"])
         self.programs = dict(zip(wanted, self._fds, strict=False))
         fds = self._fds[len(wanted) :]
-        self.maps = tuple(LoadedMap(*each, fd) for each, fd in zip(self._declared, fds, strict=True))
+        self.maps = tuple(LoadedMap._make([*each, fd]) for each, fd in zip(self._declared, fds, strict=True))
         self._channel.close()
         self._child.wait()
 

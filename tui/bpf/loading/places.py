@@ -1,7 +1,7 @@
 """Where a program of the user's own is to run, as people write it: `uprobe:/usr/bin/bash:readline`. Pure.
 
-A function's name may say it already, as bcc's names do: `tracepoint__sched__sched_switch`, which TRACEPOINT_PROBE makes.
-A source may too, in a comment: `// hook: perf:page-faults`, or for one of several `// hook on_fault: perf:page-faults`.
+A function's name may say it already, as bcc's names do: `tracepoint__sched__sched_switch`, as TRACEPOINT_PROBE makes
+it. A source may too, in a comment: `// hook: perf:page-faults`, or for one of several `// hook on_fault: perf:faults`.
 """
 
 import re
@@ -129,7 +129,8 @@ def named(function: str) -> Place | None:
             return Place(kind, "", function.removeprefix(prefix))
     if prefix := next((each for each in _UNKNOWN if function.startswith(each)), ""):
         raise NotSupported(
-            f"{function}: bpfscope attaches no {prefix.rstrip('_')} programs; use TRACEPOINT_PROBE or RAW_TRACEPOINT_PROBE"
+            f"{function}: bpfscope attaches no {prefix.rstrip('_')} programs; use TRACEPOINT_PROBE or"
+            " RAW_TRACEPOINT_PROBE"
         )
     return None
 

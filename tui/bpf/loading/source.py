@@ -48,7 +48,8 @@ PREAMBLE: Final = """#include <linux/types.h>
 #include <uapi/linux/ptrace.h>
 #include <kernel.h>
 #undef TRACEPOINT_PROBE
-#define TRACEPOINT_PROBE(category, event) int tracepoint__##category##__##event(struct tracepoint__##category##_1##event *args)
+#define TRACEPOINT_PROBE(category, event) \\
+int tracepoint__##category##__##event(struct tracepoint__##category##_1##event *args)
 """
 
 
