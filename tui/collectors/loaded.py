@@ -1,7 +1,7 @@
 """A C program of the user's own while it runs: its maps, decoded, and the events that it sends.
 
-    with Running(source, path, hooks) as running:
-        running.notes, running.read()
+    with Loaded(request) as loaded:
+        loaded.notes, loaded.read()
 
 Events come through BPF_PERF_OUTPUT and BPF_RINGBUF_OUTPUT, decoded by the types that the source sends; and as text
 through bpf_trace_printk, which all programs of the machine share.
@@ -12,7 +12,7 @@ import struct
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
-from typing import Final, NamedTuple, TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from tui.bpf import kernel
 from tui.bpf.btf.decoder import Octets, Value
@@ -27,6 +27,7 @@ from tui.bpf.objects import refusal
 from tui.bpf.perf_ring import OUTPUT, SOFTWARE, PerfRings
 from tui.bpf.ring import Ring
 from tui.collectors.entries import Entries, MapSample
+from tui.collectors.load_request import Request
 from tui.collectors.map_layout import Decode, layout
 from tui.collectors.user_probes import UserProbe, attach_type
 from tui.errors import BpfscopeError
@@ -34,8 +35,8 @@ from tui.owner import Owner
 from tui.text import sanitise
 
 if TYPE_CHECKING:
-    from tui.bpf.loading.problems import Problem
     from tui.bpf.loading.attaching import Placed
+    from tui.bpf.loading.problems import Problem
 
 PRINTK: Final = "bpf_trace_printk"
 MOST: Final = 10_000  # events taken at a reading, of each map (and of each CPU)
@@ -94,24 +95,21 @@ class _Sizes(NamedTuple):
 class Loaded(Owner):
     """Owns everything of one source; leaving it takes its programs off, and the kernel forgets them."""
 
-    def __init__(self, source: str, path: str, hooks: Mapping[str, Place], only: str = "", target: str = "") -> None:
-        """Compiles, loads and attaches. `target`: the interface or cgroup of hooks that comments in the source name.
-
-        Raises SourceError and whatever else BpfscopeError is.
-        """
-        self.path, self.source = path, source
+    def __init__(self, request: Request) -> None:
+        """Compiles, loads and attaches. Raises SourceError and whatever else BpfscopeError is."""
+        self.path, self.source = request.path, request.source
         self.notes: list[str] = []
         self._owned = ExitStack()
         self._printed: Ring | None = None
         self._placed: list[Placed] = []
         self._seen = 0
-        for place in hooks.values():
+        for place in request.hooks.values():
             attaching.check(place)
         try:
-            self._module = self._owned.enter_context(Module(ready(source, path)))
+            self._module = self._owned.enter_context(Module(ready(self.source, self.path)))
             self.warnings: tuple[Problem, ...] = self._module.warnings
             functions = [name for name in self._module.functions if name != PRINTER or not self._prints]
-            self._places = chosen(functions, source, hooks, only, target)
+            self._places = chosen(functions, self.source, request.hooks, request.only, request.target)
             self._load()
             self._open_events()
             self._owned.enter_context(Statistics())
@@ -119,7 +117,7 @@ class Loaded(Owner):
             self._attach()
         except OSError as error:
             self.close()
-            raise refusal(error, f"run {sanitise(os.path.basename(path))}") from None
+            raise refusal(error, f"run {sanitise(os.path.basename(self.path))}") from None
         except BaseException:
             self.close()
             raise

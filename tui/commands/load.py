@@ -13,12 +13,12 @@ from collections.abc import Iterator
 from typing import Final
 
 from tui import text
-from tui.bpf.loading import places, preparing
-from tui.bpf.loading.places import Place
+from tui.bpf.loading import places
 from tui.bpf.loading.problems import SourceError
 from tui.collectors import library, live
 from tui.collectors.entries import MapSample
 from tui.collectors.hints import hints
+from tui.collectors.load_request import request
 from tui.collectors.loaded import PRINTK, Event, Loaded, LoadedSample
 from tui.collectors.loaded_maps import Distribution, distributions, grown, histograms, largest, powers
 from tui.collectors.map_values import is_zero
@@ -60,15 +60,15 @@ def run(arguments: argparse.Namespace) -> int:
         return _list(as_json=arguments.json)
     if not arguments.file:
         raise UsageError("name a C file, or one of `bpfscope load --list`")
-    path = library.path_of(arguments.file)
-    source = preparing.read(path)
+    rate = str(arguments.period) if arguments.period else f"{arguments.hertz}hz" if arguments.hertz else ""
+    wanted = request(arguments.file, arguments.target, arguments.hooks, arguments.function, rate)
+    source = wanted.source
     if arguments.source:
         sys.stdout.write(source)
         return 0
-    hooks = dict(_hooks(arguments))
     with live.stop_signals() as stop:
         try:
-            loaded = Loaded(source, path, hooks, arguments.function, arguments.target)
+            loaded = Loaded(wanted)
         except SourceError as error:
             if error.said and not arguments.json:
                 narrate(sanitise_lines(error.said))
@@ -102,30 +102,6 @@ def _list(*, as_json: bool) -> int:
             named = f"{one.name} {one.needs}".rstrip()
             print(f"{named:<18} {one.about}")
     return 0
-
-
-def _hooks(arguments: argparse.Namespace) -> Iterator[tuple[str, Place]]:
-    """By function, "" for the one that is meant without a name. Raises UsageError."""
-    seen: set[str] = set()
-    for word in arguments.hooks:
-        function, _, said = word.partition("=") if "=" in word.partition(":")[0] else ("", "", word)
-        if function in seen:
-            raise UsageError(
-                f"two hooks for {function}" if function
-                else "several hooks: say of which function each is, --hook FUNCTION=HOOK"
-            )  # fmt: skip
-        seen.add(function)
-        place = places.parse(said, arguments.target if said in (*places.PACKETS, "socket-ebpf", "cgroup") else "")
-        yield function, _at_rate(place, arguments)
-
-
-def _at_rate(place: Place, arguments: argparse.Namespace) -> Place:
-    if arguments.hertz is None and arguments.period is None:
-        return place
-    if place.kind != "perf":
-        raise UsageError(f"-F and -c are about --hook perf:EVENT, not {place.text}")
-    said = f"perf:{place.name}:{arguments.period}" if arguments.period else f"perf:{place.name}:{arguments.hertz}hz"
-    return places.parse(said)
 
 
 def _lines(loaded: Loaded, shown: "_Text | _Json", stop: live.Stop, arguments: argparse.Namespace) -> Iterator[str]:
