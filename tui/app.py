@@ -140,6 +140,12 @@ class Bpfscope(App[None]):
         """Filter packets of these interfaces."""
         self.push_screen(self.packets(interfaces))
 
+    def open_load(self) -> None:
+        """Load programs of the user's own."""
+        from tui.screens.load import LoadScreen
+
+        self.push_screen(LoadScreen())
+
     # Probes
 
     def open_session(self, attaching: Attaching[Running]) -> Session[Running]:

@@ -13,6 +13,7 @@ from tui.collectors import budget, interfaces, live, processes
 from tui.collectors.budget import Guard, HeldBack
 from tui.collectors.latency import LatencyProbe
 from tui.collectors.live import Reading_co
+from tui.collectors.loading_sources import LoadingSources
 from tui.collectors.probe import CountingProbe
 from tui.collectors.samples import (
     Attached,
@@ -152,7 +153,7 @@ class LiveProbing(Live[CountsSample]):
             await in_thread(self._probe.remove, functions)
 
 
-class LiveSources:
+class LiveSources(LoadingSources):
     """Everything for real (`sources.Sources`)."""
 
     def __init__(self, limit: float | None = budget.DEFAULT) -> None:

@@ -5,16 +5,11 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Final
 
-from tui.bpf.loading.problems import Problem, SourceError
-from tui.collectors import library, load_request
-from tui.collectors.library import Ready
 from tui.collectors.load_request import Request
 from tui.collectors.loaded import Loaded, LoadedSample
 from tui.collectors.samples import Attached
 from tui.collectors.threads import in_thread
 from tui.errors import BpfscopeError
-
-__all__ = ["LiveLoaded", "LoadingSources", "Problem", "Request", "SourceError"]
 
 _LOOKS: Final = 0.2  # seconds between looks for events; in between no map is read
 
@@ -59,23 +54,12 @@ class LiveLoaded:
             await in_thread(self._loaded.close)
 
 
-class LoadingSources:
-    """The part of `sources.Sources` that is about programs of the user's own."""
-
-    async def library(self) -> tuple[Ready, ...]:
-        """What comes ready-made."""
-        return await in_thread(library.ready)
-
-    async def request(self, line: str) -> Request:
-        """What somebody types, with the source. Raises UsageError, BpfscopeError."""
-        return await in_thread(load_request.parsed, line)
-
-    async def load(self, request: Request) -> tuple[LiveLoaded, Attached]:
-        """Compile, load and attach. Raises SourceError, BpfscopeError."""
-        work = asyncio.ensure_future(in_thread(Loaded, request))
-        try:
-            return LiveLoaded(await asyncio.shield(work)), Attached((), ())
-        except asyncio.CancelledError:  # the thread goes on: what it loads must not stay
-            with suppress(BpfscopeError):
-                (await work).close()
-            raise
+async def load(request: Request) -> tuple[LiveLoaded, Attached]:
+    """Compile, load and attach. Raises SourceError, BpfscopeError."""
+    work = asyncio.ensure_future(in_thread(Loaded, request))
+    try:
+        return LiveLoaded(await asyncio.shield(work)), Attached((), ())
+    except asyncio.CancelledError:  # the thread goes on: what it loads must not stay
+        with suppress(BpfscopeError):
+            (await work).close()
+        raise

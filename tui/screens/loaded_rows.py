@@ -1,0 +1,296 @@
+"""What a program of the user's own shows, in panes: its events, its maps, its histograms. Pure: knows no widget."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NamedTuple
+
+from tui import text
+from tui.collectors.entries import Entry, MapSample
+from tui.collectors.hints import Hints, hints
+from tui.collectors.loaded import PRINTK, Event, LoadedProgram, LoadedSample
+from tui.collectors.loaded_maps import Distribution, distributions, histograms, powers
+from tui.collectors.map_values import Value, is_number, is_zero
+from tui.widgets.columns import Column
+from tui.widgets.pieces import Cell, wrap
+
+KEPT: Final = 10_000  # events of a pane; older ones are forgotten
+_WIDEST: Final = 40  # cells that a column asks for
+_TIME: Final = "time"
+
+
+class Row(NamedTuple):
+    """An event, or an entry of a map."""
+
+    key: object
+    cells: tuple[str, ...]  # as they are shown, in the order of the pane's names
+    values: tuple[int | str, ...]  # the same, to sort by
+    growth: int = 0  # how much an entry's first number grew since the reading before
+
+    @property
+    def words(self) -> str:
+        """By what it can be found."""
+        return "\n".join(self.cells)
+
+
+class Pane:
+    """The rows of one map, or of one kind of events, with their columns."""
+
+    def __init__(self, name: str, hints: Hints) -> None:
+        self.name = name
+        self.names: tuple[str, ...] = ()  # of the columns
+        self.note = ""
+        self.rows: Sequence[Row] = ()
+        self._hints = hints
+        self._numeric: dict[str, bool] = {}
+        self._widths: dict[str, int] = {}
+
+    @property
+    def title(self) -> str:
+        """The pane's name, and how much is in it."""
+        return f"{self.name} {len(self.rows):,}"
+
+    def columns(self) -> tuple[Column[Row], ...]:
+        """As wide as what they have shown so far."""
+        last = len(self.names) - 1
+        return tuple(
+            Column(
+                name,
+                name.upper(),
+                self._widths.get(name, len(name)),
+                _cell(at),
+                sort=_value(at),
+                descending=self._numeric.get(name, False) and name != _TIME,
+                right=self._numeric.get(name, False) and name != _TIME,
+                middle=at == last,
+                flexible=at == last,
+                priority=0 if at in (0, last) else at,
+                narrow=min(self._widths.get(name, 8), max(8, len(name))),
+            )
+            for at, name in enumerate(self.names)
+        )
+
+    def _row(self, key: object, members: dict[str, Value], growth: int = 0) -> Row:
+        if tuple(members) != self.names:
+            self.names = tuple(members)
+        shown: list[str] = []
+        values: list[int | str] = []
+        for name, value in members.items():
+            said = value if name == _TIME and isinstance(value, str) else self._hints.shown(value, name)
+            number = is_number(value)
+            self._numeric[name] = number and not isinstance(self._hints.named(value, name), str)
+            self._widths[name] = max(self._widths.get(name, 0), len(name) + 2, min(_WIDEST, len(said)))
+            shown.append(said)
+            values.append(value if number and isinstance(value, int) else said)
+        return Row(key, tuple(shown), tuple(values), growth)
+
+
+class EventsPane(Pane):
+    """Events of one type, the newest last."""
+
+    def __init__(self, name: str, hints: Hints) -> None:
+        super().__init__(name, hints)
+        self._kept: deque[Row] = deque(maxlen=KEPT)
+        self.total = 0
+
+    @property
+    def title(self) -> str:
+        """The pane's name, and how many events there were."""
+        return f"{self.name} {self.total:,}"
+
+    def take(self, events: Sequence[Event], started: float) -> None:
+        """Note events; `started`: when everything was attached, monotonic."""
+        for event in events:
+            members = event.value if isinstance(event.value, dict) else {"said": event.value}
+            thread: dict[str, Value] = {"thread": event.tid} if event.table == PRINTK and event.tid else {}
+            at = f"{max(0.0, event.time_ns / 1e9 - started):.3f}"
+            self._kept.append(self._row(self.total, {_TIME: at, **thread, **members}))
+            self.total += 1
+        self.rows = self._kept
+
+    def shown(self) -> Sequence[Row]:
+        """The events that are kept."""
+        return list(self._kept)
+
+
+class EntriesPane(Pane):
+    """Entries of a map: key, value, and how much it grew."""
+
+    def take(self, sample: MapSample) -> None:
+        """Note a reading."""
+        self.note = sample.note or ("" if sample.complete else f"the first {len(sample.entries):,} entries")
+        self.rows = [self._entry(one) for one in sample.entries if not is_zero(one.value)]
+
+    def _entry(self, one: Entry) -> Row:
+        keys: dict[str, Value] = one.key if isinstance(one.key, dict) else {"key": one.key}
+        values: dict[str, Value] = one.value if isinstance(one.value, dict) else {"value": one.value}
+        twice = keys.keys() & values.keys()
+        members = keys | {f"{name} of value" if name in twice else name: value for name, value in values.items()}
+        return self._row(one.raw, members, _growth(one))
+
+    @property
+    def first_figure(self) -> str:
+        """By which column the entries are sorted first: the first number of the value."""
+        return next(
+            (name for name in self.names[::-1] if self._numeric.get(name)), self.names[-1] if self.names else ""
+        )
+
+
+def _growth(one: Entry) -> int:
+    if one.delta is None and not one.new:
+        return 0
+    delta = one.value if one.new else one.delta
+    if isinstance(delta, dict):
+        return next((value for value in delta.values() if isinstance(value, int)), 0)
+    return delta if isinstance(delta, int) else 0
+
+
+class BarsPane(Pane):
+    """A map that is a histogram, or several."""
+
+    def __init__(self, name: str, hints: Hints, shift: int | None) -> None:
+        super().__init__(name, hints)
+        self._shift = shift
+        self.bars: tuple[Distribution, ...] = ()
+        self.label = hints.unit(name)
+
+    @property
+    def title(self) -> str:
+        """The pane's name, and how much was counted."""
+        return f"{self.name} {sum(one.total for one in self.bars):,}"
+
+    def take(self, sample: MapSample) -> None:
+        """Note a reading."""
+        self.bars = distributions(sample, self._hints, self._shift)
+        self.note = sample.note
+
+
+class View:
+    """All panes of one source, filled from readings."""
+
+    def __init__(self, source: str) -> None:
+        self.hints = hints(source)
+        self.histograms, self.shift = histograms(source), powers(source)
+        self.panes: list[Pane] = []
+        self.sample: LoadedSample | None = None
+        self._runs: dict[str, tuple[float, int]] = {}
+        self.rates: dict[str, float] = {}  # runs a second, by function
+
+    def take(self, sample: LoadedSample) -> None:
+        """Note a reading."""
+        started = sample.time - sample.elapsed
+        by_table: dict[str, list[Event]] = {}
+        for event in sample.events:
+            by_table.setdefault(event.table, []).append(event)
+        for name, events in by_table.items():
+            self._events(name).take(events, started)
+        new = self.sample is None or sample.time != self.sample.time
+        if new:
+            for name, one in zip(sample.names, sample.maps, strict=True):
+                if name not in self.hints.hidden:
+                    self._map(name).take(one)
+            self.rates = {one.name: self._rate(one, sample.time) for one in sample.programs}
+        self.sample = sample
+
+    def _rate(self, one: LoadedProgram, time: float) -> float:
+        then, runs = self._runs.get(one.name, (time, one.runs))
+        self._runs[one.name] = time, one.runs
+        return (one.runs - runs) / (time - then) if time > then else 0.0
+
+    def _events(self, name: str) -> EventsPane:
+        for pane in self.panes:
+            if isinstance(pane, EventsPane) and pane.name == name:
+                return pane
+        pane = EventsPane(name, self.hints)
+        self.panes.insert(sum(isinstance(one, EventsPane) for one in self.panes), pane)
+        return pane
+
+    def _map(self, name: str) -> EntriesPane | BarsPane:
+        for pane in self.panes:
+            if isinstance(pane, EntriesPane | BarsPane) and pane.name == name:
+                return pane
+        made = BarsPane(name, self.hints, self.shift) if name in self.histograms else EntriesPane(name, self.hints)
+        self.panes.append(made)
+        return made
+
+
+def _cell(at: int) -> Callable[[Row, int], Cell]:
+    return lambda row, _: row.cells[at] if at < len(row.cells) else ""
+
+
+def _value(at: int) -> Callable[[Row], tuple[bool, int | str]]:
+    """Numbers before texts, where a column has both."""
+    return lambda row: (isinstance(row.values[at], str), row.values[at]) if at < len(row.values) else (True, "")
+
+
+class SourceLine(NamedTuple):
+    """A line of a source, and what is wrong in it."""
+
+    number: int
+    text: str
+    problem: str = ""
+    error: bool = False
+
+
+def _number(row: SourceLine, _: int) -> Cell:
+    return ((str(row.number) if row.number else "", "bad" if row.error else "dim"),)
+
+
+def _text(row: SourceLine, _: int) -> Cell:
+    if not row.number:
+        return ((row.text, "bad" if row.error else "warn"),)
+    return ((row.text, "strong" if row.problem else ""),)
+
+
+SOURCE_COLUMNS: Final[tuple[Column[SourceLine], ...]] = (
+    Column("line", "LINE", 4, _number, right=True),
+    Column("source", "SOURCE", 20, _text, flexible=True),
+)
+
+
+class ProgramRow(NamedTuple):
+    """A function, where it runs, and how often."""
+
+    program: LoadedProgram
+    rate: float
+
+    @property
+    def each(self) -> str:
+        """What a run takes on average."""
+        one = self.program
+        return text.duration(one.run_time_ns / one.runs) if one.runs else "–"
+
+
+PROGRAM_COLUMNS: Final[tuple[Column[ProgramRow], ...]] = (
+    Column("id", "ID", 7, lambda row, _: ((str(row.program.id), "dim"),), right=True, priority=3),
+    Column("place", "RUNS AT", 20, lambda row, _: row.program.place, middle=True, flexible=True),
+    Column("runs", "RUNS", 12, lambda row, _: text.count(row.program.runs), right=True, narrow=9),
+    Column("rate", "/S", 7, lambda row, _: text.rate(row.rate), right=True),
+    Column("each", "EACH", 7, lambda row, _: row.each, right=True),
+)
+
+
+def source_lines(source: str, problems: Sequence[tuple[int, int, str, bool]], width: int) -> Iterator[SourceLine]:
+    """The source's lines; under each that something is wrong with, a mark where it is, and what. Tabs are 4 cells.
+
+    `problems`: line, column (0: the whole line), what, whether it is an error.
+    """
+    by_line: dict[int, list[tuple[int, str, bool]]] = {}
+    for line, column, said, error in problems:
+        by_line.setdefault(line, []).append((column, said, error))
+    for number, line in enumerate(source.splitlines(), 1):
+        here = by_line.get(number, [])
+        error = any(bad for *_, bad in here)
+        shown = line.expandtabs(4)
+        yield SourceLine(number, shown, here[0][1] if here else "", error)
+        for column, said, bad in here:
+            at = len(line[: column - 1].expandtabs(4)) if column else len(shown) - len(shown.lstrip())
+            mark = "^" if column else "^" * max(1, len(shown.strip()))
+            for part in _wrapped(f"{mark} {said}" if column else said, at, width, None if column else mark):
+                yield SourceLine(0, part, said, bad)
+
+
+def _wrapped(said: str, at: int, width: int, underline: str | None) -> Iterator[str]:
+    if underline is not None:
+        yield f"{' ' * at}{underline[: max(1, width - at)]}"
+    at = min(at, max(0, width - 30))
+    yield from (f"{' ' * at}{part}" for part in wrap(said, max(20, width - at)))
