@@ -1,8 +1,9 @@
 """How a source of the user's own wants its figures shown, by comments in it. Pure.
 
-// show took_ns: ns              a member of an event, a key or a value; or a map that is a histogram
+// show took_ns: ns          a member of an event, a key or a value; or a map that is a histogram
 // show from, to: address
-// hide began                    a map that only its programs need
+// show at: time             bpf_ktime_get_ns(): when an event took place
+// hide began                a map that only its programs need
 """
 
 import errno
@@ -20,6 +21,9 @@ from tui.collectors.syscall_names import names
 _SHOW: Final = re.compile(r"^\s*(?://|\*|/\*)\s*show\s+([\w, ]+?)\s*:\s*(\w+)", re.MULTILINE)
 _HIDE: Final = re.compile(r"^\s*(?://|\*|/\*)\s*hide\s+([\w, ]+)", re.MULTILINE)
 _MAPPED: Final = bytes(10) + b"\xff\xff"  # in front of an IPv4 address in an IPv6 one
+
+
+__all__ = ["Hints", "Value", "hints"]
 
 
 class Hints(NamedTuple):
@@ -46,6 +50,11 @@ class Hints(NamedTuple):
         if isinstance(value, dict):
             return ", ".join(f"{key} {self.shown(member, key)}" for key, member in value.items())
         return self.shown(value)
+
+    @property
+    def moment(self) -> str:
+        """The member that says when an event took place; "" where none does."""
+        return next((name for name, kind in self.kinds.items() if kind == "time"), "")
 
     def unit(self, name: str) -> Callable[[int], str]:
         """How the bounds of a histogram are written."""
@@ -97,4 +106,3 @@ _UNITS: Final[Mapping[str, Callable[[int], str]]] = {
     "bytes": text.size,
     "hex": hex,
 }
-KINDS: Final = (*_NAMES, *_UNITS)

@@ -27,6 +27,7 @@ from tui.bpf.objects import refusal
 from tui.bpf.perf_ring import OUTPUT, SOFTWARE, PerfRings
 from tui.bpf.ring import Ring
 from tui.collectors.entries import Entries, MapSample
+from tui.collectors.hints import hints
 from tui.collectors.load_request import Request
 from tui.collectors.map_layout import Decode, layout
 from tui.collectors.user_probes import UserProbe, attach_type
@@ -47,7 +48,7 @@ _LINE: Final = struct.Struct("=QII240s")  # what the program of ours that sees b
 class Event(NamedTuple):
     """Something that a program has sent."""
 
-    time_ns: int  # of CLOCK_MONOTONIC; of ring buffers, which don't tell, when it was read
+    time_ns: int  # of CLOCK_MONOTONIC; of ring buffers whose events don't tell, when it was read
     table: str  # the map through which it came; bpf_trace_printk
     value: Value
     pid: int = 0  # the process and thread that ran; 0 where that isn't known
@@ -103,6 +104,7 @@ class Loaded(Owner):
         self._printed: Ring | None = None
         self._placed: list[Placed] = []
         self._seen = 0
+        self._moment = hints(self.source).moment
         for place in request.hooks.values():
             attaching.check(place)
         try:
@@ -215,7 +217,16 @@ class Loaded(Owner):
         """What has been sent since the last time, in the order of time."""
         found = [*self._perf_events(most), *self._ring_events(most), *self._lines(most)]
         self._seen += len(found)
+        if self._moment:
+            found = [self._timed(each) for each in found]
         return sorted(found, key=lambda each: each.time_ns)
+
+    def _timed(self, event: Event) -> Event:
+        """With the time that the event itself tells."""
+        if not isinstance(event.value, dict) or not isinstance(moment := event.value.get(self._moment), int):
+            return event
+        rest: Value = {name: value for name, value in event.value.items() if name != self._moment}
+        return event._replace(time_ns=moment, value=rest)
 
     def _perf_events(self, most: int) -> Iterator[Event]:
         for name, rings, sizes in self._perf:

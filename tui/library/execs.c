@@ -1,7 +1,9 @@
 /* Programs that are started: by whom, and with which file. */
+// show at: time
 #include <linux/sched.h>
 
 struct exec {
+	u64 at;
 	u32 pid;
 	u32 parent;
 	u32 uid;
@@ -16,6 +18,7 @@ TRACEPOINT_PROBE(sched, sched_process_exec)
 	struct exec *exec = execs.ringbuf_reserve(sizeof(struct exec));
 	if (!exec)
 		return 0;
+	exec->at = bpf_ktime_get_ns();
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	struct task_struct *parent = task->real_parent;
 	exec->pid = bpf_get_current_pid_tgid() >> 32;

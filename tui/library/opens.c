@@ -1,10 +1,12 @@
 /* Files that processes open, as they do, with what came of it: the descriptor, or why it failed. */
 // hide asked
+// show at: time
 // show result: errno
 // show flags: hex
 #include <linux/sched.h>
 
 struct open {
+	u64 at;
 	u32 pid;
 	u32 tid;
 	char comm[TASK_COMM_LEN];
@@ -35,6 +37,7 @@ static inline int leave(s64 result)
 		return 0;
 	struct open *event = opens.ringbuf_reserve(sizeof(struct open));
 	if (event) {
+		event->at = bpf_ktime_get_ns();
 		event->pid = id >> 32;
 		event->tid = id;
 		event->result = result;

@@ -1,8 +1,10 @@
 /* Signals that are sent: who sends which to whom. Who killed my process? */
+// show at: time
 // show signal: signal
 #include <linux/sched.h>
 
 struct sent {
+	u64 at;
 	u32 pid;
 	char comm[TASK_COMM_LEN];
 	u32 signal;
@@ -17,6 +19,7 @@ TRACEPOINT_PROBE(signal, signal_generate)
 	struct sent *sent = signals.ringbuf_reserve(sizeof(struct sent));
 	if (!sent)
 		return 0;
+	sent->at = bpf_ktime_get_ns();
 	sent->pid = bpf_get_current_pid_tgid() >> 32;
 	bpf_get_current_comm(&sent->comm, sizeof(sent->comm));
 	sent->signal = args->sig;

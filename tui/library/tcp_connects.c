@@ -1,11 +1,13 @@
 /* TCP connections that this machine opens: by whom, where to, how long they took, or that they failed. */
 // hide connecting
+// show at: time
 // show from, to: address
 // show took_ns: ns
 #include <linux/sched.h>
 #include <net/sock.h>
 
 struct connect {
+	u64 at;
 	u32 pid;
 	char comm[TASK_COMM_LEN];
 	u8 from[16];
@@ -41,6 +43,7 @@ TRACEPOINT_PROBE(sock, inet_sock_set_state)
 		return 0;
 	struct connect *event = connects.ringbuf_reserve(sizeof(struct connect));
 	if (event) {
+		event->at = bpf_ktime_get_ns();
 		event->pid = who->pid;
 		__builtin_memcpy(event->comm, who->comm, sizeof(event->comm));
 		__builtin_memcpy(event->from, args->saddr_v6, 16);
@@ -48,7 +51,7 @@ TRACEPOINT_PROBE(sock, inet_sock_set_state)
 		event->from_port = args->sport;
 		event->to_port = args->dport;
 		event->connected = args->newstate == TCP_ESTABLISHED;
-		event->took_ns = bpf_ktime_get_ns() - who->since;
+		event->took_ns = event->at - who->since;
 		connects.ringbuf_submit(event, 0);
 	}
 	connecting.delete(&socket);

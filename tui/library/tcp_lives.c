@@ -1,5 +1,6 @@
 /* TCP connections as they end: how long they lived, and how much they carried. */
 // hide born
+// show at: time
 // show from, to: address
 // show lived_ns: ns
 // show received: bytes
@@ -8,6 +9,7 @@
 #include <linux/tcp.h>
 
 struct life {
+	u64 at;
 	u32 pid;	// who opened it, or at whose turn it was accepted; 0: an interrupt
 	char comm[TASK_COMM_LEN];
 	u8 from[16];
@@ -45,6 +47,7 @@ TRACEPOINT_PROBE(sock, inet_sock_set_state)
 		return 0;
 	struct life *life = lives.ringbuf_reserve(sizeof(struct life));
 	if (life) {
+		life->at = bpf_ktime_get_ns();
 		struct tcp_sock *tcp = (struct tcp_sock *)args->skaddr;
 		u64 received = tcp->bytes_received, sent = tcp->bytes_acked;
 		life->pid = then->pid;
@@ -55,7 +58,7 @@ TRACEPOINT_PROBE(sock, inet_sock_set_state)
 		life->to_port = args->dport;
 		life->received = received;
 		life->sent = sent;
-		life->lived_ns = bpf_ktime_get_ns() - then->at;
+		life->lived_ns = life->at - then->at;
 		lives.ringbuf_submit(life, 0);
 	}
 	born.delete(&socket);

@@ -89,7 +89,7 @@ class LoadedScreen(LiveScreen):
         self.problems: Sequence[tuple[int, int, str, bool]] = ()
         self.ended = ""
         self.notes: tuple[str, ...] = ()
-        self._name = line.split(maxsplit=1)[0].rpartition("/")[2] if line.strip() else ""
+        self._asked = line.split(maxsplit=1)[0].rpartition("/")[2] if line.strip() else ""
         self._session: Session[Loading] | None = None
         self._shown_pane = 0
         self._bars = 0
@@ -190,6 +190,7 @@ class LoadedScreen(LiveScreen):
         self._show_source()
         self.set_focus(self.code)
         self.show_state()
+        self.call_after_refresh(self._show_source)  # it has more room now
 
     def on_loaded_screen_arrived(self, event: Arrived) -> None:
         """Take the reading, and show it unless paused."""
@@ -197,7 +198,7 @@ class LoadedScreen(LiveScreen):
         self.view.take(event.sample)
         self.ended = event.sample.ended
         if first and self.view.panes:
-            self._shown_pane = 0
+            self._choose(0)
         if not self.focused:
             self.set_focus(self.rows)
         if self.is_current and not self.paused:
@@ -360,7 +361,7 @@ class LoadedScreen(LiveScreen):
 
     def show_state(self) -> None:
         """The lines around the panes."""
-        left = [(("BPF programs ▸ load ▸ ", "dim"), (self._name, "title"))]
+        left = [(("BPF programs ▸ load ▸ ", "dim"), (self._asked, "title"))]
         places = [(one.place, "dim") for one in (self.view.sample.programs if self.view.sample else ())]
         self.put_lines((left, places[:1]), self._state(), self._state_right())
 
@@ -429,12 +430,16 @@ class LoadedScreen(LiveScreen):
     def action_pane(self, step: int) -> None:
         """Another map, or kind of event."""
         if self.view.panes:
-            self._shown_pane = (self._shown_pane + step) % len(self.view.panes)
-            pane = self.pane
-            first = Sort(pane.first_figure, True) if isinstance(pane, EntriesPane) else Sort("", False)
-            self.rows.sort = self._sorted.get(pane.name if pane else "", first)
-            self.rows.show((), anew=True)
+            self._choose((self._shown_pane + step) % len(self.view.panes))
             self.filtered()
+
+    def _choose(self, at: int) -> None:
+        """Show this pane from now on, in its order."""
+        self._shown_pane = at
+        pane = self.view.panes[at]
+        first = Sort(pane.first_figure, True) if isinstance(pane, EntriesPane) else Sort("", False)
+        self.rows.sort = self._sorted.get(pane.name, first)
+        self.rows.show((), anew=True)
 
     def action_source(self) -> None:
         """Show or hide the source."""
@@ -458,5 +463,5 @@ class LoadedScreen(LiveScreen):
         sample, view = self.view.sample, self.view
         if sample is not None:
             row = loaded_rows.sample(sample, view.hints, view.histograms, view.shift)
-            said, bad = await written(self._name.removesuffix(".c"), {"json": lambda: rows.line(row)})
+            said, bad = await written(self._asked.removesuffix(".c"), {"json": lambda: rows.line(row)})
             self.say(said, bad=bad)

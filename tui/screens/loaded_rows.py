@@ -6,10 +6,11 @@ from typing import Final, NamedTuple
 
 from tui import text
 from tui.collectors.entries import Entry, MapSample
-from tui.collectors.hints import Hints, hints
+from tui.collectors.hints import Hints, Value, hints
 from tui.collectors.loaded import PRINTK, Event, LoadedProgram, LoadedSample
 from tui.collectors.loaded_maps import Distribution, distributions, histograms, powers
-from tui.collectors.map_values import Value, is_number, is_zero
+from tui.collectors.map_values import is_number, is_zero
+from tui.text import sanitise
 from tui.widgets.columns import Column
 from tui.widgets.pieces import Cell, wrap
 
@@ -62,7 +63,7 @@ class Pane:
                 descending=self._numeric.get(name, False) and name != _TIME,
                 right=self._numeric.get(name, False) and name != _TIME,
                 middle=at == last,
-                flexible=at == last,
+                flexible=at == last and not self._numeric.get(name, False),
                 priority=0 if at in (0, last) else at,
                 narrow=min(self._widths.get(name, 8), max(8, len(name))),
             )
@@ -115,6 +116,8 @@ class EventsPane(Pane):
 class EntriesPane(Pane):
     """Entries of a map: key, value, and how much it grew."""
 
+    _keys = 0  # columns of the key; the others are the value's
+
     def take(self, sample: MapSample) -> None:
         """Note a reading."""
         self.note = sample.note or ("" if sample.complete else f"the first {len(sample.entries):,} entries")
@@ -123,6 +126,7 @@ class EntriesPane(Pane):
     def _entry(self, one: Entry) -> Row:
         keys: dict[str, Value] = one.key if isinstance(one.key, dict) else {"key": one.key}
         values: dict[str, Value] = one.value if isinstance(one.value, dict) else {"value": one.value}
+        self._keys = len(keys)
         twice = keys.keys() & values.keys()
         members = keys | {f"{name} of value" if name in twice else name: value for name, value in values.items()}
         return self._row(one.raw, members, _growth(one))
@@ -130,9 +134,7 @@ class EntriesPane(Pane):
     @property
     def first_figure(self) -> str:
         """By which column the entries are sorted first: the first number of the value."""
-        return next(
-            (name for name in self.names[::-1] if self._numeric.get(name)), self.names[-1] if self.names else ""
-        )
+        return next((name for name in self.names[self._keys :] if self._numeric.get(name)), "")
 
 
 def _growth(one: Entry) -> int:
@@ -277,13 +279,13 @@ def source_lines(source: str, problems: Sequence[tuple[int, int, str, bool]], wi
     by_line: dict[int, list[tuple[int, str, bool]]] = {}
     for line, column, said, error in problems:
         by_line.setdefault(line, []).append((column, said, error))
-    for number, line in enumerate(source.splitlines(), 1):
+    for number, written in enumerate(source.splitlines(), 1):
         here = by_line.get(number, [])
         error = any(bad for *_, bad in here)
-        shown = line.expandtabs(4)
+        shown = sanitise(written.expandtabs(4))
         yield SourceLine(number, shown, here[0][1] if here else "", error)
         for column, said, bad in here:
-            at = len(line[: column - 1].expandtabs(4)) if column else len(shown) - len(shown.lstrip())
+            at = len(written[: column - 1].expandtabs(4)) if column else len(shown) - len(shown.lstrip())
             mark = "^" if column else "^" * max(1, len(shown.strip()))
             for part in _wrapped(f"{mark} {said}" if column else said, at, width, None if column else mark):
                 yield SourceLine(0, part, said, bad)
