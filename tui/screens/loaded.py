@@ -362,8 +362,7 @@ class LoadedScreen(LiveScreen):
     def show_state(self) -> None:
         """The lines around the panes."""
         left = [(("BPF programs ▸ load ▸ ", "dim"), (self._asked, "title"))]
-        places = [(one.place, "dim") for one in (self.view.sample.programs if self.view.sample else ())]
-        self.put_lines((left, places[:1]), self._state(), self._state_right())
+        self.put_lines((left, [(self.request.path, "dim")]), self._state(), self._state_right())
 
     def _state(self) -> list[Phrase]:
         if self.failure:
@@ -423,8 +422,8 @@ class LoadedScreen(LiveScreen):
             return len(self.view.panes) > 1
         if name == "histogram":
             return isinstance(self.pane, BarsPane) and len(self.pane.bars) > 1
-        if name in ("pause", "faster", "slower", "export"):
-            return self.view.sample is not None
+        if name in ("pause", "faster", "slower", "export", "filter", "sort", "sort_reverse"):
+            return self.view.sample is not None and not self.failure
         return True
 
     def action_pane(self, step: int) -> None:
