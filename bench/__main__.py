@@ -19,8 +19,10 @@ from bench import (
     filtering,
     flood,
     hits,
+    inventory,
     launch,
     machine,
+    map_reading,
     packets,
     peers,
     processes,
@@ -49,6 +51,8 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "packets": packets.rows,
     "flood": flood.rows,
     "filtering": filtering.rows,
+    "maps": map_reading.rows,
+    "inventory": lambda bench: list(inventory.rows(bench)),
 }
 
 

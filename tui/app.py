@@ -28,6 +28,7 @@ from tui.screens.latency import LatencyScreen
 from tui.screens.palette import Actions, Palette
 from tui.screens.probe import ProbeScreen
 from tui.screens.processes import ProcessesScreen
+from tui.screens.programs import ProgramsScreen
 from tui.screens.session import Attaching, Running, Session
 from tui.screens.stacks import StacksScreen
 from tui.screens.target import Target
@@ -45,7 +46,9 @@ if TYPE_CHECKING:
 EARLY = 4_096  # keys
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 SCREENS = (ProbeScreen, LatencyScreen, StacksScreen, ArgumentsScreen, EventsScreen)
-TOPS: dict[str, type[TopScreen[Any]]] = {screen.MODE: screen for screen in (ProcessesScreen, InterfacesScreen)}
+TOPS: dict[str, type[TopScreen[Any]]] = {
+    screen.MODE: screen for screen in (ProcessesScreen, InterfacesScreen, ProgramsScreen)
+}
 VIEWS: dict[str, type[AttachedScreen[Any]]] = {screen.VIEW: screen for screen in SCREENS}
 
 
@@ -127,6 +130,8 @@ class Bpfscope(App[None]):
     def open_mode(self, name: str) -> None:
         """Go to a mode's first screen, which is as it was left; what holds something on the way there asks first."""
         leaves = any(isinstance(one, ConsoleScreen) and one.leave_for(name) for one in reversed(self.screen_stack))
+        while not leaves and isinstance(self.screen, ConsoleScreen) and self.screen.passing:
+            self.pop_screen()
         if not leaves and self.screen is not self.get_screen(self._top(name)):
             self.switch_screen(name)
 
@@ -139,6 +144,28 @@ class Bpfscope(App[None]):
     def open_packets(self, interfaces: "tuple[Interface, ...]") -> None:
         """Filter packets of these interfaces."""
         self.push_screen(self.packets(interfaces))
+
+    # BPF
+
+    def open_maps(self) -> None:
+        """All BPF maps; the list is as it was left."""
+        from tui.screens.maps import MapsScreen
+
+        if not self.is_screen_installed("maps"):
+            self.install_screen(MapsScreen(), "maps")
+        self.push_screen("maps")
+
+    def open_map(self, number: int) -> None:
+        """What is in a BPF map."""
+        from tui.screens.map import MapScreen
+
+        self.push_screen(MapScreen(number))
+
+    def open_program(self, number: int) -> None:
+        """Look at one BPF program."""
+        from tui.screens.program import ProgramScreen
+
+        self.push_screen(ProgramScreen(number))
 
     def open_load(self) -> None:
         """Load programs of the user's own."""

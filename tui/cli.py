@@ -31,6 +31,7 @@ COMMANDS = {
     "filter": "list the program of a packet filter, or run it over a capture file",
     "packets": "count packets that a filter matches, by talkers, ports, sizes, hops",
     "maps": "list BPF maps, or what is in one, decoded by its types",
+    "programs": "list the BPF programs in the kernel: what each runs and takes, for whom",
     "load": "compile a C program of your own, attach it, and watch its maps and events",
     "doctor": "say what this kernel and this user can do",
     "demo": "open the console on a small workload of its own",

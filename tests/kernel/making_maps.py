@@ -106,6 +106,16 @@ def number_of(fd: int) -> int:
 
 def bpftool(number: int) -> list[dict[str, Any]]:
     """What `bpftool map dump` says of it."""
-    words = ["bpftool", "-j", "map", "dump", "id", str(number)]
-    found: list[dict[str, Any]] = json.loads(subprocess.run(words, capture_output=True, check=True).stdout)
+    found: list[dict[str, Any]] = _bpftool("dump", number)
     return found
+
+
+def shown(number: int) -> dict[str, Any]:
+    """What `bpftool map show` says of it."""
+    found: dict[str, Any] = _bpftool("show", number)
+    return found
+
+
+def _bpftool(word: str, number: int) -> Any:  # noqa: ANN401 - JSON
+    words = ["bpftool", "-j", "map", word, "id", str(number)]
+    return json.loads(subprocess.run(words, capture_output=True, check=True).stdout)

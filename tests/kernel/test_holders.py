@@ -7,6 +7,8 @@ import subprocess
 import sys
 import threading
 
+import pytest
+
 from tui.bpf import kernel
 from tui.bpf.inventory import info
 from tui.bpf.inventory.holders import Holder, holders
@@ -39,6 +41,7 @@ def test_a_program_of_another_process_is_held_by_it_as_long_as_it_lives() -> Non
         assert number not in holders().programs
 
 
+@pytest.mark.guest
 def test_who_holds_a_link_holds_its_program() -> None:
     program = kernel.program_load(kernel.PROG_TYPE_PERF_EVENT, 0, RETURNS_0, "held")
     number = kernel.program_id(program)

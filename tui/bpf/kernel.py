@@ -7,6 +7,7 @@ know is zero, which it accepts (bpf(2): trailing zeroes).
 import contextlib
 import ctypes
 import errno
+import functools
 import os
 import struct
 from collections.abc import Iterator
@@ -116,6 +117,7 @@ def _syscall(number: int, *arguments: object) -> int:
     return result
 
 
+@functools.cache
 def _number(which: int) -> int:
     machine = os.uname().machine
     if machine not in _SYSCALLS:
@@ -218,6 +220,10 @@ class Batch:
         self.portion = portion
         self._keys = ctypes.create_string_buffer(self._key_size * portion)
         self._values = ctypes.create_string_buffer(self._value_size * portion)
+
+    def go_on(self, fd: int) -> None:
+        """With another descriptor of the same map."""
+        self._fd = fd
 
     def next(self, *, drain: bool = False) -> tuple[int, bool]:
         """How many the next call gave, and whether there may be more. `drain` takes them out.

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 from tui.bpf.timing import By
 from tui.collectors import budget, interfaces, live, processes
 from tui.collectors.budget import Guard, HeldBack
+from tui.collectors.console_maps import MapSources
 from tui.collectors.latency import LatencyProbe
 from tui.collectors.live import Reading_co
 from tui.collectors.loading_sources import LoadingSources
 from tui.collectors.probe import CountingProbe
+from tui.collectors.program_sources import ProgramSources
 from tui.collectors.samples import (
     Attached,
     CountsSample,
@@ -153,7 +155,7 @@ class LiveProbing(Live[CountsSample]):
             await in_thread(self._probe.remove, functions)
 
 
-class LiveSources(LoadingSources):
+class LiveSources(LoadingSources, MapSources, ProgramSources):
     """Everything for real (`sources.Sources`)."""
 
     def __init__(self, limit: float | None = budget.DEFAULT) -> None:
@@ -209,6 +211,7 @@ class LiveSources(LoadingSources):
             await self._filters.close()
         if "_codes" in vars(self):
             self._codes.close()
+        self.close_programs()
 
     def memory(self, view: str, functions: int) -> int:
         """Bytes that the kernel will keep for a view of so many functions; of counting, hardly any."""

@@ -13,14 +13,17 @@ from typing import Final, NamedTuple
 
 from tui.bpf import kernel
 from tui.bpf.btf.decoder import Value
-from tui.bpf.inventory import contents, info
+from tui.bpf.inventory import contents, info, kinds
 from tui.bpf.inventory.contents import Ring
+from tui.bpf.inventory.holders import Holder
 from tui.bpf.inventory.info import Map
 from tui.bpf.objects import refusal
 from tui.collectors.map_layout import Layout, layout
 from tui.collectors.map_values import change, field, fields, is_number, summed
+from tui.collectors.maps import User
 from tui.errors import TargetError
 
+_ORDERED: Final = (kernel.MAP_TYPE_LPM_TRIE, kernel.MAP_TYPE_PROG_ARRAY, *contents.ARRAYS)
 KEPT: Final = 1_000  # entries of a full reading that are read again and again
 
 
@@ -28,6 +31,7 @@ class Entry(NamedTuple):
     """An entry, decoded."""
 
     raw: bytes  # the key
+    data: bytes  # the value, of all CPUs
     key: Value  # None of a queue or stack
     value: Value  # of a per-CPU map all CPUs' together
     cpus: tuple[Value, ...] = ()  # of a per-CPU map each CPU's, in the order of `contents.cpus()`
@@ -58,14 +62,24 @@ class MapSample(NamedTuple):
     ring: Ring | None = None  # of a ring buffer
     scan: Scan | None = None  # of which these entries are the largest
     gone: int = 0  # entries that were there at the reading before, of those that were read whole
+    users: tuple[User, ...] = ()  # programs
+    holders: tuple[Holder, ...] = ()
     ended: str = ""  # the map is no longer there: these are the last entries seen
 
+    @property
+    def type(self) -> str:
+        """As bpftool has it: "lpm_trie"."""
+        return kinds.map_type(self.map.type)
 
-class _Known(NamedTuple):
-    """An entry as it was read last."""
+    @property
+    def ordered(self) -> bool:
+        """Whether its keys say more than any order by figures: arrays, prefixes."""
+        return self.map.type in _ORDERED
 
-    value: bytes
-    entry: Entry
+    @property
+    def cpus(self) -> tuple[int, ...]:
+        """The CPUs whose values entries have; () where the map isn't per CPU."""
+        return contents.cpus() if self.layout.per_cpu else ()
 
 
 class Entries:
@@ -77,7 +91,7 @@ class Entries:
         with info.map_of(number) as fd:
             self.map = Map.of(fd)
         self.layout = layout(self.map)
-        self._known: dict[bytes, _Known] = {}
+        self._known: dict[bytes, Entry] = {}
         self._last: MapSample | None = None
         self._scan: Scan | None = None
         self._keys: list[bytes] = []  # those that a full reading kept
@@ -142,7 +156,7 @@ class Entries:
         known = self._known
         whole = before is not None and before.complete and not before.note
         self._known = {key: self._decoded(key, value, known.get(key), new=whole) for key, value in read.entries}
-        entries = tuple(one.entry for one in self._known.values())
+        entries = tuple(self._known.values())
         gone = sum(key not in self._known for key in known) if read.complete and whole else 0
         return sample._replace(entries=entries, complete=read.complete, note=read.note, gone=gone)
 
@@ -152,25 +166,16 @@ class Entries:
         found = ((key, kernel.map_lookup(fd, key, size)) for key in self._keys)
         return [(key, value) for key, value in found if value is not None]
 
-    def _decoded(self, key: bytes, value: bytes, before: _Known | None, *, new: bool) -> _Known:
-        """Only what changed is decoded anew."""
-        if before is None:
-            values = self.layout.values(self.map, value)
-            shown = self.layout.key(key) if key else None
-            total = summed(values)
-            delta = change(total, _nought(total)) if new else None
-            return _Known(value, Entry(key, shown, total, values if self.layout.per_cpu else (), delta, new))
-        if before.value == value:
-            entry = before.entry
-            if entry.delta is not None or entry.new:
-                entry = entry._replace(delta=None, new=False)
-                return _Known(value, entry)
-            return before
-        values = self.layout.values(self.map, value)
-        total = summed(values)
-        delta = change(total, before.entry.value)
-        entry = Entry(key, before.entry.key, total, values if self.layout.per_cpu else (), delta)
-        return _Known(value, entry)
+    def _decoded(self, key: bytes, data: bytes, before: Entry | None, *, new: bool) -> Entry:
+        """Only what changed is decoded anew. `new`: an entry that wasn't there before was added since."""
+        if before is not None and before.data == data:
+            return before._replace(delta=None, new=False) if before.delta is not None or before.new else before
+        values = self.layout.values(self.map, data)
+        total, cpus = summed(values), values if self.layout.per_cpu else ()
+        if before is not None:
+            return Entry(key, data, before.key, total, cpus, change(total, before.value))
+        shown = self.layout.key(key) if key else None
+        return Entry(key, data, shown, total, cpus, change(total, _nought(total)) if new else None, new)
 
 
 def _nought(value: Value) -> Value:

@@ -10,11 +10,11 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from tui.bpf import kernel
-from tui.bpf.btf.decoder import Address, Octets, Plan, Value, plan
+from tui.bpf.btf.decoder import Address, Octets, Plan, Reference, Value, plan
 from tui.bpf.btf.index import Btf
 from tui.bpf.btf.names import name_of
 from tui.bpf.inventory import info
-from tui.bpf.inventory.contents import PER_CPU, cpus, per_cpu
+from tui.bpf.inventory.contents import PER_CPU, RINGS, cpus, per_cpu
 from tui.bpf.inventory.info import Map
 from tui.errors import BpfscopeError
 from tui.text import sanitise
@@ -24,8 +24,6 @@ _NUMBERS: Final = {1: "<B", 2: "<H", 4: "<I", 8: "<Q"}
 _OF_DEVICES: Final = (kernel.MAP_TYPE_DEVMAP, kernel.MAP_TYPE_DEVMAP_HASH)
 _OF_MAPS: Final = (kernel.MAP_TYPE_ARRAY_OF_MAPS, kernel.MAP_TYPE_HASH_OF_MAPS)
 _SAYING: Final = {  # by type and size: what a value is
-    (kernel.MAP_TYPE_DEVMAP, 4): "interface",
-    (kernel.MAP_TYPE_DEVMAP_HASH, 4): "interface",
     (kernel.MAP_TYPE_CPUMAP, 4): "queue size",
     (kernel.MAP_TYPE_SOCKMAP, 8): "socket cookie",
     (kernel.MAP_TYPE_SOCKHASH, 8): "socket cookie",
@@ -104,7 +102,7 @@ def _functions_by_number(decode: Decode) -> Decode:
     def plain(value: Value) -> Value:
         if isinstance(value, dict):
             return {name: plain(member) for name, member in value.items()}
-        return int(value) if isinstance(value, Address) else value
+        return Reference(value) if isinstance(value, Address) else value
 
     return lambda data: plain(decode(data))
 
@@ -131,6 +129,8 @@ def _untyped(one: Map) -> Layout:
     elif not one.key_size:
         key_type = ""
     value, value_type = _value(one)
+    if one.type in RINGS:
+        value_type = "events"
     known = value_type != _sized(one.value_size)
     return Layout(key, value, key_type, value_type, known, per_cpu=one.type in PER_CPU and len(cpus()) > 0)
 
@@ -141,8 +141,8 @@ def _value(one: Map) -> tuple[Decode, str]:
         return (_build_ids if one.flags & _BUILD_IDS else _stack), "stack"
     if one.type == kernel.MAP_TYPE_CPUMAP and one.value_size == 8:
         return _cpu, "queue size and program"
-    if one.type in _OF_DEVICES and one.value_size == 8:
-        return _device, "interface and program"
+    if one.type in _OF_DEVICES:
+        return (_device, "interface and program") if one.value_size == 8 else (_reference, "interface")
     if one.type == kernel.MAP_TYPE_PROG_ARRAY:
         return _program, "program"
     if one.type in _OF_MAPS:
@@ -174,7 +174,7 @@ def _prefix(data: bytes) -> Value:
 
 def _program(data: bytes) -> Value:
     """The program's number and name."""
-    number = int.from_bytes(data, "little")
+    number = Reference.from_bytes(data, "little")
     try:
         return {"program": number, "name": sanitise(kernel.program_name(number))}
     except OSError:  # it has ended since
@@ -183,7 +183,7 @@ def _program(data: bytes) -> Value:
 
 def _map(data: bytes) -> Value:
     """The map's number and name."""
-    number = int.from_bytes(data, "little")
+    number = Reference.from_bytes(data, "little")
     try:
         with info.map_of(number) as fd:
             return {"map": number, "name": info.Map.of(fd).name}
@@ -191,14 +191,18 @@ def _map(data: bytes) -> Value:
         return {"map": number, "name": ""}
 
 
+def _reference(data: bytes) -> Value:
+    return Reference.from_bytes(data, "little")
+
+
 def _device(data: bytes) -> Value:
     interface, program = struct.unpack_from("<2I", data)
-    return {"interface": interface, "program": program}
+    return {"interface": Reference(interface), "program": Reference(program)}
 
 
 def _cpu(data: bytes) -> Value:
     size, program = struct.unpack_from("<2I", data)
-    return {"queue_size": size, "program": program}
+    return {"queue_size": size, "program": Reference(program)}
 
 
 def _stack(data: bytes) -> Value:

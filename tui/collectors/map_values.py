@@ -3,8 +3,13 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from tui.bpf.btf.decoder import Address, Octets, Value
+from tui.bpf.btf.decoder import Address, Octets, Reference, Value
+from tui.bpf.btf.values import one_line
 
+__all__ = [
+    "Address", "Octets", "Reference", "Value", "change", "field", "fields", "is_number", "is_zero", "one_line",
+    "summed",
+]  # fmt: skip
 _MOST: Final = 64  # numbers that are taken out of one value
 
 
@@ -27,8 +32,8 @@ def summed(values: Sequence[Value]) -> Value:
 
 
 def is_number(value: Value) -> bool:
-    """Whether it is one that can be added and compared: no address, no truth value."""
-    return isinstance(value, int) and not isinstance(value, bool | Address)
+    """Whether it is one that can be added and compared: no address, no number of something, no truth value."""
+    return isinstance(value, int) and not isinstance(value, bool | Address | Reference)
 
 
 def change(now: Value, before: Value) -> Value:

@@ -6,6 +6,7 @@ or programs came or went.
 """
 
 import os
+import threading
 import time
 from collections.abc import Iterable
 from typing import Final, NamedTuple
@@ -17,6 +18,16 @@ from tui.bpf.inventory.info import Map
 from tui.bpf.objects import refusal
 
 RESCAN: Final = 10.0  # seconds
+_NEARLY: Final = 0.9  # of a map's entries
+_FILLING: Final = (  # maps into which programs put entries until nothing fits; LRU maps make room by themselves
+    kernel.MAP_TYPE_HASH, kernel.MAP_TYPE_PERCPU_HASH, kernel.MAP_TYPE_HASH_OF_MAPS, kernel.MAP_TYPE_SOCKHASH,
+    kernel.MAP_TYPE_DEVMAP_HASH,
+)  # fmt: skip
+_FLAGS: Final = (  # BPF_F_…, include/uapi/linux/bpf.h
+    (1 << 0, "no preallocation"), (1 << 1, "LRU per CPU"), (1 << 3, "read only for user space"),
+    (1 << 4, "write only for user space"), (1 << 6, "seeded with 0"), (1 << 7, "read only for programs"),
+    (1 << 8, "write only for programs"), (1 << 10, "can be mmapped"),
+)  # fmt: skip
 _MOST_OPENED: Final = 500  # maps a reading
 
 
@@ -26,6 +37,11 @@ class User(NamedTuple):
     id: int
     name: str
     type: int
+
+    @property
+    def shown(self) -> str:
+        """Its name, or where it has none its type, and its number."""
+        return f"{self.name or kinds.program_type(self.type)} {self.id}"
 
 
 class MapRow(NamedTuple):
@@ -52,6 +68,21 @@ class MapRow(NamedTuple):
             return None
         return self.entries / self.map.entries
 
+    @property
+    def nearly_full(self) -> bool:
+        """Whether what programs add is about to be refused."""
+        return self.map.type in _FILLING and self.full is not None and self.full >= _NEARLY
+
+    @property
+    def makes_room(self) -> bool:
+        """Whether entries that were used longest ago go when it is full."""
+        return self.map.type in (kernel.MAP_TYPE_LRU_HASH, kernel.MAP_TYPE_LRU_PERCPU_HASH)
+
+    @property
+    def flags(self) -> tuple[str, ...]:
+        """What it was made with, in words."""
+        return tuple(word for bit, word in _FLAGS if self.map.flags & bit)
+
 
 class MapsSample(NamedTuple):
     """A reading of all maps."""
@@ -60,25 +91,27 @@ class MapsSample(NamedTuple):
     maps: tuple[MapRow, ...]  # by number
 
 
-class _Counted(NamedTuple):
+class _Counted:
     """What was last found in a map."""
 
-    time: float = 0.0
-    entries: int | None = None
-    complete: bool = True
-    memory: int = 0
+    def __init__(self, one: Map) -> None:
+        self.map = one
+        self.counter = contents.Counter(one)
+        self.looked = 0.0  # when some of it was counted
+        self.time = 0.0  # when that was done, and all was
+        self.memory = 0
 
 
 class Maps:
-    """Reads all maps again and again."""
+    """Reads all maps again and again. Safe to use from several threads."""
 
     def __init__(self) -> None:
-        self._maps: dict[int, Map] = {}
         self._counted: dict[int, _Counted] = {}
         self._programs: list[int] = []
         self._users: dict[int, tuple[User, ...]] = {}
         self._held: dict[int, tuple[Holder, ...]] = {}
         self._scanned = -RESCAN
+        self._turn = threading.Lock()
 
     def read(self, most: int = contents.MOST) -> MapsSample:
         """All maps now; at most so many entries are counted. Raises NotPermitted, NotSupported."""
@@ -88,44 +121,51 @@ class Maps:
             programs = list(kernel.ids(kernel.PROG_GET_NEXT_ID))
         except OSError as error:
             raise refusal(error, "list what BPF there is") from None
-        fresh = set(numbers) - self._maps.keys()
-        self._open(numbers, fresh, now, most)
-        if fresh or programs != self._programs or now - self._scanned >= RESCAN:
+        with self._turn:
+            fresh = set(numbers) - self._counted.keys()
+            self._open(numbers, fresh, now, most)
+            self._scan(now, programs, known=not fresh)
+            return MapsSample(now, tuple(self._row(number) for number in numbers if number in self._counted))
+
+    def about(self, number: int) -> tuple[tuple[User, ...], tuple[Holder, ...]]:
+        """The programs that use a map, and the processes that hold it. Raises NotPermitted, NotSupported."""
+        with self._turn:
+            self._scan(time.monotonic(), self._programs, known=True)
+            return self._users.get(number, ()), self._held.get(number, ())
+
+    def _scan(self, now: float, programs: list[int], *, known: bool) -> None:
+        """See again who uses and holds what, if that may have changed."""
+        if not known or programs != self._programs or now - self._scanned >= RESCAN:
             self._scanned, self._programs = now, programs
             self._users, self._held = _users(), holders.holders().maps
-        return MapsSample(now, tuple(self._row(number) for number in numbers if number in self._maps))
 
     def _open(self, numbers: list[int], fresh: set[int], now: float, most: int) -> None:
-        """Describe the new ones, and count entries, of those first that were counted longest ago."""
+        """Describe the new ones, and count entries, of those first that were looked at longest ago."""
         there = set(numbers)
-        self._maps = {number: one for number, one in self._maps.items() if number in there}
         self._counted = {number: one for number, one in self._counted.items() if number in there}
-        never = _Counted()
-        due = sorted(there - fresh, key=lambda number: self._counted.get(number, never).time)
-        for at, number in enumerate([*sorted(fresh), *due]):
+        due = sorted(self._counted.values(), key=lambda counted: counted.looked)
+        for at, number in enumerate([*sorted(fresh), *(counted.map.id for counted in due)]):
             if number not in fresh and (most <= 0 or at >= _MOST_OPENED):
                 break
             try:
                 fd = kernel.by_id(kernel.MAP_GET_FD_BY_ID, number)
             except FileNotFoundError:  # ended meanwhile
-                self._maps.pop(number, None)
+                self._counted.pop(number, None)
                 continue
             try:
-                one = self._maps[number] = self._maps.get(number) or Map.of(fd)
-                counted = _count(fd, one, now, most)
+                counted = self._counted.get(number) or _Counted(Map.of(fd))
+                self._counted[number] = counted
+                most -= _look(fd, counted, now, most)
             finally:
                 os.close(fd)
-            if number not in fresh or counted.time:
-                most -= (counted.entries or 1) if one.type not in contents.ARRAYS else 1
-            self._counted[number] = counted
 
     def _row(self, number: int) -> MapRow:
-        counted, held = self._counted.get(number, _Counted()), self._held.get(number, ())
+        counted, held = self._counted[number], self._held.get(number, ())
         return MapRow(
-            self._maps[number],
+            counted.map,
             counted.memory,
-            counted.entries,
-            counted.complete,
+            counted.counter.entries,
+            counted.counter.complete,
             counted.time,
             self._users.get(number, ()),
             held,
@@ -133,13 +173,17 @@ class Maps:
         )
 
 
-def _count(fd: int, one: Map, now: float, most: int) -> _Counted:
-    """Entries of an open map; where no more may be read, only its memory."""
-    memory = contents.memory(fd)
+def _look(fd: int, counted: _Counted, now: float, most: int) -> int:
+    """Memory and entries of an open map; how many were read. Where no more may be read, only its memory."""
+    counted.memory = contents.memory(fd)
     if most <= 0:
-        return _Counted(memory=memory)
-    entries, complete = contents.count(fd, one, most) or (None, True)
-    return _Counted(now, entries, complete, memory)
+        return 0
+    counted.looked = now
+    before = counted.counter.rounds
+    read = counted.counter.count(fd, most)
+    if counted.counter.rounds != before or not counted.counter.complete:
+        counted.time = now
+    return max(read, 1)
 
 
 def _users() -> dict[int, tuple[User, ...]]:

@@ -21,13 +21,16 @@ from tui.elf.names import Function, Module
 
 if TYPE_CHECKING:  # they need the instruction sets, which most screens don't
     from tui.collectors.code import Listing
+    from tui.collectors.entries import MapSample, Scan
     from tui.collectors.filters import Filter, HookChoice
     from tui.collectors.library import Ready
     from tui.collectors.load_request import Request
     from tui.collectors.loaded import LoadedSample
+    from tui.collectors.maps import MapsSample
+    from tui.collectors.program_samples import ProgramPage, ProgramsSample
     from tui.elf.lines import Line
 
-__all__ = ["Attached", "Filtering", "Loading", "Probing", "Readings", "Sampling", "Sources"]
+__all__ = ["Attached", "Filtering", "Loading", "Probing", "Readings", "Sampling", "Sources", "Watching"]
 
 
 class Sample(Protocol):
@@ -137,6 +140,22 @@ class Loading(Protocol):
         ...
 
 
+class Watching(Protocol):
+    """One BPF map that is read; nothing is held between readings."""
+
+    def readings(self, interval: float) -> "AsyncIterator[MapSample]":
+        """A sample at once and then one every `interval` seconds; ends with `ended`. Raises BpfscopeError."""
+        ...
+
+    async def scan(self, by: str) -> "Scan":
+        """Read all entries, keep the largest by the figure at this path. Raises BpfscopeError."""
+        ...
+
+    async def forget_scan(self) -> None:
+        """Read the first entries again."""
+        ...
+
+
 class Sources(Protocol):
     """Where the console's screens get everything from."""
 
@@ -148,6 +167,22 @@ class Sources(Protocol):
 
     def interfaces(self, interval: float) -> AsyncIterator[InterfacesSample]:
         """A sample at once and then one every `interval` seconds, for ever. Raises BpfscopeError."""
+        ...
+
+    def maps(self, interval: float) -> "AsyncIterator[MapsSample]":
+        """All BPF maps at once and then every `interval` seconds, for ever. Raises BpfscopeError."""
+        ...
+
+    def entries(self, number: int) -> Watching:
+        """What is in the map of this number."""
+        ...
+
+    def programs(self, interval: float) -> "AsyncIterator[ProgramsSample]":
+        """BPF programs: a sample at once and then one every `interval` seconds, for ever. Raises BpfscopeError."""
+        ...
+
+    async def program(self, number: int) -> "ProgramPage":
+        """A BPF program's instructions and maps. Raises TargetError where it has ended, NotPermitted."""
         ...
 
     async def filter(

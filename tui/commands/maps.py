@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from tui import text
+from tui.bpf.btf.decoder import Value
 from tui.bpf.btf.values import one_line
 from tui.bpf.inventory import contents, info, kinds
 from tui.bpf.inventory.info import Map
@@ -87,7 +88,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 
 def _users(row: MapRow) -> str:
-    programs = [f"{user.name or kinds.program_type(user.type)} {user.id}" for user in row.users]
+    programs = [user.shown for user in row.users]
     held = [f"{holder.name} {holder.pid}" for holder in row.holders]
     by = f"held by {', '.join(held)}" if held else ""
     return " · ".join(filter(None, (", ".join(programs), by)))
@@ -162,12 +163,18 @@ def _dump(number: int, arguments: argparse.Namespace) -> int:
                     sys.stdout.write(rows.line(row) if arguments.json else f"{row['key']}: {row['value']}\n")
                 else:
                     values = entries.layout.values(entries.map, value)
-                    one = Entry(key, entries.layout.key(key), summed(values), values if entries.layout.per_cpu else ())
+                    one = Entry(
+                        key, value, _key(entries, key), summed(values), values if entries.layout.per_cpu else ()
+                    )
                     _print([one], MapSample(0, 0, entries.map, entries.layout), as_json=arguments.json)
     except OSError as error:
         raise refusal(error, f"read map {number}") from None
     narrate(f"{printed:,} entr{'y' if printed == 1 else 'ies'}")
     return 0
+
+
+def _key(entries: Entries, key: bytes) -> Value:
+    return entries.layout.key(key) if key else None
 
 
 def _all(fd: int, one: Map, *, everything: bool) -> Iterator[tuple[bytes, bytes]]:

@@ -50,6 +50,7 @@ class ConsoleScreen(Screen[Any]):
     NAME: ClassVar[str] = ""
     SIGNS: ClassVar[tuple[tuple[str, str], ...]] = (CURSOR, SORTED, CUT)  # what the screen shows, and what it means
     ESCAPE_TO_MINIMIZE = False
+    passing: ClassVar[bool] = False  # it stands above a mode's first screen and holds nothing: another mode closes it
     AUTO_FOCUS = ""
 
     def __init_subclass__(cls) -> None:

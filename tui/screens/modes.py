@@ -23,6 +23,7 @@ class Mode(NamedTuple):
 MODES: Final = (
     Mode("1", "processes", "Processes", "Go to the processes"),
     Mode("2", "network", "Network", "Go to the network interfaces"),
+    Mode("3", "bpf", "BPF", "Go to the BPF programs in the kernel"),
 )
 SWITCHING: Final = tuple(mode.action for mode in MODES)
 

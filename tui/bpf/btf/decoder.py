@@ -31,6 +31,16 @@ class Address(int):
     """What a pointer holds."""
 
 
+class Reference(int):
+    """The number of something: not to be added up or compared."""
+
+
+class Word(str):
+    """The name of an enumeration's value: no quotation marks."""
+
+    __slots__ = ()
+
+
 class Octets(list[Value]):
     """An array of bytes."""
 
@@ -140,10 +150,13 @@ def _enumeration(one: Type) -> Plan:
     if one.size not in _INTEGERS:
         raise BinaryError(f"the BTF is damaged: enum {one.name} has {one.size:,} bytes")
     unpack = struct.Struct("<" + _letter(one)).unpack_from
-    names: dict[int, str] = {}
-    for name, value in one.values:
-        names.setdefault(value, name)
+    names = _names(one)
     return Plan(one.size, partial(_named, unpack, names))
+
+
+def _names(one: Type) -> dict[int, Word]:
+    """An enumeration's words by value; of several the first."""
+    return {value: Word(name) for name, value in reversed(one.values)}
 
 
 def _bit_field(one: Type, shift: int, bits: int) -> Plan:
@@ -156,8 +169,7 @@ def _bit_field(one: Type, shift: int, bits: int) -> Plan:
     size, signed = (shift + bits + 7) // 8, bool(one.encoding & index.SIGNED)
     read: Callable[[bytes, int], int] = partial(_bits, size, shift, bits, signed)
     if one.kind != index.INT:
-        names = {value & (1 << bits) - 1 if not signed else value: name for name, value in reversed(one.values)}
-        return Plan(one.size, partial(_bits_named, read, names))
+        return Plan(one.size, partial(_bits_named, read, _names(one)))
     return Plan(one.size, partial(_bits_boolean, read) if one.encoding & index.BOOL else read)
 
 
@@ -183,7 +195,7 @@ def _floating(unpack: Callable[[bytes, int], tuple[float]], data: bytes, at: int
     return value if math.isfinite(value) else str(value)  # JSON has no word for it
 
 
-def _named(unpack: Callable[[bytes, int], tuple[int]], names: dict[int, str], data: bytes, at: int) -> Value:
+def _named(unpack: Callable[[bytes, int], tuple[int]], names: dict[int, Word], data: bytes, at: int) -> Value:
     value = unpack(data, at)[0]
     return names.get(value, value)
 
@@ -193,7 +205,7 @@ def _bits(size: int, shift: int, bits: int, signed: bool, data: bytes, at: int) 
     return value - (1 << bits) if signed and value >> bits - 1 else value
 
 
-def _bits_named(read: Callable[[bytes, int], int], names: dict[int, str], data: bytes, at: int) -> Value:
+def _bits_named(read: Callable[[bytes, int], int], names: dict[int, Word], data: bytes, at: int) -> Value:
     value = read(data, at)
     return names.get(value, value)
 

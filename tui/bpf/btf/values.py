@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from tui.bpf.btf.decoder import Address, Octets, Value
+from tui.bpf.btf.decoder import Address, Octets, Value, Word
 
 _LONGEST: Final = 4096  # characters: more can't be read on one line anyway
 
@@ -52,4 +52,4 @@ def _plain(value: Value, left: int) -> str:
         return f"{int(value):#x}"
     if isinstance(value, Octets):
         return bytes(part for part in value[: left + 1] if isinstance(part, int)).hex(" ")
-    return f'"{value}"' if isinstance(value, str) else str(value)
+    return f'"{value}"' if isinstance(value, str) and not isinstance(value, Word) else str(value)

@@ -8,7 +8,6 @@ kernel/bpf/hashtab.c); of a queue only the first entry is seen, which stays; of 
 is added or deleted meanwhile may be seen or not.
 """
 
-import contextlib
 import errno
 import os
 import struct
@@ -23,6 +22,7 @@ from tui.bpf.inventory.storage import owned
 
 MOST: Final = 10_000  # entries read at once unless somebody asks for all
 _PORTION: Final = 4096
+_COUNTED: Final = 1000  # entries a call, where they are only counted: a batch is kept for each map
 _BYTES: Final = 16 << 20  # of keys and values at once, unless one entry alone is larger
 _NO_BATCH: Final = (errno.EINVAL, errno.EOPNOTSUPP, kernel.ENOTSUPP)
 _UNREADABLE: Final = (*_NO_BATCH, errno.EPERM, errno.EACCES, errno.ENOSPC, errno.ENOSYS)
@@ -118,25 +118,69 @@ def portions(fd: int, one: Map, portion: int = _PORTION) -> Iterator[list[tuple[
     yield from _walked(fd, one, portion)
 
 
+class Counter:
+    """Counts a map's entries, a portion at a time, over and over."""
+
+    def __init__(self, one: Map) -> None:
+        """Of this map."""
+        self._map = one
+        self.entries: int | None = None  # None: not counted yet, or that can't be told
+        self.complete = True  # otherwise there are at least so many
+        self.rounds = 0  # how often all of it was counted
+        self._found = 0
+        self._batch: kernel.Batch | None = None
+        self._unknown = one.type in (*QUEUES, *RINGS, *_WHY)
+        if one.type in ARRAYS:
+            self.entries = one.entries
+
+    def count(self, fd: int, most: int) -> int:
+        """Goes on counting, of an open map, and gives how many entries that were read, about `most`."""
+        if self._unknown or self._map.type in ARRAYS:
+            self.rounds += 1
+            return 0
+        try:
+            return self._count(fd, most)
+        except OSError:  # it has no such call: key by key then, up to a bound
+            self._batch, self._found = None, 0
+            read = self._walk(fd, min(most, _PORTION))
+            if read is None:
+                self._unknown, self.entries = True, None
+                return 0
+            self.entries, self.complete = len(read.entries), read.complete
+            self.rounds += 1
+            return len(read.entries)
+
+    def _count(self, fd: int, most: int) -> int:
+        one, read, more = self._map, 0, True
+        if self._batch is None:
+            room = max(1, _BYTES // (one.key_size + value_bytes(one) or 1))
+            self._batch = kernel.Batch(fd, one.key_size, value_bytes(one), min(one.entries or 1, _COUNTED, room))
+        self._batch.go_on(fd)
+        while more and read < most:
+            number, more = _next(self._batch, one)
+            read += number
+            self._found += number
+        if not more:  # that was the last portion
+            self.entries, self.complete, self._found, self._batch = self._found, True, 0, None
+            self.rounds += 1
+        elif self.entries is None or not self.complete:
+            self.entries, self.complete = max(self._found, self.entries or 0), False
+        return read
+
+    def _walk(self, fd: int, most: int) -> Contents | None:
+        """What there is up to a bound; None where the kernel doesn't tell."""
+        try:
+            found = contents(fd, self._map, most)
+        except OSError:
+            return None
+        return None if found.note else found
+
+
 def count(fd: int, one: Map, most: int = MOST) -> tuple[int, bool] | None:
-    """How many entries an open map has, up to a bound, and whether that is all; None where that can't be told."""
-    if one.type in ARRAYS:
-        return one.entries, True
-    if one.type in (*QUEUES, *RINGS, *_WHY):
-        return None
-    most = max(1, min(most, _BYTES // max(1, one.key_size + value_bytes(one))))
-    found = 0
-    try:
-        for _, number in _batches(fd, one, most + 1):
-            found += number
-            if found > most:
-                return most, False
-    except OSError:
-        with contextlib.suppress(OSError):
-            read = contents(fd, one, min(most, _PORTION))
-            return None if read.note else (len(read.entries), read.complete)
-        return None
-    return found, True
+    """How many entries an open map has, up to about a bound, and whether that is all; None where that can't be told."""
+    counter = Counter(one)
+    counter.count(fd, most)
+    return None if counter.entries is None else (counter.entries, counter.complete)
 
 
 def ring(fd: int) -> Ring:
@@ -159,14 +203,19 @@ def _batches(fd: int, one: Map, portion: int) -> Iterator[tuple[kernel.Batch, in
     batch = kernel.Batch(fd, one.key_size, value_bytes(one), max(1, min(portion, one.entries or 1, _PORTION)))
     more = True
     while more:
+        number, more = _next(batch, one)
+        yield batch, number
+
+
+def _next(batch: kernel.Batch, one: Map) -> tuple[int, bool]:
+    """The next portion; a larger one where a bucket of a hash map has more entries. Raises OSError."""
+    while True:
         try:
-            number, more = batch.next()
+            return batch.next()
         except OSError as error:
             if error.errno != errno.ENOSPC or batch.portion >= one.entries:
                 raise
             batch.take(min(2 * batch.portion, one.entries))
-            continue
-        yield batch, number
 
 
 def _walked(fd: int, one: Map, portion: int) -> Iterator[list[tuple[bytes, bytes]]]:

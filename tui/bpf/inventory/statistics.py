@@ -72,7 +72,7 @@ def floor() -> Floor:
             on = _least(fd)
             ended = info.Program.of(fd)
         except OSError as error:
-            raise refusal(error, "measure what an empty BPF program takes") from None
+            raise refusal(error, "count how long BPF programs run") from None
     runs = ended.runs - started.runs
     return Floor((ended.run_time_ns - started.run_time_ns) / runs if runs else 0.0, on, off)
 

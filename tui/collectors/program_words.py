@@ -1,0 +1,63 @@
+"""What is said of BPF programs, on the screen and on the command line: pure."""
+
+from typing import TYPE_CHECKING
+
+from tui import text
+from tui.collectors.program_samples import REPLACES, TAIL_CALLED, ProgramFigures, ProgramsSample
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from tui.bpf.inventory.attachment import Attachment
+    from tui.bpf.inventory.holders import Holder
+
+UNCOUNTED = {
+    TAIL_CALLED: "other programs jump to it by a map (tail calls): such runs aren't counted, their time is the other's",
+    REPLACES: "it replaces a function of another program: its runs aren't counted, their time is the other's",
+}
+NOBODY = "nobody"
+
+
+def holders(held: "Sequence[Holder]") -> str:
+    """cilium-agent 1811, bpftrace 811."""
+    return ", ".join(f"{one.name} {one.pid}" for one in held)
+
+
+def held_by(one: ProgramFigures) -> str:
+    """Who keeps it, at least one way: processes, a name in a BPF file system, the kernel itself."""
+    if one.holders:
+        return holders(one.holders)
+    if one.pins:
+        return f"pinned {one.pins[0]}"
+    return "where it is attached" if one.attached else NOBODY
+
+
+def places(attached: "Sequence[Attachment]") -> str:
+    """tcx-ingress eth0; uprobe /usr/bin/bash+0x31f40 and 15 more."""
+    if not attached:
+        return ""
+    first = attached[0]
+    said = f"{first.hook} {first.where}".rstrip()
+    return said if len(attached) == 1 else f"{said} and {len(attached) - 1:,} more"
+
+
+def floor(sample: ProgramsSample) -> str:
+    """What the statistics can't tell, and what they cost."""
+    found = sample.floor
+    said = f"an empty run reports {text.duration(found.reported)}"
+    if found.costs is None:
+        return f"{said}; somebody else has statistics on as well"
+    return f"{said}; statistics add {text.duration(found.costs)} to each"
+
+
+def watching(sample: ProgramsSample) -> str:
+    """What the statistics take now."""
+    percent = sample.watching_percent
+    return "others watch, too" if percent is None else f"watching {share(percent)} %"
+
+
+def share(percent: float) -> str:
+    """Percent, as exact as it is small: 37.1, 3.33, 0.042, 0."""
+    if percent < 0.0005:
+        return "0"
+    return f"{percent:.{3 if percent < 0.1 else 2 if percent < 10 else 1}f}"
