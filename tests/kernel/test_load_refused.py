@@ -23,13 +23,14 @@ def refused(folder: Path, source: str, *hooks: str, **more: str) -> BpfscopeErro
     return caught.value
 
 
-COMPILES_NOT = """#include <linux/sched.h>
+COMPILES_NOT = """\
+#include <linux/sched.h>
 #define TWICE(n) \\
 	((n) + \\
-	 (n))
+	(n))
 BPF_HASH(calls,
-	 u32,
-	 u64);
+	u32,
+	u64);
 /* a comment
    of several lines */
 int count(void *ctx)
@@ -91,6 +92,13 @@ def test_lines_of_what_the_verifier_refuses(body: str, line: int, hint: str, tmp
     assert hint in str(error)
     if line and isinstance(error, SourceError):
         assert abs(error.problems[0].line - line) <= 1
+
+
+def test_a_map_that_the_kernel_refuses(tmp_path: Path) -> None:
+    error = refused(tmp_path, "\n\nBPF_HASH(huge, u64, u64, 0x7fffffff);\n" + RUNS, "perf:page-faults")
+    assert isinstance(error, SourceError)
+    assert error.problems[0].line == 3
+    assert "the kernel refuses the map huge" in str(error)
 
 
 def test_no_program(tmp_path: Path) -> None:
@@ -183,7 +191,10 @@ def test_lines_that_make_no_sense(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(UsageError, match=said):
             parsed(line)
-    for hook, said in {"missing=perf:faults": "there is no function missing", "count=xdp:lo:x": "no interface"}.items():
+    for hook, said in {
+        "missing=perf:faults": "there is no function missing",
+        "count=xdp:nothing0": "no interface",
+    }.items():
         with pytest.raises(BpfscopeError, match=said):
             Loaded(request(str(path), hooks=[hook])).close()
 

@@ -69,11 +69,13 @@ def loaded_sample(seconds: float, events: int = 0, calls: int = 0, ended: str = 
                       1_009 * round(seconds), 1_009 * 412 * round(seconds)),
     )  # fmt: skip
     entries = tuple(
-        Entry(bytes([pid]), {"pid": 800 + pid, "call": pid, "comm": comm}, calls * (4 - pid), delta=calls or None)
+        Entry(bytes([pid]), b"", {"pid": 800 + pid, "call": pid, "comm": comm}, calls * (4 - pid), delta=calls or None)
         for pid, comm in enumerate(("postgres", "node", "[/]", "日本語"))
     )
     bars = tuple(
-        Entry(bytes([disk, slot]), {"disk": f"259:{disk}", "slot": slot}, 1 + 97 * (8 - abs(slot - 7)) // (1 + disk))
+        Entry(
+            bytes([disk, slot]), b"", {"disk": f"259:{disk}", "slot": slot}, 1 + 97 * (8 - abs(slot - 7)) // (1 + disk)
+        )
         for disk in (0, 1)
         for slot in range(3, 12)
     )
@@ -124,6 +126,7 @@ class FakeLoadingSources:
     """The part of the fake sources that is about programs of the user's own."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.loadings: list[FakeLoading] = []
         self.requested: list[str] = []
         self.source = OPENS

@@ -5,7 +5,7 @@ usage: python -m tui.bpf.load_child SOCKET
 Over the socket (its number; a stream) come and go lengths of 4 bytes and as much JSON. `{"source", "flags"}` is
 answered by `{"functions", "maps"}`, or by `{"said"}` where it doesn't compile. Then `{"programs": [[function, type,
 attach type], …]}` is answered by `{"loaded": n}` with the programs' descriptors (SCM_RIGHTS), then the maps'; or by
-`{"refused": function, "errno", "log"}`.
+`{"refused": function, "errno", "log", "lines": [[instruction, line], …]}`.
 
 Loading here, and not where the bytecode is wanted, keeps what libbcc knows: the BTF of maps, and the source's lines.
 It prints to descriptors 1 and 2 as it likes; both go to a file in memory, which is what `said` holds.
@@ -17,9 +17,11 @@ import sys
 from collections.abc import Iterator
 from typing import Final
 
+from tui.bpf.loading import line_table
 from tui.bpf.loading.wire import receive, send
 
 ARCHITECTURES: Final = {"x86_64": "x86", "aarch64": "arm64"}  # as libbcc wants them in the environment
+_LARGEST_REGION: Final = 1 << 28  # bytes of memory that are searched at a time
 _LOG: Final = 16 << 20  # bytes for the verifier's log; it says more than a page only when it refuses
 
 
@@ -86,10 +88,30 @@ def serve(channel: socket.socket, said: int) -> None:
     for function, kind, attach_type in receive(channel)["programs"]:
         fd, number, log = module.load(function, kind, attach_type)
         if fd < 0:
-            send(channel, {"refused": function, "errno": number, "log": log})
+            send(channel, {"refused": function, "errno": number, "log": log, "lines": _lines(function)})
             return
         programs.append(fd)
     send(channel, {"loaded": len(programs)}, [*programs, *(each[-1] for each in maps)])
+
+
+def _lines(function: str) -> list[line_table.Place]:
+    """Which lines the function's instructions are from; it is in this process's memory."""
+    found: dict[bytes, list[bytes]] = {line_table.BTF: [], line_table.EXTENSION: []}
+    with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps, open("/proc/self/mem", "rb", 0) as memory:
+        for line in maps.read().splitlines():
+            addresses, rights, *_, name = f"{line} -".split()[:7]
+            start, end = (int(part, 16) for part in addresses.split("-"))
+            if rights.startswith("rw") and end - start < _LARGEST_REGION and not name.startswith("[v"):
+                memory.seek(start)
+                data = memory.read(end - start)
+                for head, places in found.items():
+                    at = -1
+                    while (at := data.find(head, at + 1)) >= 0:
+                        places.append(data[at : at + line_table.size(data[at : at + 40])])
+    tables = (
+        line_table.places(btf, ext, function) for ext in found[line_table.EXTENSION] for btf in found[line_table.BTF]
+    )
+    return next(filter(None, tables), [])
 
 
 def _read(file: int) -> str:

@@ -420,6 +420,8 @@ class LoadedScreen(LiveScreen):
         """What does something now."""
         if name in ("pane(1)", "pane(-1)"):
             return len(self.view.panes) > 1
+        if name == "source":
+            return self.runs and not self.failure
         if name == "histogram":
             return isinstance(self.pane, BarsPane) and len(self.pane.bars) > 1
         if name in ("pause", "faster", "slower", "export", "filter", "sort", "sort_reverse"):

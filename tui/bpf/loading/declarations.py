@@ -46,9 +46,9 @@ def declared(source: str) -> set[str]:
 
 
 def bare(source: str) -> str:
-    """The source without comments and texts; lines stay lines."""
+    """The source with blanks for comments and texts: everything else stays where it is."""
     pattern = r"/\*.*?\*/|//[^\n]*|\"(?:\\.|[^\"\\\n])*\"|'(?:\\.|[^'\\\n])*'"
-    return re.sub(pattern, lambda found: " " + "\n" * found[0].count("\n"), source, flags=re.DOTALL)
+    return re.sub(pattern, lambda found: re.sub(r"[^\n]", " ", found[0]), source, flags=re.DOTALL)
 
 
 class _Writer:

@@ -8,6 +8,7 @@
 The child ends with `load`; nothing of bcc or LLVM comes into this process.
 """
 
+import errno
 import os
 import socket
 import subprocess
@@ -16,7 +17,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from tui.bpf.loading import wire
-from tui.bpf.loading.problems import Problem, SourceError, of_compiler, of_verifier
+from tui.bpf.loading.line_table import Place
+from tui.bpf.loading.problems import Problem, SourceError, of_compiler, of_map, of_verifier
 from tui.bpf.loading.source import Prepared
 from tui.bpf.objects import refusal
 from tui.errors import CompileError
@@ -24,7 +26,8 @@ from tui.owner import Owner
 
 _ROOT: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 _SECONDS: Final = 60  # for compiling
-_REFUSED: Final = (1, 13, 22, 7, 28)  # EPERM, EACCES, EINVAL, E2BIG, ENOSPC: with a log, it is the verifier
+_TOO_MUCH: Final = (errno.E2BIG, errno.EFAULT)  # the latter since 6.18, of too many jumps
+_REFUSED: Final = (errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOSPC, *_TOO_MUCH)  # with a log: by the verifier
 
 
 class LoadedMap(NamedTuple):
@@ -80,7 +83,10 @@ class Module(Owner):
                     "bcc is not here, and it is what compiles C for BPF: apt install python3-bpfcc, and use a Python"
                     " that sees it (scripts/setup makes one)"
                 )
-            problems = self.warnings or (Problem(0, 0, _last(answer["reason"] or said)),)
+            if (refused := of_map(said, prepared.source)) and os.strerror(errno.EPERM).lower() in refused.text:
+                raise refusal(PermissionError(errno.EPERM, os.strerror(errno.EPERM)), "create a BPF map")
+            other = refused or Problem(0, 0, _last(answer["reason"] or said))
+            problems = (other, *self.warnings) if not any(one.error for one in self.warnings) else self.warnings
             raise SourceError(prepared.name, "it doesn't compile", problems, said)
         self.functions: tuple[str, ...] = tuple(name for name, _ in answer["functions"])
         self.sizes: dict[str, int] = dict(answer["functions"])  # in instructions
@@ -95,17 +101,20 @@ class Module(Owner):
         wire.send(self._channel, {"programs": [[name, *kinds] for name, kinds in wanted.items()]})
         answer = self._answer("load", self._fds)
         if "refused" in answer:
-            self._refuse(answer["refused"], answer["errno"], answer["log"])
+            table = [Place(*each) for each in answer["lines"]]
+            self._refuse(answer["refused"], answer["errno"], answer["log"], table)
         self.programs = dict(zip(wanted, self._fds, strict=False))
         fds = self._fds[len(wanted) :]
         self.maps = tuple(LoadedMap._make([*each, fd]) for each, fd in zip(self._declared, fds, strict=True))
         self._channel.close()
         self._child.wait()
 
-    def _refuse(self, function: str, number: int, log: str) -> None:
+    def _refuse(self, function: str, number: int, log: str, table: list[Place]) -> None:
         name = self.prepared.name
+        if not log.strip() and number in _TOO_MUCH:
+            log = "the program is too large or has too many branches: fewer loops, or bounds that are smaller"
         if log.strip() and number in _REFUSED:
-            problem = of_verifier(log, self.prepared.source, function)
+            problem = of_verifier(log, self.prepared.source, function, table)
             raise SourceError(name, "it doesn't load", (problem,), log)
         raise refusal(OSError(number, os.strerror(number)), f"load the program {function}")
 

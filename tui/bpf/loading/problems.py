@@ -1,9 +1,10 @@
 """What is wrong in a source, at its lines: Clang's messages and the verifier's log, read. Pure."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
+from tui.bpf.loading.line_table import Place, line_of
 from tui.errors import CompileError
 from tui.text import sanitise
 
@@ -11,6 +12,7 @@ _MESSAGE: Final = re.compile(
     r"^(?P<file>.*?):(?P<line>\d+):(?P<column>\d+): (?P<kind>fatal error|error|warning|note): (?P<text>.*)$"
 )
 _PLACE: Final = re.compile(r"^; (?P<text>.*?)(?: @ (?P<file>.*):(?P<line>\d+))?$")
+_INSTRUCTION: Final = re.compile(r"^(\d+): \(")
 _END: Final = re.compile(r"^processed \d+ insns|^verification time|^stack depth|^max_states")
 _STATE: Final = re.compile(
     r"^\d+: |^from \d+ to \d+|^R\d+(_\w)?=|^arg#|^;|^func#|^mark_precise|^\s*$|^last_idx|^parent "
@@ -71,6 +73,16 @@ def of_compiler(said: str, name: str) -> tuple[Problem, ...]:
     return tuple(_messages(said, name))
 
 
+def of_map(said: str, source: str) -> Problem | None:
+    """Why the kernel refuses a map, at its declaration, where libbcc says that it does."""
+    found = re.search(r"could not open bpf map: (\w+), error: (.*)", said)
+    if not found:
+        return None
+    declared = re.search(rf"\bBPF_\w+\s*\(\s*(\"[^\"]*\"\s*,[^,]*,[^,]*,\s*)?{found[1]}\b", source)
+    line = source[: declared.start()].count("\n") + 1 if declared else 0
+    return Problem(line, 0, f"the kernel refuses the map {sanitise(found[1])}: {sanitise(found[2]).lower()}")
+
+
 def _messages(said: str, name: str) -> Iterator[Problem]:
     for line in said.splitlines():
         found = _MESSAGE.match(line)
@@ -85,16 +97,17 @@ def _messages(said: str, name: str) -> Iterator[Problem]:
         )
 
 
-def of_verifier(log: str, source: str, function: str) -> Problem:
-    """Why the verifier refuses, at the line of the instruction that it was at (named in its log since 6.10; before, the
-    line's text is looked for in the source).
+def of_verifier(log: str, source: str, function: str, table: Sequence[Place] = ()) -> Problem:
+    """Why the verifier refuses, at the line of the instruction that it was at: by the compiler's table of lines, or by
+    what the log says of lines (since 6.10; before that only their text).
     """
     lines = [line for line in log.splitlines() if line.strip()]
     end = next((at for at, line in enumerate(lines) if _END.match(line)), len(lines))
     reasons = [line for line in lines[:end] if not _STATE.match(line)]
     reason = reasons[-1] if reasons else lines[end - 1] if lines else ""
-    number = 0
-    for line in reversed(lines[:end]):
+    at = next((int(found[1]) for line in reversed(lines[:end]) if (found := _INSTRUCTION.match(line))), -1)
+    number = line_of(list(table), at) if at >= 0 else 0
+    for line in reversed(lines[:end]) if not number else ():
         found = _PLACE.match(line)
         if found and (number := int(found["line"] or 0) or _line_with(found["text"], source)):
             break

@@ -110,14 +110,28 @@ FLAGS: Final = (
 
 
 def numbered(source: str, path: str) -> Iterator[str]:
-    """The source's lines, each behind a `#line`, but for those that go on from the one before."""
+    """The source's lines, each behind a `#line`, but for those that go on from the one before; columns stay."""
     name = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "?")
-    goes_on = False
-    for number, line in enumerate(source.splitlines(), 1):
-        if not goes_on:
+    goes_on, depth = False, 0
+    for number, (line, plain) in enumerate(zip(source.split("\n"), bare(source).split("\n"), strict=True), 1):
+        began = goes_on
+        if not began:
             yield f'#line {number} "{name}"'
         goes_on = line.endswith("\\")
-        yield _renamed(_included(line, os.path.dirname(path)))
+        whole = _renamed(_included(line, os.path.dirname(path)))
+        at = _body(plain) if depth == 0 and not (began or goes_on or plain.lstrip().startswith("#")) else 0
+        if at:  # libbcc puts lines in before it
+            yield whole[:at]
+            yield f'#line {number} "{name}"'
+            whole = " " * at + whole[at:]
+        yield whole
+        depth += plain.count("{") - plain.count("}")
+
+
+def _body(line: str) -> int:
+    """Where a function's body goes on behind its brace, in the line in which it begins; 0: it doesn't."""
+    found = re.search(r"\)\s*\{(?=\s*\S)", line)
+    return found.end() if found else 0
 
 
 def _renamed(line: str) -> str:
