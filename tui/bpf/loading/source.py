@@ -44,6 +44,8 @@ RAW_TRACEPOINT_PROBE(bpf_trace_printk) {{
 	return 0;
 }}"""
 
+_PRINTER_THERE: Final = re.compile(rf"\b{PRINTER}\b|\bRAW_TRACEPOINT_PROBE\s*\(\s*bpf_trace_printk\b")
+
 PREAMBLE: Final = """#include <linux/types.h>
 #include <uapi/linux/ptrace.h>
 #include <kernel.h>
@@ -86,7 +88,7 @@ def prepare(
         for name, kinds in events.items()
         for at, kind in enumerate(kinds)
     ]
-    if re.search(r"\bbpf_trace_printk\s*\(", text) and not re.search(rf"\b{PRINTER}\b", text):
+    if re.search(r"\bbpf_trace_printk\s*\(", text) and not _PRINTER_THERE.search(text):
         tables.append(_PRINTER)
     head = [*PREAMBLE.splitlines(), *structs.values(), *declare(source)]
     lines = [*head, *numbered(source, path), '#line 1 "bpfscope"', *tables]
