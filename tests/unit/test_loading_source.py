@@ -1,4 +1,4 @@
-"""A source made ready: its lines and columns as they were, its tracepoints, its events, what stands for its includes."""
+"""A source made ready: its lines and columns as they were, its tracepoints, events and includes."""
 
 import re
 import shutil
@@ -180,8 +180,10 @@ def test_the_compiler_agrees_about_offsets(tmp_path: Path) -> None:
              "s32": "int"}  # fmt: skip
     lines = [f"typedef {type_name} {name};" for name, type_name in names.items()]
     lines.append(formats.struct_of("tp", found))
-    for field in found.fields:
-        lines.append(f'_Static_assert(__builtin_offsetof(struct tp, {field.name}) == {field.offset}, "{field.name}");')
+    lines += [
+        f'_Static_assert(__builtin_offsetof(struct tp, {field.name}) == {field.offset}, "{field.name}");'
+        for field in found.fields
+    ]
     (tmp_path / "x.c").write_text("\n".join(lines))
     done = subprocess.run(["gcc", "-fsyntax-only", tmp_path / "x.c"], capture_output=True, text=True, check=False)
     assert done.stderr == ""
