@@ -75,6 +75,24 @@ def test_usdt(start: Start, tmp_path: Path) -> None:
         assert table(loaded, "calls") == {process.pid: 29}
 
 
+def test_usdt_arguments(start: Start, tmp_path: Path) -> None:
+    process = start("usdt")
+    source = """
+#include <uapi/linux/ptrace.h>
+BPF_HASH(given, int, u64);
+int count(struct pt_regs *ctx)
+{
+	int number = 0;
+	bpf_usdt_readarg(1, ctx, &number);
+	given.atomic_increment(number);
+	return 0;
+}
+"""
+    with from_text(tmp_path, source, f"usdt:{process.pid}:shop:asked") as loaded:
+        process.work()
+        assert table(loaded, "given") == {42: 29}
+
+
 def test_tracepoint_and_raw_tracepoint(tmp_path: Path) -> None:
     source = COUNT + "RAW_TRACEPOINT_PROBE(sys_enter) { return 0; }\n"
     with from_text(tmp_path, source, "tracepoint:syscalls:sys_enter_getppid") as loaded:

@@ -30,6 +30,7 @@ from tui.collectors.entries import Entries, MapSample
 from tui.collectors.hints import hints
 from tui.collectors.load_request import Request
 from tui.collectors.map_layout import Decode, layout
+from tui.collectors.usdt_readers import readers
 from tui.collectors.user_probes import UserProbe, attach_type
 from tui.errors import BpfscopeError
 from tui.owner import Owner
@@ -108,7 +109,9 @@ class Loaded(Owner):
         for place in request.hooks.values():
             attaching.check(place)
         try:
-            self._module = self._owned.enter_context(Module(ready(self.source, self.path)))
+            self._module = self._owned.enter_context(
+                Module(ready(self.source, self.path, readers(self.source, request.hooks)))
+            )
             self.warnings: tuple[Problem, ...] = self._module.warnings
             functions = [name for name in self._module.functions if name != PRINTER or not self._prints]
             self._places = chosen(functions, self.source, request.hooks, request.only, request.target)

@@ -217,29 +217,33 @@ class LoadedScreen(LiveScreen):
         return max(1, len(self.view.sample.programs) if self.view.sample else 1), "program"
 
     def leave_for(self, mode: str) -> bool:
-        """Take it off and go to that mode."""
-        self._leave(mode)
+        """Take it off and go to that mode, after a question where something would be lost."""
+        self._ask(mode)
         return True
 
     def action_mode(self, name: str) -> None:
         """Take it off and go to another mode."""
-        self._leave(name)
+        self._ask(name)
 
     def action_back(self) -> None:
-        """Close the filter, or take all off and go back, after a question where something would be lost."""
-        if self.clear_filter():
-            return
+        """Close the filter, or take all off and go back."""
+        if not self.clear_filter():
+            self._ask("")
+
+    def _ask(self, mode: str) -> None:
+        """Leave for a mode, or (empty) go back; after a question where something would be lost."""
         seen = self.view.sample.seen if self.view.sample else 0
         if self.holding[0] and (seen or any(pane.rows for pane in self.view.panes)):
             question = ConfirmScreen(f"Detach {text.plural(*self.holding)} and go back?", "What was seen is lost then.")
-            self.app.push_screen(question, lambda yes: self._leave("") if yes else None)
+            self.app.push_screen(question, lambda yes: self._leave(mode) if yes else None)
         else:
-            self._leave("")
+            self._leave(mode)
 
     def _leave(self, mode: str) -> None:
         if not self._leaving:
             self._leaving = True
             self.run_worker(self._close(mode), group="leave")
+            self.show_state()
 
     async def _close(self, mode: str) -> None:
         await self._end()
@@ -367,6 +371,8 @@ class LoadedScreen(LiveScreen):
     def _state(self) -> list[Phrase]:
         if self.failure:
             return [(self.failure, "bad")]
+        if self._leaving:
+            return [("detaching …", "dim")]
         sample = self.view.sample
         if not self.runs:
             return [("only its source is shown", "dim")]

@@ -1,6 +1,7 @@
 """What a source needs of this kernel: its tracepoints and its types. Reads tracefs and /sys/kernel/btf."""
 
 import os
+from collections.abc import Sequence
 from functools import cache
 from typing import Final
 
@@ -30,9 +31,12 @@ def read(path: str) -> str:
     return text
 
 
-def ready(source: str, path: str) -> Prepared:
-    """The source made ready for this kernel. Raises NotSupported (no such tracepoint), NotPermitted, BinaryError."""
-    return prepare(source, path, lambda tag, *name: formats.struct_of(tag, formats.read(*name)), _declared)
+def ready(source: str, path: str, more: Sequence[str] = ()) -> Prepared:
+    """The source made ready for this kernel, with `more` lines in front.
+
+    Raises NotSupported (no such tracepoint), NotPermitted, BinaryError.
+    """
+    return prepare(source, path, lambda tag, *name: formats.struct_of(tag, formats.read(*name)), _declared, more)
 
 
 def _declared(source: str) -> list[str]:

@@ -7,7 +7,7 @@ right line. Includes that only the kernel's own tree has become blank lines. Pur
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from tui.bpf.loading.declarations import bare
@@ -70,8 +70,10 @@ def prepare(
     path: str,
     tracepoint: Callable[[str, str, str], str],
     declare: Callable[[str], list[str]],
+    more: Sequence[str] = (),
 ) -> Prepared:
-    """`tracepoint` gives a struct's definition by its tag, category and event; `declare` what a source needs of types.
+    """`tracepoint` gives a struct's definition by its tag, category and event; `declare` what a source needs of types;
+    `more` is put behind these.
 
     Raises what these two do.
     """
@@ -90,7 +92,7 @@ def prepare(
     ]
     if re.search(r"\bbpf_trace_printk\s*\(", text) and not _PRINTER_THERE.search(text):
         tables.append(_PRINTER)
-    head = [*PREAMBLE.splitlines(), *structs.values(), *declare(source)]
+    head = [*PREAMBLE.splitlines(), *structs.values(), *declare(source), *more]
     lines = [*head, *numbered(source, path), '#line 1 "bpfscope"', *tables]
     flags = (*(f"-I{folder}" for folder in INCLUDES), "-I/virtual/include", f"-I{os.path.dirname(path) or '.'}")
     named = {name: tuple(f"{TYPE_OF}{name}_{at}" for at in range(len(kinds))) for name, kinds in events.items()}
