@@ -32,7 +32,8 @@ class Module:
         """Compiles. Raises ValueError where libbcc refuses; it has said why."""
         import ctypes
 
-        os.environ["BCC_KERNEL_SOURCE"] = os.path.dirname(os.path.abspath(__file__))
+        here = os.path.dirname(os.path.abspath(__file__))
+        os.environ["BCC_KERNEL_SOURCE"] = f"{here}/loading"  # its include/ comes before ours, which flags name
         from bcc.libbcc import lib
 
         self._ctypes, self._lib = ctypes, lib
