@@ -135,6 +135,10 @@ class FakeLoadingSources:
         """The library above."""
         return LIBRARY
 
+    async def tracepoints(self) -> tuple[str, ...]:
+        """Two."""
+        return ("sched:sched_switch", "sched:sched_wakeup")
+
     async def request(self, line: str) -> Request:
         """A request for what is typed, with the same source for all."""
         self.requested.append(line)

@@ -234,6 +234,9 @@ def test_words_complete() -> None:
     assert completions("x.c --hook ure", 14) == ["uretprobe:"]
     assert completions("x.c --hook entry=ure", 20) == ["entry=uretprobe:"]
     assert completions("x.c ", 4) == []
+    there = ("sched:sched_switch", "sched:sched_wakeup", "block:block_rq")
+    assert completions("x.c --hook a=tracepoint:sched:sched_s", 37, there) == ["a=tracepoint:sched:sched_switch"]
+    assert completions("x.c --hook raw:block", 20, there) == ["raw:block_rq"]
 
 
 def test_marks_stand_under_what_is_wrong() -> None:

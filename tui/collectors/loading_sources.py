@@ -20,6 +20,12 @@ class LoadingSources:
 
         return await in_thread(library.ready)
 
+    async def tracepoints(self) -> "tuple[str, ...]":
+        """Names of tracepoints: "sched:sched_switch". Raises NotPermitted, NotSupported."""
+        from tui.bpf.loading import formats
+
+        return tuple(":".join(each) for each in await in_thread(formats.names))
+
     async def request(self, line: str) -> "Request":
         """What somebody types to be loaded, with the source. Raises UsageError, BpfscopeError."""
         from tui.collectors import load_request

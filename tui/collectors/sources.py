@@ -209,6 +209,10 @@ class Sources(Protocol):
         """The C programs that come ready-made."""
         ...
 
+    async def tracepoints(self) -> tuple[str, ...]:
+        """Names of this kernel's tracepoints: "sched:sched_switch". Raises BpfscopeError."""
+        ...
+
     async def request(self, line: str) -> "Request":
         """What somebody types to be loaded, with the source. Raises UsageError, BpfscopeError."""
         ...

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from tui import text
-from tui.bpf.loading import places
+from tui.bpf.loading import formats, places
 from tui.bpf.loading.problems import SourceError
 from tui.collectors import library, live
 from tui.collectors.entries import MapSample
@@ -23,10 +23,11 @@ from tui.collectors.loaded import PRINTK, Event, Loaded, LoadedSample
 from tui.collectors.loaded_maps import Distribution, distributions, grown, histograms, largest, powers
 from tui.collectors.map_values import is_zero
 from tui.commands.running import add_duration, add_interval, narrate
-from tui.errors import UsageError
+from tui.errors import TargetError, UsageError
 from tui.export import loaded_rows, rows
 from tui.text import sanitise
 
+_HIDDEN: Final = 8  # bytes of a tracepoint's that programs can't read
 _LOOKS: Final = 0.05  # seconds between looks for events
 _LARGEST, _GROWN = 20, 10  # entries of a map that are printed at the end, and before
 _BAR: Final = 40  # cells
@@ -41,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "target", metavar="IFACE|CGROUP", nargs="?", default="", help="of hooks that see packets: where"
     )
     parser.add_argument("--list", action="store_true", dest="listing", help="the sources that come with bpfscope")
+    parser.add_argument(
+        "--tracepoints", metavar="GLOB", nargs="?", const="*", help="list this kernel's, with their arguments: sched:*"
+    )
     parser.add_argument("--source", action="store_true", help="print the source instead: something to begin with")
     parser.add_argument(
         "--hook", metavar="[FUNCTION=]HOOK", dest="hooks", action="append", default=[],
@@ -58,6 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints until the time is up, the place is gone or somebody stops it; the summary is always printed."""
     if arguments.listing:
         return _list(as_json=arguments.json)
+    if arguments.tracepoints:
+        return _tracepoints(arguments.tracepoints, as_json=arguments.json)
     if not arguments.file:
         raise UsageError("name a C file, or one of `bpfscope load --list`")
     rate = str(arguments.period) if arguments.period else f"{arguments.hertz}hz" if arguments.hertz else ""
@@ -101,6 +107,21 @@ def _list(*, as_json: bool) -> int:
         else:
             named = f"{one.name} {one.needs}".rstrip()
             print(f"{named:<18} {one.about}")
+    return 0
+
+
+def _tracepoints(pattern: str, *, as_json: bool) -> int:
+    """Each with what TRACEPOINT_PROBE finds behind `args->`; the first 8 bytes can't be read."""
+    found = formats.names(pattern)
+    for category, event in found:
+        fields = [each for each in formats.read(category, event).fields if each.offset >= _HIDDEN]
+        said = [formats.declared(each) for each in fields]
+        if as_json:
+            sys.stdout.write(rows.line({"category": category, "event": event, "arguments": said}))
+        else:
+            print(f"{category}:{event}  {', '.join(said)}".rstrip())
+    if not found:
+        raise TargetError(f"no tracepoint matches {sanitise(pattern)}: sched:*, or a part of a name")
     return 0
 
 

@@ -3,7 +3,8 @@
 Keys go to the list until `o` opens the line; it takes what `bpfscope load` takes.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from operator import attrgetter
 from typing import TYPE_CHECKING, Final
 
@@ -35,6 +36,7 @@ TYPING = (
     Action("", "↑ ↓", "earlier", "", "What was loaded before", 3),
     Action("", "esc", "to the list", "", "Back to the list", 1),
 )
+_MOST: Final = 200  # words that are offered
 _WORDS: Final = (
     "--hook", "--function", "uprobe:", "uretprobe:", "usdt:", "tracepoint:", "raw:", "kprobe:", "kretprobe:", "perf:",
     "socket", "tcx-ingress", "tcx-egress", "xdp", "cgroup",
@@ -47,13 +49,17 @@ COLUMNS: "Final[tuple[Column[Ready], ...]]" = (
 )
 
 
-def completions(text: str, cursor: int) -> list[str]:
-    """Words that may stand where the cursor is."""
+def completions(text: str, cursor: int, tracepoints: Sequence[str] = ()) -> list[str]:
+    """Words that may stand where the cursor is; `tracepoints`: their names, "sched:sched_switch"."""
     begun = text[:cursor].rpartition(" ")[2]
-    function, equals, begun_hook = begun.partition("=")
-    if equals:
-        return [f"{function}={word}" for word in _WORDS[2:] if word.startswith(begun_hook)]
-    return [word for word in _WORDS if begun and word.startswith(begun)]
+    function, equals, hook = begun.rpartition("=")
+    kind, colon, name = hook.partition(":")
+    words: Iterable[str] = _WORDS[2:] if equals else _WORDS
+    if colon and kind == "tracepoint":
+        words = (f"tracepoint:{each}" for each in tracepoints)
+    elif colon and kind == "raw":
+        words = (f"raw:{each.partition(':')[2]}" for each in tracepoints if name)
+    return [f"{function}{equals}{word}" for word in words if hook and word.startswith(hook) and word != hook][:_MOST]
 
 
 class LoadScreen(ConsoleScreen):
@@ -74,10 +80,11 @@ class LoadScreen(ConsoleScreen):
         self.failure = ""
         self.asking = False  # whether a source is being read
         self._past = Past()
+        self._tracepoints: tuple[str, ...] = ()
 
     def content(self) -> Iterable[Widget]:
         """The line and the list."""
-        yield Entry(HINT, completions, self._past)
+        yield Entry(HINT, lambda text, cursor: completions(text, cursor, self._tracepoints), self._past)
         table: Table[Ready] = Table(COLUMNS, attrgetter("name"), Sort("", False), arrange=lambda rows, _: rows)
         table.empty = "reading the library …"
         yield table
@@ -101,6 +108,8 @@ class LoadScreen(ConsoleScreen):
             table.empty = str(error)
             table.repaint()
         self.show_state()
+        with suppress(BpfscopeError):  # then they aren't completed
+            self._tracepoints = await self.sources.tracepoints()
 
     def show_state(self) -> None:
         """The lines around the list."""

@@ -53,6 +53,25 @@ def read(category: str, event: str) -> Format:
         raise NotSupported(f"this kernel has no tracepoint {name}{_similar(folder, category, event)}") from None
 
 
+def names(pattern: str = "*") -> list[tuple[str, str]]:
+    """The categories and events of this kernel's tracepoints that a glob matches: `sched:*`. Raises NotSupported."""
+    from fnmatch import fnmatchcase
+
+    folder = f"{root()}/events"
+    try:
+        found = [(category, event) for category in os.listdir(folder) for event in _events_of(f"{folder}/{category}")]
+    except OSError as error:
+        raise NotPermitted(f"Linux doesn't let this user list tracepoints: {error.strerror}; run as root") from None
+    wanted = pattern if ":" in pattern else f"*{pattern}*"
+    return sorted((category, event) for category, event in found if fnmatchcase(f"{category}:{event}", wanted))
+
+
+def _events_of(folder: str) -> list[str]:
+    if not os.path.isdir(folder):
+        return []
+    return [entry.name for entry in os.scandir(folder) if entry.is_dir()]
+
+
 def root() -> str:
     """Where tracefs is mounted. Raises NotSupported."""
     for folder in FOLDERS:
@@ -80,6 +99,11 @@ def _fields(text: str) -> Iterator[Field]:
             number = dimensions.strip("[]")
             count = int(number) if number.isdecimal() and int(number) else int(size)
         yield Field(name, kind, int(offset), int(size), signed == "1", count)
+
+
+def declared(field: Field) -> str:
+    """A field as a program sees it behind `args->`: "char prev_comm[16]"."""
+    return _member(field).rstrip(";")
 
 
 def struct_of(tag: str, found: Format) -> str:
