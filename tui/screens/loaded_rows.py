@@ -1,7 +1,8 @@
 """What a program of the user's own shows, in panes: its events, its maps, its histograms. Pure: knows no widget."""
 
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from itertools import islice
 from typing import Final, NamedTuple
 
 from tui import text
@@ -17,15 +18,33 @@ from tui.widgets.pieces import Cell, wrap
 KEPT: Final = 10_000  # events of a pane; older ones are forgotten
 _WIDEST: Final = 40  # cells that a column asks for
 _TIME: Final = "time"
+_LOOKED_AT: Final = 50  # new rows whose cells are made at once
 
 
-class Row(NamedTuple):
-    """An event, or an entry of a map."""
+class Row:
+    """An event, or an entry of a map; written out when it is seen."""
 
-    key: object
-    cells: tuple[str, ...]  # as they are shown, in the order of the pane's names
-    values: tuple[int | str, ...]  # the same, to sort by
-    growth: int = 0  # how much an entry's first number grew since the reading before
+    __slots__ = ("_cells", "_pane", "growth", "key", "members")
+
+    def __init__(self, pane: "Pane", key: Hashable, members: dict[str, Value], growth: int = 0) -> None:
+        self.key, self.members = key, members
+        self.growth = growth  # how much an entry's first number grew since the reading before
+        self._pane = pane
+        self._cells: tuple[str, ...] = ()
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        """As they are shown, in the order of the pane's columns."""
+        if not self._cells:
+            self._cells = self._pane.written(self.members)
+        return self._cells
+
+    def order(self, at: int) -> tuple[bool, int | str]:
+        """By what a column is sorted: numbers before texts, where it has both."""
+        value = list(self.members.values())[at] if at < len(self.members) else ""
+        if is_number(value) and isinstance(value, int):
+            return False, value
+        return True, self.cells[at] if at < len(self.cells) else ""
 
     @property
     def words(self) -> str:
@@ -70,19 +89,21 @@ class Pane:
             for at, name in enumerate(self.names)
         )
 
-    def _row(self, key: object, members: dict[str, Value], growth: int = 0) -> Row:
+    def _row(self, key: Hashable, members: dict[str, Value], growth: int = 0) -> Row:
         if tuple(members) != self.names:
             self.names = tuple(members)
-        shown: list[str] = []
-        values: list[int | str] = []
-        for name, value in members.items():
-            said = value if name == _TIME and isinstance(value, str) else self._hints.shown(value, name)
-            number = is_number(value)
-            self._numeric[name] = number and not isinstance(self._hints.named(value, name), str)
-            self._widths[name] = max(self._widths.get(name, 0), len(name) + 2, min(_WIDEST, len(said)))
-            shown.append(said)
-            values.append(value if number and isinstance(value, int) else said)
-        return Row(key, tuple(shown), tuple(values), growth)
+            self.written(members)
+        return Row(self, key, members, growth)
+
+    def written(self, members: dict[str, Value]) -> tuple[str, ...]:
+        """A row's cells; columns become as wide as the widest."""
+        return tuple(self._written(name, value) for name, value in members.items())
+
+    def _written(self, name: str, value: Value) -> str:
+        said = value if name == _TIME and isinstance(value, str) else self._hints.shown(value, name)
+        self._numeric[name] = is_number(value) and not isinstance(self._hints.named(value, name), str)
+        self._widths[name] = max(self._widths.get(name, 0), len(name) + 2, min(_WIDEST, len(said)))
+        return said
 
 
 class EventsPane(Pane):
@@ -107,6 +128,8 @@ class EventsPane(Pane):
             self._kept.append(self._row(self.total, {_TIME: at, **thread, **members}))
             self.total += 1
         self.rows = self._kept
+        for row in islice(reversed(self._kept), _LOOKED_AT):
+            row.cells  # noqa: B018 - how wide the columns are to be
 
     def shown(self) -> Sequence[Row]:
         """The events that are kept."""
@@ -220,8 +243,7 @@ def _cell(at: int) -> Callable[[Row, int], Cell]:
 
 
 def _value(at: int) -> Callable[[Row], tuple[bool, int | str]]:
-    """Numbers before texts, where a column has both."""
-    return lambda row: (isinstance(row.values[at], str), row.values[at]) if at < len(row.values) else (True, "")
+    return lambda row: row.order(at)
 
 
 class SourceLine(NamedTuple):
