@@ -101,7 +101,8 @@ class Pane:
 
     def _written(self, name: str, value: Value) -> str:
         said = value if name == _TIME and isinstance(value, str) else self._hints.shown(value, name)
-        self._numeric[name] = is_number(value) and not isinstance(self._hints.named(value, name), str)
+        number = is_number(value) and not isinstance(self._hints.named(value, name), str)
+        self._numeric[name] = self._numeric.get(name, False) or number  # an errno beside descriptors changes nothing
         self._widths[name] = max(self._widths.get(name, 0), len(name) + 2, min(_WIDEST, len(said)))
         return said
 
