@@ -12,7 +12,7 @@ from tui.bpf.loading.places import Place, chosen, named, noted, parse
 from tui.collectors import library
 from tui.collectors.entries import Entry, MapSample
 from tui.collectors.hints import Value, hints
-from tui.collectors.loaded_maps import distributions, grown, largest, powers
+from tui.collectors.loaded_maps import distributions, grown, largest, powers, used
 from tui.collectors.map_layout import Layout
 from tui.errors import BpfscopeError, NotSupported, UsageError
 
@@ -165,7 +165,10 @@ def test_entries_by_size_and_growth() -> None:
         Entry(b"c", b"", "c", {"calls": 2, "ns": 1}, new=True),
         Entry(b"d", b"", "d", {"calls": 0, "ns": 0}),
     ]
-    assert [one.key for one in largest(entries, 10)] == ["b", "a", "c"]
+    assert [one.key for one in largest(entries, 10)] == ["b", "a", "c", "d"]
+    array = sample(*entries)._replace(map=Map(7, 2, 4, 16, 4, 0, "array", 0, 0, 0, 0))
+    assert [one.key for one in used(array)] == ["a", "b", "c"]
+    assert used(sample(*entries)) == entries
     assert [one.key for one in grown(entries, 10)] == ["c", "a"]
 
 

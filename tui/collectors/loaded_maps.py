@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from tui.bpf.btf.decoder import Value
+from tui.bpf.inventory.contents import ARRAYS
 from tui.collectors.entries import Entry, MapSample
 from tui.collectors.hints import Hints
 from tui.collectors.map_values import fields, is_number, is_zero
@@ -80,10 +81,16 @@ def weight(value: Value) -> int:
     return next((number for _, number in fields(value) if is_number(number) and isinstance(number, int)), 0)
 
 
+def used(sample: MapSample) -> list[Entry]:
+    """The entries that somebody has made; of arrays, which have all of theirs always, those that aren't noughts."""
+    if sample.map.type not in ARRAYS:
+        return list(sample.entries)
+    return [entry for entry in sample.entries if not is_zero(entry.value)]
+
+
 def largest(entries: Sequence[Entry], most: int) -> list[Entry]:
-    """The entries with the largest first number, of those that aren't empty."""
-    there = [entry for entry in entries if not is_zero(entry.value)]
-    return sorted(there, key=lambda entry: -weight(entry.value))[:most]
+    """The entries with the largest first number."""
+    return sorted(entries, key=lambda entry: -weight(entry.value))[:most]
 
 
 def grown(entries: Sequence[Entry], most: int) -> list[Entry]:

@@ -20,8 +20,7 @@ from tui.collectors.entries import MapSample
 from tui.collectors.hints import hints
 from tui.collectors.load_request import request
 from tui.collectors.loaded import PRINTK, Event, Loaded, LoadedSample
-from tui.collectors.loaded_maps import Distribution, distributions, grown, histograms, largest, powers
-from tui.collectors.map_values import is_zero
+from tui.collectors.loaded_maps import Distribution, distributions, grown, histograms, largest, powers, used
 from tui.commands.running import add_duration, add_interval, narrate
 from tui.errors import TargetError, UsageError
 from tui.export import loaded_rows, rows
@@ -247,7 +246,7 @@ class _Text:
                 for each in made[:_HISTOGRAMS]:
                     parts += self._histogram(name, each)
                 continue
-            entries = largest(one.entries, _LARGEST) if last else grown(one.entries, _GROWN)
+            entries = largest(used(one), _LARGEST) if last else grown(one.entries, _GROWN)
             more = "" if last else ", what grew most"
             if entries:
                 parts.append(f"{name}: {_entries(one)}{more}\n")
@@ -263,12 +262,13 @@ class _Text:
         unit = self._hints.unit(name)
         most = max(count for *_, count in one.bars)
         yield f"{name}{f' of {one.label}' if one.label else ''}: {one.total:,}\n"
-        for low, high, count in one.bars:
-            bounds = f"{unit(low)} – {unit(high)}" if high > low + 1 else unit(low)
-            yield f"  {bounds:>20} {count:>10,} {text.bar(count / most, _BAR)}".rstrip() + "\n"
+        bounds = [f"{unit(low)} – {unit(high)}" if high > low + 1 else unit(low) for low, high, _ in one.bars]
+        width = max(map(len, bounds))
+        for said, (_, _, count) in zip(bounds, one.bars, strict=True):
+            yield f"  {said:>{width}} {count:>10,} {text.bar(count / most, _BAR)}".rstrip() + "\n"
 
 
 def _entries(one: MapSample) -> str:
     """12 entries, 10,000 entries and more."""
-    number = sum(not is_zero(entry.value) for entry in one.entries)
+    number = len(used(one))
     return f"{number:,} entr{'y' if number == 1 else 'ies'}{'' if one.complete else ' and more'}"

@@ -9,8 +9,8 @@ from tui import text
 from tui.collectors.entries import Entry, MapSample
 from tui.collectors.hints import Hints, Value, hints
 from tui.collectors.loaded import PRINTK, Event, LoadedProgram, LoadedSample
-from tui.collectors.loaded_maps import Distribution, distributions, histograms, powers
-from tui.collectors.map_values import is_number, is_zero
+from tui.collectors.loaded_maps import Distribution, distributions, histograms, powers, used
+from tui.collectors.map_values import is_number
 from tui.text import sanitise
 from tui.widgets.columns import Column
 from tui.widgets.pieces import Cell, wrap
@@ -145,7 +145,7 @@ class EntriesPane(Pane):
     def take(self, sample: MapSample) -> None:
         """Note a reading."""
         self.note = sample.note or ("" if sample.complete else f"the first {len(sample.entries):,} entries")
-        self.rows = [self._entry(one) for one in sample.entries if not is_zero(one.value)]
+        self.rows = [self._entry(one) for one in used(sample)]
 
     def _entry(self, one: Entry) -> Row:
         keys: dict[str, Value] = one.key if isinstance(one.key, dict) else {"key": one.key}
