@@ -51,8 +51,8 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "packets": packets.rows,
     "flood": flood.rows,
     "filtering": filtering.rows,
-    "maps": map_reading.rows,
     "inventory": lambda bench: list(inventory.rows(bench)),
+    "maps": map_reading.rows,
 }
 
 

@@ -147,6 +147,23 @@ class Bpfscope(App[None]):
 
     # BPF
 
+    def open_program(self, number: int) -> None:
+        """Look at one BPF program."""
+        from tui.screens.program import ProgramScreen
+
+        self.push_screen(ProgramScreen(number))
+
+    def open_attachments(self, where: str = "") -> None:
+        """What BPF is attached where; `where`: a filter that is typed already. Without one it is as it was left."""
+        from tui.screens.attachments import AttachmentsScreen
+
+        if where:
+            self.push_screen(AttachmentsScreen(where))
+            return
+        if not self.is_screen_installed("attachments"):
+            self.install_screen(AttachmentsScreen(), "attachments")
+        self.push_screen("attachments")
+
     def open_maps(self) -> None:
         """All BPF maps; the list is as it was left."""
         from tui.screens.maps import MapsScreen
@@ -160,12 +177,6 @@ class Bpfscope(App[None]):
         from tui.screens.map import MapScreen
 
         self.push_screen(MapScreen(number))
-
-    def open_program(self, number: int) -> None:
-        """Look at one BPF program."""
-        from tui.screens.program import ProgramScreen
-
-        self.push_screen(ProgramScreen(number))
 
     def open_load(self) -> None:
         """Load programs of the user's own."""

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -24,6 +25,7 @@ from tui.bpf.inventory import info
 from tui.bpf.inventory.tail_calls import PROG_ARRAY
 from tui.collectors import program_pages
 from tui.collectors.program_samples import TAIL_CALLED, ProgramFigures
+from tui.collectors.program_words import held_by
 from tui.collectors.programs import Programs, Watched
 
 PRIME = 10_007
@@ -131,6 +133,26 @@ def test_owners_and_what_is_ours() -> None:
             wait_until(lambda: theirs not in {one.id for one in reader.read().programs}, "its program ends")
 
 
+def test_a_program_whose_owner_is_dead_is_shown_with_what_keeps_it(tmp_path: Path) -> None:
+    subprocess.run(["mount", "-t", "bpf", "bpf", tmp_path], check=True)
+    try:
+        with subprocess.Popen([sys.executable, "-c", HOLDS], stdin=-1, stdout=-1, text=True) as child:
+            assert child.stdout
+            number = int(child.stdout.readline())
+            with info.program(number) as fd:
+                kernel.pin(fd, os.fsencode(tmp_path / "kept"))
+            child.kill()
+            child.wait()
+        with Programs() as reader:
+            reader.read()
+            one = later(reader, number)
+        assert (one.holders, one.pins, held_by(one)) == ((), (f"{tmp_path}/kept",), f"pinned {tmp_path}/kept")
+        assert listed(f"{tmp_path}/kept")[0]["id"] == number
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
+    wait_until(lambda: number not in {each.id for each in info.programs()}, "it ends with its name")
+
+
 @pytest.mark.guest
 def test_programs_that_others_jump_to_are_marked() -> None:
     array = kernel.map_create(PROG_ARRAY, 4, 4, 8, 0, "jumps")
@@ -216,6 +238,16 @@ async def test_statistics_are_off_a_second_after_the_last_look() -> None:
         while counting():
             assert time.monotonic() < due
             await asyncio.sleep(0.05)
+
+
+def test_machine_code_is_whole_and_calls_are_named() -> None:
+    with loaded("machine", assemble([call("get_prandom_u32"), exit_()]).bytecode({})) as (fd, number):
+        page, jited = program_pages.read(number), info.Program.of(fd).jited
+    if not jited:
+        pytest.skip("programs as machine code (bpf_jit_enable)")
+    assert 0 <= page.machine[-1].slot < jited
+    called = page.code[0].text.removeprefix("call ")
+    assert any(line.text.endswith(called) for line in page.machine)
 
 
 def listed(*words: str) -> list[dict[str, Any]]:

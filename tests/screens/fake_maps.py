@@ -38,7 +38,7 @@ MAPS = (
     row(bpf_map(34, kernel.MAP_TYPE_PERCPU_ARRAY, "stats", 4, 8, 2), 2, 4_096, users=(User(12, "", 8),)),
     row(bpf_map(35, kernel.MAP_TYPE_RINGBUF, "events", 0, 0, 4 << 20), None, 4_223_304, holders=(Holder(7, "x", 3),)),
     row(bpf_map(36, kernel.MAP_TYPE_ARRAY, "lost", 4, 8, 1), 1, 320, ours=True, holders=(Holder(44, "bpfscope", 3),)),
-    row(bpf_map(37, kernel.MAP_TYPE_PROG_ARRAY, "", 4, 4, 8), 2, 376),
+    row(bpf_map(37, kernel.MAP_TYPE_PROG_ARRAY, "", 4, 4, 8), 2, 376, pins=("/sys/fs/bpf/tc/globals/calls",)),
     row(bpf_map(38, 99, "of_tomorrow", 4, 4, 8), None, 4_096),
 )  # fmt: skip
 COMMS = ("sshd", "nginx", "postgres", "日本語", "[bold]x[/]", "node-exporter")
@@ -62,12 +62,14 @@ def flows(second: int, number: int = 40) -> tuple[Entry, ...]:
     for index in range(number):
         key: Value = {"comm": COMMS[index % len(COMMS)], "port": 1000 + index, "state": Word("OPEN")}
         pace = index * index % 97
-        value: Value = {
-            "packets": 17 * index + pace * second, "bytes": 1500 * pace * second, "seen": Address(0xFFFF888000001000),
-        }  # fmt: skip
-        delta: Value = {"packets": pace, "bytes": 1500 * pace, "seen": None} if second and pace else None
-        made.append(entry(index, key, value, delta=delta))
+        before = _figures(index, pace, second - 1) if second and pace else None
+        made.append(entry(index, key, _figures(index, pace, second), before=before))
     return tuple(made)
+
+
+def _figures(index: int, pace: int, second: int) -> Value:
+    packets = 17 * index + pace * second
+    return {"packets": packets, "bytes": 1500 * pace * second, "seen": Address(0xFFFF888000001000)}
 
 
 def sample(second: int, **changes: object) -> MapSample:

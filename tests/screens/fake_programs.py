@@ -119,6 +119,13 @@ PAGE = ProgramPage(
         ProgramMap(40, "percpu_hash", "cilium_metrics", 8, 16, 1024, 312 * KIB),
         ProgramMap(41, "lpm_trie", "cilium_ipcache", 24, 12, 512_000, 9_000 * KIB),
     ),
+    (
+        CodeLine(0, "nop dword ptr [rax + rax]"),
+        CodeLine(0, "struct ethhdr *eth = data;", source=True, place="bpf_host.c:1289"),
+        CodeLine(5, "push rbp"),
+        CodeLine(6, "call __htab_map_lookup_elem"),
+        CodeLine(11, "ret"),
+    ),
 )
 
 

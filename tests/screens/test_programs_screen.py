@@ -12,7 +12,9 @@ from tests.screens.fakes import FakeSources
 from tests.screens.steps import at, context, detail, keys, processes, state, type_filter, until
 from tui.app import Bpfscope
 from tui.errors import NotPermitted
+from tui.screens.attachments import AttachmentsScreen
 from tui.screens.interfaces import InterfacesScreen
+from tui.screens.map import MapScreen
 from tui.screens.program import ProgramScreen
 from tui.screens.program_rows import named
 from tui.screens.programs import ProgramsScreen
@@ -173,7 +175,7 @@ async def test_the_page_has_code_parts_and_graphs(sources: FakeSources) -> None:
             ("held by", 1811),
             ("pinned", 0),
         ]
-        assert "BPF programs ▸ 128 cil_from_netdev · sched_cls" in context(pilot.app.screen)
+        assert "BPF ▸ 128 cil_from_netdev · sched_cls" in context(pilot.app.screen)
         assert state(pilot.app.screen).startswith("81.2 k events/s · 410 ns now · 402 ns in all · 3.33 % of one CPU")
         assert screen.query_one("#graph0", Graph).plain.startswith("EVENTS/S  81.2 k most 81.2 k")
 
@@ -187,6 +189,33 @@ async def test_the_page_shows_code_without_source_and_filters_it(sources: FakeSo
         assert [row.line.slot for row in screen.code.rows] == [3, 5]
         await pilot.press("escape")
         assert len(screen.code.rows) == 9
+
+
+async def test_the_page_shows_machine_code(sources: FakeSources) -> None:
+    async with Bpfscope(sources).run_test(size=SIZE) as pilot:
+        screen = await page(pilot, sources)
+        await pilot.press("x")
+        assert [row.line for row in screen.code.rows] == list(PAGE.machine)
+        await pilot.press("o")
+        assert [row.line.slot for row in screen.code.rows] == [0, 5, 6, 11]
+        await pilot.press("x")
+        assert len(screen.code.rows) == 9
+
+
+async def test_enter_on_what_belongs_to_it_goes_there(sources: FakeSources) -> None:
+    async with Bpfscope(sources).run_test(size=SIZE) as pilot:
+        screen = await page(pilot, sources)
+        assert "enter open" not in keys(screen)
+        await pilot.press("tab", "enter")
+        assert (await at(pilot, MapScreen)).number == 40
+        await pilot.press("escape")
+        assert await at(pilot, ProgramScreen) is screen
+        await pilot.press("down", "down", "enter")
+        places = await at(pilot, AttachmentsScreen)
+        assert places.prompt.wanted == "eth0"
+        await pilot.press("3")
+        await at(pilot, ProgramsScreen)
+        assert len(pilot.app.screen_stack) == 2
 
 
 async def test_escape_and_the_modes_key_lead_back_to_the_same_row(sources: FakeSources) -> None:

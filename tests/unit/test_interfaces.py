@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tui.bpf import netlink
 from tui.collectors import interfaces, rtnetlink
 from tui.collectors.interfaces import Interfaces
 from tui.collectors.rtnetlink import Link, Route
@@ -182,9 +183,9 @@ def test_closing_twice_and_from_another_thread() -> None:
 
 @given(st.binary(max_size=300))
 def test_answers_of_any_bytes_are_read_in_bounds(data: bytes) -> None:
-    for _, _, _, body in rtnetlink._messages(data):
+    for _, _, _, body in netlink._messages(data):
         assert len(body) <= len(data)
-    assert all(len(value) <= len(data) for value in rtnetlink._attributes(data, 0).values())
+    assert all(len(value) <= len(data) for value in netlink.attributes(data).values())
     rtnetlink._link(data.ljust(rtnetlink._LINK.size, b"\0"))
     rtnetlink._address(data.ljust(rtnetlink._ADDRESS.size, b"\0"))
 
@@ -193,9 +194,9 @@ def test_addresses_of_both_families_and_no_others() -> None:
     def answer(family: int, *attributes: bytes) -> rtnetlink.Address | None:
         return rtnetlink._address(struct.pack("=BBBBI", family, 24, 0, 253, 7) + b"".join(attributes))
 
-    peer, own = rtnetlink._attribute(1, bytes((10, 0, 0, 9))), rtnetlink._attribute(2, bytes((10, 0, 0, 1)))
+    peer, own = netlink.attribute(1, bytes((10, 0, 0, 9))), netlink.attribute(2, bytes((10, 0, 0, 1)))
     assert answer(socket.AF_INET, peer, own) == (7, "10.0.0.1/24", socket.AF_INET, 253)
-    six = rtnetlink._attribute(1, bytes.fromhex("fe80000000000000000000000000beef"))
+    six = netlink.attribute(1, bytes.fromhex("fe80000000000000000000000000beef"))
     assert answer(socket.AF_INET6, six) == (7, "fe80::beef/24", socket.AF_INET6, 253)
     assert answer(socket.AF_INET, six) is None
     assert answer(99, peer) is None

@@ -1,6 +1,7 @@
 """Programs as plain data: history with gaps, bars, words, rows; types that nobody knows yet."""
 
 import math
+import os
 
 import pytest
 
@@ -11,7 +12,9 @@ from tui.bpf.extended.instructions import R0, R1, Instruction
 from tui.bpf.inventory import kinds
 from tui.bpf.inventory.attachment import Attachment
 from tui.bpf.inventory.holders import Holder
+from tui.bpf.inventory.machine_code import MachineCode, Part
 from tui.bpf.inventory.sources import Sources
+from tui.collectors import program_machine
 from tui.collectors.program_history import GAP, STEPS, Figures, History
 from tui.collectors.program_pages import listing
 from tui.collectors.program_samples import ProgramsSample
@@ -157,3 +160,28 @@ def call_local_bytes(one: Instruction) -> bytes:
 def test_any_bytes_give_a_listing(length: int) -> None:
     for value in (0, 0x18, 0x85, 0xFF):
         assert list(listing(bytes([value]) * length, {}, Sources(), jited=True)) or not length
+
+
+@pytest.mark.skipif(os.uname().machine != "x86_64", reason="machine code of x86-64")
+def test_machine_code_has_functions_source_lines_and_leaps() -> None:
+    first = Part(0x1000, bytes.fromhex("55 eb 01 90 e8 07000000 e9 f20f0000"))  # push, jmp +4, nop, call 1010, jmp 2000
+    second = Part(0x1010, bytes.fromhex("90 c3"))
+    sources = Sources(
+        (LineInfo(0, "/src/a.c", 7, 1, "x = y;"), LineInfo(4, "a.c", 9, 1, "z")),
+        (FunctionInfo(0, "main"), FunctionInfo(4, "other")),
+    )
+    shown = list(program_machine.listing(MachineCode((first, second), (0x1000, 0x1011)), sources))
+    assert [(line.slot, line.text, line.place) for line in shown] == [
+        (0, "main:", ""),
+        (0, "x = y;", "a.c:7"),
+        (0, "push rbp", ""),
+        (1, "jmp +4", ""),
+        (3, "nop", ""),
+        (4, "call other", ""),
+        (9, "jmp 0x2000", ""),
+        (0, "other:", ""),
+        (0, "nop", ""),
+        (1, "z", "a.c:9"),
+        (1, "ret", ""),
+    ]
+    assert list(program_machine.listing(MachineCode(), sources)) == []

@@ -90,9 +90,12 @@ ATTACH_CGROUP_INGRESS: Final = 0
 ATTACH_CGROUP_EGRESS: Final = 1
 ATTACH_XDP: Final = 37
 ATTACH_PERF_EVENT: Final = 41
+ATTACH_LSM_CGROUP: Final = 43
 ATTACH_TCX_INGRESS: Final = 46
 ATTACH_TCX_EGRESS: Final = 47
 ATTACH_UPROBE_MULTI: Final = 48
+ATTACH_TCX: Final = (ATTACH_TCX_INGRESS, ATTACH_TCX_EGRESS)
+ATTACH_NETKIT: Final = (54, 55)  # primary, peer
 UPROBE_MULTI_RETURN: Final = 1
 F_BEFORE: Final = 1 << 3  # of tcx: in front of what is there
 XDP_GENERIC: Final = 1 << 1
@@ -105,6 +108,8 @@ SO_ATTACH_BPF: Final = 50
 ENOTSUPP: Final = 524  # the kernel's own; it leaks out of uprobes for instructions that can't be probed
 
 _AF_PACKET: Final = 17
+_SOL_SOCKET: Final = 1
+_PIDFD_GETFD: Final = 438  # the same on all machines
 _SYSCALLS: Final = {"x86_64": (321, 298), "aarch64": (280, 241)}  # bpf, perf_event_open
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -372,13 +377,18 @@ def link_update(link: int, program: int) -> None:
 
 
 def attached_programs(target: int, attach_type: int) -> tuple[list[int], int]:
-    """The ids of the programs at an interface's tcx (6.6) or at a cgroup, in the order in which they run; and flags."""
-    ids = (ctypes.c_uint32 * MPROG_MAX)()
-    attributes = struct.pack("4IQ2I4Q", target, attach_type, 0, 0, ctypes.addressof(ids), MPROG_MAX, 0, 0, 0, 0, 0)
+    """The ids of the programs at an interface's tcx (6.6), a cgroup or a sockmap, in the order in which they run; and
+    flags.
+    """
+    ids, each = (ctypes.c_uint32 * MPROG_MAX)(), (ctypes.c_uint32 * MPROG_MAX)()
+    flags_at = ctypes.addressof(each) if attach_type == ATTACH_LSM_CGROUP else 0  # it demands them (6.0)
+    attributes = struct.pack(
+        "4IQ2I4Q", target, attach_type, 0, 0, ctypes.addressof(ids), MPROG_MAX, 0, flags_at, 0, 0, 0
+    )
     buffer = ctypes.create_string_buffer(attributes, len(attributes))  # the kernel writes all of it, however short
     _syscall(_number(0), PROG_QUERY, buffer, len(attributes))
     flags, number = struct.unpack_from("I8xI", buffer.raw, 12)
-    return list(ids[:number]), flags
+    return list(ids[:number]), each[0] if flags_at else flags
 
 
 def chained_programs(ifindex: int, attach_type: int) -> list[tuple[int, int]]:
@@ -509,6 +519,23 @@ def packet_bind(fd: int, protocol: int, interface: int) -> None:
     if _libc.bind(fd, address, len(address)) < 0:
         error = ctypes.get_errno()
         raise OSError(error, os.strerror(error))
+
+
+def pidfd_getfd(process: int, fd: int) -> int:
+    """A copy of another process's file descriptor (5.6; ptrace(2)'s rights). Raises OSError."""
+    return _syscall(_PIDFD_GETFD, process, fd, 0)
+
+
+def socket_filter(fd: int, code: int, most: int) -> int:
+    """Writes a socket's classic filter, at most so many instructions, to an address; how many it has, 0: no filter.
+
+    Raises OSError: EACCES of an eBPF one.
+    """
+    size = ctypes.c_uint32(most)  # in instructions, not bytes
+    if _libc.getsockopt(fd, _SOL_SOCKET, SO_ATTACH_FILTER, ctypes.c_void_p(code), ctypes.byref(size)) < 0:
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
+    return size.value
 
 
 def ids(command: int) -> Iterator[int]:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 from tui.bpf.timing import By
 from tui.collectors import budget, interfaces, live, processes
 from tui.collectors.budget import Guard, HeldBack
+from tui.collectors.console_attachments import AttachmentSources
 from tui.collectors.console_maps import MapSources
 from tui.collectors.latency import LatencyProbe
 from tui.collectors.live import Reading_co
@@ -155,7 +156,7 @@ class LiveProbing(Live[CountsSample]):
             await in_thread(self._probe.remove, functions)
 
 
-class LiveSources(LoadingSources, MapSources, ProgramSources):
+class LiveSources(AttachmentSources, LoadingSources, MapSources, ProgramSources):
     """Everything for real (`sources.Sources`)."""
 
     def __init__(self, limit: float | None = budget.DEFAULT) -> None:

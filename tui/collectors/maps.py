@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 from tui.bpf import kernel
-from tui.bpf.inventory import contents, holders, info, kinds
+from tui.bpf.inventory import contents, holders, info, kinds, pins
 from tui.bpf.inventory.holders import Holder
 from tui.bpf.inventory.info import Map
 from tui.bpf.objects import refusal
@@ -55,6 +55,7 @@ class MapRow(NamedTuple):
     users: tuple[User, ...] = ()
     holders: tuple[Holder, ...] = ()
     ours: bool = False  # this process holds it
+    pins: tuple[str, ...] = ()  # names in BPF file systems
 
     @property
     def type(self) -> str:
@@ -110,6 +111,7 @@ class Maps:
         self._programs: list[int] = []
         self._users: dict[int, tuple[User, ...]] = {}
         self._held: dict[int, tuple[Holder, ...]] = {}
+        self._pinned: dict[int, tuple[str, ...]] = {}
         self._scanned = -RESCAN
         self._turn = threading.Lock()
 
@@ -137,7 +139,7 @@ class Maps:
         """See again who uses and holds what, if that may have changed."""
         if not known or programs != self._programs or now - self._scanned >= RESCAN:
             self._scanned, self._programs = now, programs
-            self._users, self._held = _users(), holders.holders().maps
+            self._users, self._held, self._pinned = _users(), holders.holders().maps, pins.pins().maps
 
     def _open(self, numbers: list[int], fresh: set[int], now: float, most: int) -> None:
         """Describe the new ones, and count entries, of those first that were looked at longest ago."""
@@ -170,6 +172,7 @@ class Maps:
             self._users.get(number, ()),
             held,
             any(holder.pid == os.getpid() for holder in held),
+            self._pinned.get(number, ()),
         )
 
 

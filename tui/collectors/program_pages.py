@@ -11,8 +11,10 @@ from tui.bpf.btf.index import Btf
 from tui.bpf.extended import instructions as ops
 from tui.bpf.extended.disassembler import lines
 from tui.bpf.inventory import info, kinds
+from tui.bpf.inventory.machine_code import machine_code_of
 from tui.bpf.inventory.sources import Sources, sources_of
 from tui.bpf.objects import refusal
+from tui.collectors import program_machine
 from tui.collectors.program_context import memlock
 from tui.collectors.program_samples import CodeLine, ProgramMap, ProgramPage
 from tui.errors import BinaryError, BpfscopeError
@@ -31,14 +33,14 @@ def read(number: int) -> ProgramPage:
         try:
             described = info.Program.of(fd)
             code = info.instructions_of(fd)
-            sources = _sources(fd)
+            sources, machine = _sources(fd), machine_code_of(fd)
             maps = tuple(_maps(info.maps_of(fd)))
         except OSError as error:
             raise refusal(error, f"read program {number}") from None
     reason = "" if code else "the kernel doesn't show its instructions to this user: CAP_SYS_ADMIN does it"
     names = {one.id: one.name for one in maps}
     shown = listing(code[: _MOST * ops.SLOT], names, sources, jited=bool(described.jited))
-    return ProgramPage(number, tuple(shown), reason, maps)
+    return ProgramPage(number, tuple(shown), reason, maps, tuple(program_machine.listing(machine, sources)))
 
 
 def _sources(fd: int) -> Sources:
@@ -56,7 +58,7 @@ def listing(code: bytes, maps: Mapping[int, str], sources: Sources, *, jited: bo
     calls = dict(_calls(code))
     by_type = os.uname().machine == _FAR
     kernels = {imm for source, offset, imm in calls.values() if source == _KERNEL and not (by_type and offset)}
-    names = symbols.called({imm for source, _, imm in calls.values() if source == _HELPER} | kernels)
+    names = symbols.read({imm for source, _, imm in calls.values() if source == _HELPER} | kernels).called
     kernel_names = _functions_by_type(kernels) if by_type else names
     for line in lines(code, dict(_references(code, maps))):
         text = line.text

@@ -124,6 +124,7 @@ class ProgramPage(NamedTuple):
     code: tuple[CodeLine, ...]
     reason: str  # why there is no code; "" where there is
     maps: tuple[ProgramMap, ...]
+    machine: tuple[CodeLine, ...] = ()  # what it was compiled to; slots are bytes from a function's beginning
 
 
 def _sum(figures: Iterable[float | None]) -> float | None:

@@ -2,7 +2,7 @@
 
 The kernel's statistics are on while somebody looks, and a second longer, so that going from one screen to another loses
 nothing. Figures come anew with each reading. Who holds a program, and where it is attached, is looked up every ten
-seconds, or when programs or links come or go: never for more than a twentieth of the time.
+seconds, or when programs or links come or go: never for more than a fortieth of the time.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ from tui.text import sanitise
 _FIRST_SECONDS: Final = 0.3  # until the second sample, the first that has rates
 _LINGER: Final = 1.0  # seconds
 _CONTEXT_SECONDS: Final = 10.0
-_CONTEXT_SHARE: Final = 20  # times what the last look-up took, at least, until the next
+_CONTEXT_SHARE: Final = 40  # times what the last look-up took, at least, until the next
 _SHORTEST: Final = 0.05  # seconds between readings: over less, rates are noise
 
 

@@ -18,16 +18,13 @@ import os
 import socket
 import struct
 import sys
-from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+from tui.bpf.netlink import Conversation, attribute, attributes, opened
 from tui.errors import BpfscopeError, NotSupported
 from tui.owner import Owner
 
 # include/uapi/linux/netlink.h, rtnetlink.h, if_link.h, if_addr.h, sockios.h, ethtool.h
-_REQUEST_DUMP: Final = 0x001 | 0x300
-_INTERRUPTED: Final = 0x10  # NLM_F_DUMP_INTR: something changed while the kernel wrote
-_ERROR, _DONE = 2, 3
 _GETLINK, _GETADDR, _GETSTATS = 18, 22, 94  # each answer's type is two less
 _GROUPS: Final = 0x001 | 0x010 | 0x100  # news of links, of IPv4 addresses, of IPv6 addresses
 _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_LINKINFO, _IFLA_EXT_MASK, _IFLA_PARENT_DEV_NAME = 1, 3, 4, 18, 29, 56
@@ -37,16 +34,12 @@ _IFA_ADDRESS, _IFA_LOCAL = 1, 2
 _STATS_LINK_64: Final = 1
 _SIOCETHTOOL, _GDRVINFO = 0x8946, 3
 
-_HEADER: Final = struct.Struct("=IHHII")  # nlmsghdr: size, type, flags, sequence, port
-_ATTRIBUTE: Final = struct.Struct("=HH")
 _LINK: Final = struct.Struct("=BxHiII")  # ifinfomsg: family, hardware, index, flags, change
 _ADDRESS: Final = struct.Struct("=BBBBI")  # ifaddrmsg: family, prefix, flags, scope, index
 _STATS: Final = struct.Struct("=B3xII")  # if_stats_msg: family, index, mask
 _COUNTERS: Final = struct.Struct("=16Q")  # rtnl_link_stats64, its beginning
 _MISSED: Final = 15  # rx_missed_errors among them
 _LARGEST: Final = 1 << 16  # bytes of an answer's part; the kernel's are at most half of that
-_TRIES: Final = 3  # for a list that changed while it was written
-_SECONDS: Final = 5.0  # the kernel answers at once, or never
 
 
 class Link(NamedTuple):
@@ -89,13 +82,15 @@ class Route(Owner):
 
     def __init__(self) -> None:
         """Raises NotSupported, BpfscopeError."""
-        self._news = self._asking = _opened(_GROUPS, 0.0)
         try:
-            self._asking = _opened(0, _SECONDS)
-        except BaseException:
+            self._news = opened(socket.NETLINK_ROUTE, _GROUPS, 0.0)
+        except OSError as error:
+            raise _refused(error) from None
+        try:
+            self._asking = Conversation(socket.NETLINK_ROUTE)
+        except OSError as error:
             self._news.close()
-            raise
-        self._sequence = 0
+            raise _refused(error) from None
 
     def close(self) -> None:
         """Closes the sockets."""
@@ -117,7 +112,7 @@ class Route(Owner):
 
     def links(self) -> list[Link]:
         """All interfaces. Raises BpfscopeError."""
-        mask = _attribute(_IFLA_EXT_MASK, struct.pack("=I", _SKIP_STATS))
+        mask = attribute(_IFLA_EXT_MASK, struct.pack("=I", _SKIP_STATS))
         return [_link(answer) for answer in self._ask(_GETLINK, _LINK.pack(0, 0, 0, 0, 0) + mask, _LINK.size)]
 
     def addresses(self) -> list[Address]:
@@ -129,7 +124,7 @@ class Route(Owner):
         """The totals of all interfaces, by their numbers. Raises BpfscopeError."""
         found = {}
         for answer in self._ask(_GETSTATS, _STATS.pack(0, 0, 1 << (_STATS_LINK_64 - 1)), _STATS.size):
-            figures = _attributes(answer, _STATS.size).get(_STATS_LINK_64, b"")
+            figures = attributes(answer, _STATS.size).get(_STATS_LINK_64, b"")
             if len(figures) >= _COUNTERS.size:
                 totals = _COUNTERS.unpack_from(figures)
                 counters = Counters._make(totals[: len(Counters._fields)])
@@ -142,7 +137,7 @@ class Route(Owner):
         answer = array.array("B", struct.pack("=I192x", _GDRVINFO))
         request = struct.pack("16sP16x", name, answer.buffer_info()[0])
         try:
-            fcntl.ioctl(self._asking, _SIOCETHTOOL, request)
+            fcntl.ioctl(self._asking.socket, _SIOCETHTOOL, request)
         except OSError:  # it has none, or is gone
             return ""
         return os.fsdecode(answer.tobytes()[4:36].partition(b"\0")[0])
@@ -150,47 +145,9 @@ class Route(Owner):
     def _ask(self, kind: int, body: bytes, least: int) -> list[bytes]:
         """The answers, each with at least so many bytes: what follows the header."""
         try:
-            answers, whole = self._dump(kind, body)
-            for _ in range(_TRIES):
-                if not whole:
-                    answers, whole = self._dump(kind, body)
+            return self._asking.dump(kind, kind - 2, body, least)
         except OSError as error:
             raise _refused(error) from None
-        return [answer for answer in answers if len(answer) >= least]
-
-    def _dump(self, kind: int, body: bytes) -> tuple[list[bytes], bool]:
-        """One list of everything, and whether nothing changed meanwhile. Raises OSError."""
-        self._sequence += 1
-        request = _HEADER.pack(_HEADER.size + len(body), kind, _REQUEST_DUMP, self._sequence, 0)
-        self._asking.send(request + body)
-        answers: list[bytes] = []
-        whole = True
-        while True:
-            for answered, flags, sequence, data in _messages(self._asking.recv(_LARGEST)):
-                if sequence != self._sequence:  # of a list that wasn't read to its end
-                    continue
-                whole = whole and not flags & _INTERRUPTED
-                if answered == _ERROR:
-                    code = -int.from_bytes(data[:4], sys.byteorder, signed=True)
-                    raise OSError(code, os.strerror(code))
-                if answered == _DONE:
-                    return answers, whole
-                if answered == kind - 2:
-                    answers.append(data)
-
-
-def _opened(groups: int, patience: float) -> socket.socket:
-    try:
-        opened = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW | socket.SOCK_CLOEXEC, socket.NETLINK_ROUTE)
-    except OSError as error:
-        raise _refused(error) from None
-    try:
-        opened.bind((0, groups))
-    except OSError as error:
-        opened.close()
-        raise _refused(error) from None
-    opened.settimeout(patience)
-    return opened
 
 
 def _refused(error: OSError) -> BpfscopeError:
@@ -200,37 +157,10 @@ def _refused(error: OSError) -> BpfscopeError:
     return BpfscopeError(f"{why}; try again")
 
 
-def _messages(data: bytes) -> Iterator[tuple[int, int, int, bytes]]:
-    """Type, flags, sequence and what follows the header, of each message."""
-    at = 0
-    while at + _HEADER.size <= len(data):
-        size, kind, flags, sequence, _ = _HEADER.unpack_from(data, at)
-        if not _HEADER.size <= size <= len(data) - at:
-            return
-        yield kind, flags, sequence, data[at + _HEADER.size : at + size]
-        at += size + 3 & ~3
-
-
-def _attributes(data: bytes, at: int) -> dict[int, bytes]:
-    """The attributes that begin there, by their types."""
-    found = {}
-    while at + 4 <= len(data):
-        size, kind = _ATTRIBUTE.unpack_from(data, at)
-        if not 4 <= size <= len(data) - at:
-            break
-        found[kind & 0x3FFF] = data[at + 4 : at + size]
-        at += size + 3 & ~3
-    return found
-
-
-def _attribute(kind: int, value: bytes) -> bytes:
-    return _ATTRIBUTE.pack(4 + len(value), kind) + value
-
-
 def _link(answer: bytes) -> Link:
     _, hardware, ifindex, flags, _ = _LINK.unpack_from(answer)
-    has = _attributes(answer, _LINK.size)
-    kind = _attributes(has.get(_IFLA_LINKINFO, b""), 0).get(_INFO_KIND, b"")
+    has = attributes(answer, _LINK.size)
+    kind = attributes(has.get(_IFLA_LINKINFO, b"")).get(_INFO_KIND, b"")
     return Link(
         ifindex=ifindex,
         name=has.get(_IFLA_IFNAME, b"").rstrip(b"\0"),
@@ -246,7 +176,7 @@ def _link(answer: bytes) -> Link:
 def _address(answer: bytes) -> Address | None:
     """None of other families."""
     family, prefix, _, scope, ifindex = _ADDRESS.unpack_from(answer)
-    has = _attributes(answer, _ADDRESS.size)
+    has = attributes(answer, _ADDRESS.size)
     raw = has.get(_IFA_LOCAL, has.get(_IFA_ADDRESS, b""))  # of two ends, the local one
     if len(raw) != {socket.AF_INET: 4, socket.AF_INET6: 16}.get(family):
         return None

@@ -20,6 +20,7 @@ from tui.collectors.samples import (
 from tui.elf.names import Function, Module
 
 if TYPE_CHECKING:  # they need the instruction sets, which most screens don't
+    from tui.collectors.attachment_samples import AttachmentsSample
     from tui.collectors.code import Listing
     from tui.collectors.entries import MapSample, Scan
     from tui.collectors.filters import Filter, HookChoice
@@ -169,20 +170,24 @@ class Sources(Protocol):
         """A sample at once and then one every `interval` seconds, for ever. Raises BpfscopeError."""
         ...
 
-    def maps(self, interval: float) -> "AsyncIterator[MapsSample]":
-        """All BPF maps at once and then every `interval` seconds, for ever. Raises BpfscopeError."""
-        ...
-
-    def entries(self, number: int) -> Watching:
-        """What is in the map of this number."""
-        ...
-
     def programs(self, interval: float) -> "AsyncIterator[ProgramsSample]":
         """BPF programs: a sample at once and then one every `interval` seconds, for ever. Raises BpfscopeError."""
         ...
 
     async def program(self, number: int) -> "ProgramPage":
         """A BPF program's instructions and maps. Raises TargetError where it has ended, NotPermitted."""
+        ...
+
+    def attachments(self, interval: float) -> "AsyncIterator[AttachmentsSample]":
+        """What BPF is attached where, as often: at once and then every `interval` seconds. Raises BpfscopeError."""
+        ...
+
+    def maps(self, interval: float) -> "AsyncIterator[MapsSample]":
+        """All BPF maps at once and then every `interval` seconds, for ever. Raises BpfscopeError."""
+        ...
+
+    def entries(self, number: int) -> Watching:
+        """What is in the map of this number."""
         ...
 
     async def filter(

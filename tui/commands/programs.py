@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from tui import text
 from tui.collectors import program_pages, program_words
-from tui.collectors.program_samples import ProgramFigures, ProgramPage, ProgramsSample
+from tui.collectors.program_samples import CodeLine, ProgramFigures, ProgramPage, ProgramsSample
 from tui.collectors.programs import Programs
 from tui.commands.numbers import seconds
 from tui.commands.running import narrate
@@ -31,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         " several have that name, these are listed",
     )
     parser.add_argument(
+        "--machine", action="store_true", help="of one program: also what the kernel compiled it to (as root)"
+    )
+    parser.add_argument(
         "-d", metavar="S", dest="duration", type=seconds, default=SECONDS, help="measure over S seconds (default 1)"
     )
 
@@ -42,7 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.which is not None:
         programs = _matching(programs, arguments.which)
         if len(programs) == 1:
-            _print_page(programs[0], program_pages.read(programs[0].id), as_json=arguments.json)
+            _print_page(programs[0], program_pages.read(programs[0].id), arguments)
             return 0
     if arguments.json:
         for one in programs:
@@ -112,9 +115,9 @@ def _cut(words: str, width: int) -> str:
     return words if len(words) <= width else words[: width - 1] + "…"
 
 
-def _print_page(one: ProgramFigures, page: ProgramPage, *, as_json: bool) -> None:
-    if as_json:
-        rows.write(program_rows.page(one, page), sys.stdout)
+def _print_page(one: ProgramFigures, page: ProgramPage, arguments: argparse.Namespace) -> None:
+    if arguments.json:
+        rows.write(program_rows.page(one, page, machine=arguments.machine), sys.stdout)
         return
     for name, value in _described(one):
         print(f"{name:<10} {value}")
@@ -125,10 +128,17 @@ def _print_page(one: ProgramFigures, page: ProgramPage, *, as_json: bool) -> Non
         link = f"link {place.link}" if place.link else ""
         print(f"{'attached':<10} {place.hook} {place.where}  {', '.join(filter(None, (place.detail, link)))}".rstrip())
     print()
-    for line in page.code:
-        print(f"       ; {line.text}  {line.place}".rstrip() if line.source else f"{line.slot:>6} {line.text}")
+    _print_code(page.code)
+    if arguments.machine and page.machine:
+        print("\nmachine code")
+        _print_code(page.machine)
     if page.reason:
         print(page.reason)
+
+
+def _print_code(code: Sequence[CodeLine]) -> None:
+    for line in code:
+        print(f"       ; {line.text}  {line.place}".rstrip() if line.source else f"{line.slot:>6} {line.text}")
 
 
 def _described(one: ProgramFigures) -> list[tuple[str, str]]:

@@ -40,14 +40,21 @@ def program(one: ProgramFigures) -> Row:
     }
 
 
-def page(one: ProgramFigures, found: ProgramPage) -> Row:
-    """The same with its instructions, and its maps in full."""
-    return program(one) | {
-        "maps": [each._asdict() for each in found.maps],
-        "instructions": [{"slot": line.slot, "text": line.text} for line in found.code if not line.source],
-        "sources": [{"slot": line.slot, "text": line.text, "place": line.place} for line in found.code if line.source],
-        "no_instructions": found.reason or None,
-    }
+def page(one: ProgramFigures, found: ProgramPage, *, machine: bool = False) -> Row:
+    """The same with its instructions, and its maps in full; `machine`: with its machine code, too."""
+    code = [{"byte": line.slot, "text": line.text} for line in found.machine if not line.source]
+    return (
+        program(one)
+        | ({"machine_code": code} if machine else {})
+        | {
+            "maps": [each._asdict() for each in found.maps],
+            "instructions": [{"slot": line.slot, "text": line.text} for line in found.code if not line.source],
+            "sources": [
+                {"slot": line.slot, "text": line.text, "place": line.place} for line in found.code if line.source
+            ],
+            "no_instructions": found.reason or None,
+        }
+    )
 
 
 def _rounded(figure: float | None, digits: int = 1) -> float | None:

@@ -48,13 +48,13 @@ def words(row: Filling) -> str:
     one = row.row
     users = (user.shown for user in one.users)
     held = (f"{holder.name} {holder.pid}" for holder in one.holders)
-    return "\n".join((one.map.name, one.type, str(one.map.id), *users, *held))
+    return "\n".join((one.map.name, one.type, str(one.map.id), *users, *held, *one.pins))
 
 
 def used_by(row: MapRow) -> str:
     """The programs, then who else holds it."""
     programs = ", ".join(user.shown for user in row.users)
-    return programs or held_by(row)
+    return programs or held_by(row) or (f"pinned {row.pins[0]}" if row.pins else "")
 
 
 def held_by(row: MapRow) -> str:
@@ -135,6 +135,11 @@ def name_limit(rows: Iterable[Filling]) -> int:
     return max(names, default=0)
 
 
+def _kept(row: MapRow) -> str:
+    """Why a map that no process holds is there."""
+    return "held by no process" if row.pins or row.users else "held by no process: another map or a link keeps it"
+
+
 def spelt(row: Filling, now: float) -> str:
     """All that is known of the map."""
     one = row.row.map
@@ -147,8 +152,7 @@ def spelt(row: Filling, now: float) -> str:
         lru or ("when full, adding fails" if row.row.nearly_full else ""),
         counted,
         f"used by {', '.join(user.shown for user in row.row.users)}" if row.row.users else "no program uses it",
-        f"held by {held_by(row.row)}"
-        if row.row.holders
-        else "held by no process: a program, another map or a pin keeps it",
+        f"pinned {', '.join(row.row.pins)}" if row.row.pins else "",
+        f"held by {held_by(row.row)}" if row.row.holders else _kept(row.row),
     ]
     return f"{one.name or 'map'} {one.id}  {' · '.join(filter(None, parts))}"

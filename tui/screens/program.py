@@ -17,7 +17,7 @@ from tui.errors import BpfscopeError
 from tui.screens.base import CURSOR, CUT, FASTER, SLOWER, filter_by
 from tui.screens.live import LiveScreen
 from tui.screens.modes import SWITCHING
-from tui.screens.program_parts import CODE, PARTS, CodeRow, PartRow, about, parts, state
+from tui.screens.program_parts import CODE, MACHINE, PARTS, CodeRow, PartRow, about, parts, state
 from tui.screens.program_rows import named
 from tui.screens.top import PAUSE
 from tui.widgets.actions import Action
@@ -29,7 +29,6 @@ from tui.widgets.table import Table
 
 SLIM: Final = 110
 READING: Final = "reading the program …"
-WAYS: Final = {"map": "open_map", "attached": "open_attachments"}  # of the console, by the kind of what is opened
 GRAPHS: Final = ("EVENTS/S", "AVG", "CPU%")  # in the order of program_history.Figures
 _SHOWN: Final = (text.rate, text.duration, share)
 
@@ -48,6 +47,7 @@ class ProgramScreen(LiveScreen):
         Action("tab", "tab", "other pane", "pane", "From the instructions to what belongs to it, and back", 1),
         filter_by("instructions and source lines that have this", 2),
         Action("o", "o", "source", "source", "Show or hide source lines, where the program brought some", 3),
+        Action("x", "x", "machine code", "machine", "The machine's instructions, or the program's own", 4),
         PAUSE,
         FASTER,
         SLOWER,
@@ -71,7 +71,7 @@ class ProgramScreen(LiveScreen):
         self.number = number
         self.failure = ""
         self.ended = False
-        self.with_source = True
+        self.with_source, self.as_machine = True, False
         self._page: ProgramPage | None = None
         self._latest: ProgramFigures | None = None
         self._shown: ProgramFigures | None = None
@@ -188,7 +188,8 @@ class ProgramScreen(LiveScreen):
     def filtered(self) -> None:
         """Show what the filter leaves of the code."""
         if self._page is not None:
-            kept = (line for line in self._page.code if self.with_source or not line.source)
+            code = self._page.machine if self.as_machine else self._page.code
+            kept = (line for line in code if self.with_source or not line.source)
             rows = [CodeRow(number, line) for number, line in enumerate(kept)]
             self.code.show(self.leaves(Haystack(rows, lambda row: f"{row.line.text} {row.line.place}").matching))
         self.show_state()
@@ -202,7 +203,7 @@ class ProgramScreen(LiveScreen):
         """The lines around the panes."""
         one = self._shown
         title = f"{self.number} {named(one)}" if one else str(self.number)
-        left: list[Phrase] = [(("BPF programs ▸ ", "dim"), (title, "title"))]
+        left: list[Phrase] = [(("BPF ▸ ", "dim"), (title, "title"))]
         if one:
             left += [(one.type, ""), (f"by {one.user}, {text.clock(one.age)} ago", "dim"), (about(one), "dim")]
         said: list[Phrase] = [(READING, "dim")] if one is None else state(one)
@@ -217,9 +218,11 @@ class ProgramScreen(LiveScreen):
         """What does something now."""
         if name == "open":
             row = self.parts.row if self.focused is self.parts else None
-            return row is not None and hasattr(self.console, WAYS.get(row.kind, ""))
+            return row is not None and row.kind in ("map", "attached")
         if name == "source":
             return self._page is not None and any(line.source for line in self._page.code)
+        if name == "machine":
+            return self._page is not None and bool(self._page.machine)
         return not self.ended if name in ("pause", "faster", "slower") else True
 
     def on_table_moved(self) -> None:
@@ -247,8 +250,10 @@ class ProgramScreen(LiveScreen):
     def action_open(self) -> None:
         """Go to the map's page, or to what else is attached there."""
         row = self.parts.row
-        if row is not None:
-            getattr(self.console, WAYS[row.kind])(row.number if row.kind == "map" else row.where)
+        if row is not None and row.kind == "map":
+            self.console.open_map(row.number)
+        elif row is not None:
+            self.console.open_attachments(row.where)
 
     def action_pane(self) -> None:
         """To the other pane."""
@@ -257,6 +262,12 @@ class ProgramScreen(LiveScreen):
     def action_source(self) -> None:
         """With source lines, or without."""
         self.with_source = not self.with_source
+        self.filtered()
+
+    def action_machine(self) -> None:
+        """The machine's instructions, or the program's own."""
+        self.as_machine = not self.as_machine
+        self.code.use(MACHINE if self.as_machine else CODE, {})
         self.filtered()
 
     def action_back(self) -> None:

@@ -38,6 +38,9 @@ CODE: Final[tuple[Column[CodeRow], ...]] = (
 )
 
 
+MACHINE: Final = (CODE[0]._replace(title="BYTE"), CODE[1]._replace(title="MACHINE CODE"))
+
+
 class PartRow(NamedTuple):
     """A map, a place, a process or a name."""
 

@@ -99,7 +99,7 @@ class _Planner:
             if kind.encoding & index.CHAR or kind.name == "char":
                 return Plan(count, partial(_text, count))
             if not kind.encoding & (index.BOOL | index.SIGNED):
-                return Plan(count, partial(_octets, count))
+                return Plan(count, partial(_octets, count), 1 + count // 8)  # a list of them takes 8 bytes each
         if kind.kind == index.INT and size in _INTEGERS and kind.bits == 8 * size and not kind.encoding & index.BOOL:
             letter = _letter(kind)
             return Plan(count * size, partial(_numbers, f"<{count}{letter}"), count)
@@ -121,7 +121,8 @@ class _Planner:
                 raise BinaryError(f"the BTF is damaged: {one.name or 'a struct'}.{name} lies outside of it")
             readers.append((name, at, made.read))
             numbers += made.numbers
-        return Plan(one.size, partial(_members, tuple(readers)), numbers)
+        named = all(name for name, _, _ in readers)
+        return Plan(one.size, partial(_named_members if named else _members, tuple(readers)), numbers)
 
 
 def _letter(one: Type) -> str:
@@ -238,6 +239,10 @@ def _numbers(layout: str, data: bytes, at: int) -> Value:
 
 def _elements(read: Read, count: int, size: int, data: bytes, at: int) -> Value:
     return [read(data, at + size * position) for position in range(count)]
+
+
+def _named_members(readers: tuple[tuple[str, int, Read], ...], data: bytes, at: int) -> Value:
+    return {name: read(data, at + offset) for name, offset, read in readers}
 
 
 def _members(readers: tuple[tuple[str, int, Read], ...], data: bytes, at: int) -> Value:

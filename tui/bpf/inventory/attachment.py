@@ -18,10 +18,12 @@ class Attachment(NamedTuple):
     ifindex: int = 0  # of an interface, in whichever network namespace
     cgroup: int = 0  # of a cgroup: its number
     pid: int = 0  # of a probe or socket that is one process's
-    file: str = ""  # of a uprobe, with the offset in it
+    file: str = ""  # of a uprobe, with the offset in it: to be opened, not shown (os.fsdecode)
     offset: int = 0
+    inode: int = 0  # of a socket
     map: int = 0  # of sockmaps and struct_ops: the map by which it is attached
     instructions: bytes = b""  # of a classic filter: struct sock_filter, as it was attached
+    header: str = ""  # with what the packets begin that it sees: "ethernet", "ip"; "" where that isn't known
 
 
 def by_program(attachments: Iterable[Attachment]) -> dict[int, tuple[Attachment, ...]]:
@@ -31,3 +33,8 @@ def by_program(attachments: Iterable[Attachment]) -> dict[int, tuple[Attachment,
         if each.program:
             found.setdefault(each.program, []).append(each)
     return {program: tuple(places) for program, places in found.items()}
+
+
+def position(at: int, number: int) -> str:
+    """Of one among several that run one after the other: "2 of 3"."""
+    return f"{at + 1} of {number}" if number > 1 else ""

@@ -23,7 +23,7 @@ from tui.bpf.inventory.storage import owned
 MOST: Final = 10_000  # entries read at once unless somebody asks for all
 _PORTION: Final = 4096
 _COUNTED: Final = 1000  # entries a call, where they are only counted: a batch is kept for each map
-_BYTES: Final = 16 << 20  # of keys and values at once, unless one entry alone is larger
+_BYTES: Final = 4 << 20  # of keys and values at once, unless one entry alone is larger
 _NO_BATCH: Final = (errno.EINVAL, errno.EOPNOTSUPP, kernel.ENOTSUPP)
 _UNREADABLE: Final = (*_NO_BATCH, errno.EPERM, errno.EACCES, errno.ENOSPC, errno.ENOSYS)
 
@@ -80,10 +80,13 @@ def per_cpu(one: Map, value: bytes) -> list[bytes]:
 
 
 def contents(fd: int, one: Map, most: int = MOST) -> Contents:
-    """At most so many entries of an open map, and no more than 16 MiB. Raises OSError where the kernel fails."""
+    """At most so many entries of an open map, and 4 MiB unless one alone is larger.
+
+    Raises OSError where the kernel fails.
+    """
     if one.type in _WHY:
         return Contents([], complete=False, note=_WHY[one.type])
-    most = max(1, min(most, _BYTES // max(1, one.key_size + value_bytes(one))))
+    most = min(most, _room(one))
     try:
         if one.type in QUEUES:
             return _peeked(fd, one)
@@ -153,8 +156,8 @@ class Counter:
     def _count(self, fd: int, most: int) -> int:
         one, read, more = self._map, 0, True
         if self._batch is None:
-            room = max(1, _BYTES // (one.key_size + value_bytes(one) or 1))
-            self._batch = kernel.Batch(fd, one.key_size, value_bytes(one), min(one.entries or 1, _COUNTED, room))
+            portion = min(one.entries or 1, _COUNTED, _room(one))
+            self._batch = kernel.Batch(fd, one.key_size, value_bytes(one), portion)
         self._batch.go_on(fd)
         while more and read < most:
             number, more = _next(self._batch, one)
@@ -200,11 +203,17 @@ def memory(fd: int) -> int:
 
 def _batches(fd: int, one: Map, portion: int) -> Iterator[tuple[kernel.Batch, int]]:
     """Portions that can be read or counted; larger ones where a bucket has more entries. Raises OSError."""
-    batch = kernel.Batch(fd, one.key_size, value_bytes(one), max(1, min(portion, one.entries or 1, _PORTION)))
+    portion = max(1, min(portion, one.entries or 1, _PORTION, _room(one)))
+    batch = kernel.Batch(fd, one.key_size, value_bytes(one), portion)
     more = True
     while more:
         number, more = _next(batch, one)
         yield batch, number
+
+
+def _room(one: Map) -> int:
+    """How many entries are read at once at most: 4 MiB of them, one at least."""
+    return max(1, _BYTES // max(1, one.key_size + value_bytes(one)))
 
 
 def _next(batch: kernel.Batch, one: Map) -> tuple[int, bool]:

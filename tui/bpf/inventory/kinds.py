@@ -34,8 +34,6 @@ _LINKS: Final = (
     " netkit sockmap"
 )
 
-EXTENSION: Final = 28  # the program type ext, which replaces a function of another program (freplace)
-
 
 def program_type(number: int) -> str:
     """Of enum bpf_prog_type: "sched_cls"."""
@@ -50,6 +48,11 @@ def map_type(number: int) -> str:
 def attach_type(number: int) -> str:
     """Of enum bpf_attach_type: "tcx_ingress"."""
     return _named(_ATTACHMENTS, number)
+
+
+def attach_number(name: str) -> int:
+    """The number in enum bpf_attach_type of a name that `attach_type` gives."""
+    return _ATTACHMENTS.split().index(name)
 
 
 def link_type(number: int) -> str:

@@ -58,18 +58,18 @@ def _unknown(_fd: int, raw: bytes, _around: Surroundings) -> Iterator[Attachment
 
 def _raw_tracepoint(fd: int, _raw: bytes, _around: Surroundings) -> Iterator[Attachment]:
     raw, name = _with_text(fd, _HEAD, _HEAD + 8)
-    yield Attachment("raw-tracepoint", name, detail=_cookie(raw, _HEAD + 16))
+    yield Attachment("raw-tracepoint", _text(name), detail=_cookie(raw, _HEAD + 16))
 
 
 def _tracing(_fd: int, raw: bytes, around: Surroundings) -> Iterator[Attachment]:
     kind, target, place = struct.unpack_from("3I", raw, _HEAD)
     cookie = _cookie(raw, _HEAD + 16)
     (program,) = struct.unpack_from("8xI", raw)
-    if around.types.get(program) == kinds.EXTENSION:
-        yield Attachment("freplace", around.program_function(target, place), detail=cookie)
-    else:
-        hook = _hook(kinds.attach_type(kind)).removeprefix("trace-").replace("lsm-mac", "lsm")
-        yield Attachment(hook, around.kernel_function(target, place), detail=cookie)
+    hook = _hook(kinds.attach_type(kind)).removeprefix("trace-").replace("lsm-mac", "lsm")
+    if around.type(program) == "ext":
+        hook = "freplace"
+    where = around.traced(program, target, place)
+    yield Attachment(hook, where.removeprefix("bpf_lsm_") if hook == "lsm" else where, detail=cookie)
 
 
 def _cgroup(_fd: int, raw: bytes, around: Surroundings) -> Iterator[Attachment]:
@@ -78,7 +78,8 @@ def _cgroup(_fd: int, raw: bytes, around: Surroundings) -> Iterator[Attachment]:
 
 
 def _iterator(fd: int, _raw: bytes, around: Surroundings) -> Iterator[Attachment]:
-    raw, name = _with_text(fd, _HEAD, _HEAD + 8)
+    raw, text = _with_text(fd, _HEAD, _HEAD + 8)
+    name = _text(text)
     number, cgroup, order = struct.unpack_from("=IQI", raw, _HEAD + 12) if name == "cgroup" else (0, 0, 0)
     detail = ""
     if "map" in name:
@@ -117,7 +118,7 @@ def _chain(_fd: int, raw: bytes, around: Surroundings) -> Iterator[Attachment]:
 
 def _struct_ops(_fd: int, raw: bytes, around: Surroundings) -> Iterator[Attachment]:
     (number,) = struct.unpack_from("I", raw, _HEAD)
-    yield from around.struct_ops(number)
+    yield Attachment("struct-ops", around.map_text(number), map=number)
 
 
 def _netfilter(_fd: int, raw: bytes, _around: Surroundings) -> Iterator[Attachment]:
@@ -144,17 +145,20 @@ def _perf_event(fd: int, raw: bytes, around: Surroundings) -> Iterator[Attachmen
         raw, text = _with_text(fd, _HEAD + 8, _HEAD + 16)
         (offset,) = struct.unpack_from("I", raw, _HEAD + 20)
         if hook == "tracepoint":
-            yield Attachment(hook, around.tracepoint(text), detail=_cookie(raw, _HEAD + 24))
+            yield Attachment(hook, around.tracepoint(_text(text)), detail=_cookie(raw, _HEAD + 24))
         elif hook.startswith("k"):
-            yield Attachment(hook, f"{text}+{offset}" if offset else text, detail=_cookie(raw, _HEAD + 40))
+            yield Attachment(
+                hook, f"{_text(text)}+{offset}" if offset else _text(text), detail=_cookie(raw, _HEAD + 40)
+            )
         else:
             yield _uprobe(hook, text, offset, detail=_cookie(raw, _HEAD + 24))
     else:
         yield Attachment("perf-event", "", detail="the kernel tells where since Linux 6.6")
 
 
-def _uprobe(hook: str, file: str, offset: int, pid: int = 0, detail: str = "") -> Attachment:
-    return Attachment(hook, f"{file}+{offset:#x}", file=file, offset=offset, pid=pid, detail=detail)
+def _uprobe(hook: str, file: bytes, offset: int, pid: int = 0, detail: str = "") -> Attachment:
+    where = f"{_text(file)}+{offset:#x}"
+    return Attachment(hook, where, file=os.fsdecode(file), offset=offset, pid=pid, detail=detail)
 
 
 _UPROBES: Final = struct.Struct("4Q4I")  # path, offsets, counters, cookies; the path's size, count, flags, pid
@@ -167,12 +171,12 @@ def _uprobe_multi(fd: int, raw: bytes, _around: Surroundings) -> Iterator[Attach
     offsets, cookies = (ctypes.c_uint64 * min(number, _MOST))(), (ctypes.c_uint64 * min(number, _MOST))()
     where = (ctypes.addressof(path), ctypes.addressof(offsets), 0, ctypes.addressof(cookies))
     _fill(fd, _UPROBES.pack(*where, len(path), len(offsets), 0, 0))
-    hook, file = "uretprobe" if flags & kernel.UPROBE_MULTI_RETURN else "uprobe", _text(path.value)
+    hook, file = "uretprobe" if flags & kernel.UPROBE_MULTI_RETURN else "uprobe", path.value
     for offset, cookie in zip(offsets, cookies, strict=True):
         yield _uprobe(hook, file, offset, pid, _cookie_text(cookie))
     if number > _MOST or not number:  # of which older kernels (before 6.8) tell nothing
         rest = f"{number - _MOST:,} more places" if number else "the kernel tells where since Linux 6.8"
-        yield Attachment(hook, file, pid=pid, file=file, detail=rest)
+        yield Attachment(hook, _text(file), pid=pid, detail=rest)
 
 
 def _kprobe_multi(fd: int, raw: bytes, around: Surroundings) -> Iterator[Attachment]:
@@ -193,13 +197,13 @@ def _fill(fd: int, given: bytes) -> None:
         kernel.info(fd, kernel.LINK_INFO, bytes(_HEAD) + given)
 
 
-def _with_text(fd: int, where: int, size: int) -> tuple[bytes, str]:
+def _with_text(fd: int, where: int, size: int) -> tuple[bytes, bytes]:
     """The struct, and a text whose address and size stand there in it."""
     text = ctypes.create_string_buffer(_TEXT)
     given = bytearray(kernel.LINK_INFO)
     struct.pack_into("Q", given, where, ctypes.addressof(text))
     struct.pack_into("I", given, size, len(text))
-    return kernel.info(fd, kernel.LINK_INFO, bytes(given)), _text(text.value)
+    return kernel.info(fd, kernel.LINK_INFO, bytes(given)), text.value
 
 
 def _cookie(raw: bytes, at: int) -> str:

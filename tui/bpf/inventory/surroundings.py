@@ -3,19 +3,24 @@
 Each part is read when something first asks for it; one object serves one reading of all attachments.
 """
 
+import contextlib
 import os
-from collections.abc import Iterator
-from functools import cache, cached_property
+from bisect import bisect_right
+from functools import cache, cached_property, lru_cache
 from typing import Final, NamedTuple
 
 from tui.bpf import kernel
-from tui.bpf.hooks import interfaces
-from tui.bpf.inventory import info
-from tui.bpf.inventory.attachment import Attachment
-from tui.errors import BpfscopeError, TargetError
+from tui.bpf.btf.index import Btf
+from tui.bpf.inventory import info, kinds
+from tui.bpf.inventory.at_interfaces import Interface
+from tui.bpf.inventory.at_maps import map_text
+from tui.bpf.inventory.attachment import position
+from tui.errors import BpfscopeError
 from tui.text import sanitise
 
 _TRACEFS: Final = ("/sys/kernel/tracing", "/sys/kernel/debug/tracing")
+_NAMED: Final = "/run/netns"
+_VMLINUX: Final = 1  # the kernel's own BTF is its first
 _ATTACHED_NOWHERE: Final = "an interface that has gone"
 
 
@@ -29,16 +34,32 @@ class Place(NamedTuple):
 class Surroundings:
     """Names of what attachments have numbers of, as they are now."""
 
-    def __init__(self, programs: dict[int, info.Program]) -> None:
+    def __init__(
+        self, programs: dict[int, info.Program], interfaces: dict[int, Interface], cgroups: dict[int, str]
+    ) -> None:
+        """`interfaces`: of our network namespace; `cgroups`: paths by number."""
         self._programs = programs
-        self.types = {number: each.type for number, each in programs.items()}
+        self._interfaces = interfaces
+        self._cgroups = cgroups
+
+    def type(self, program: int) -> str:
+        """The type of a program, "" where it ended."""
+        return kinds.program_type(self._programs[program].type) if program in self._programs else ""
+
+    def only(self, kind: str) -> int:
+        """The only program of a type that there is; 0 where there are several: what has one, has that."""
+        found = [number for number in self._programs if self.type(number) == kind]
+        return found[0] if len(found) == 1 else 0
 
     def interface(self, ifindex: int) -> str:
-        """The name in our network namespace."""
-        try:
-            return interfaces.find(ifindex).name
-        except TargetError:
-            return elsewhere(ifindex)
+        """An interface of our network namespace; 0 means all."""
+        here = self._interfaces.get(ifindex)
+        return here.name if here else f"interface {ifindex}" if ifindex else "all interfaces"
+
+    def header(self, ifindex: int) -> str:
+        """With what packets of an interface of ours begin."""
+        here = self._interfaces.get(ifindex)
+        return here.header if here else ""
 
     def chain(self, ifindex: int, attach_type: int, link: int) -> Place:
         """Of a link of tcx or netkit: ours only if the kernel lists that link at our interface of this number."""
@@ -46,17 +67,21 @@ class Surroundings:
             links = [number for _, number in kernel.chained_programs(ifindex, attach_type)] if ifindex else []
         except OSError:  # none of ours has this number
             links = []
-        if link not in links:
+        if link not in links or ifindex not in self._interfaces:
             return Place(elsewhere(ifindex))
-        return Place(self.interface(ifindex), position(links.index(link), len(links)))
+        return Place(self._interfaces[ifindex].name, position(links.index(link), len(links)))
 
     def xdp(self, ifindex: int, program: int) -> Place:
-        """Of a link of XDP."""
-        return Place(elsewhere(ifindex), f"program {program}")
+        """Of a link of XDP: ours only if the kernel lists that program at our interface of this number."""
+        here = self._interfaces.get(ifindex)
+        modes = [mode for mode, number in here.xdp if number == program] if here else []
+        return Place(here.name, ", ".join(modes)) if here and modes else Place(elsewhere(ifindex))
 
     def cgroup(self, number: int) -> str:
         """The path below the root of cgroup v2, which is `/`."""
-        return f"cgroup {number}" if number else "a cgroup that was removed"
+        if not number:
+            return "a cgroup that was removed"
+        return self._cgroups.get(number) or f"cgroup {number}, outside of what is mounted here"
 
     @cached_property
     def _own_namespace(self) -> int:
@@ -66,37 +91,59 @@ class Surroundings:
         """A network namespace by its inode: ours, or by the name that ip-netns(8) gave it."""
         if inode == self._own_namespace:
             return "this network namespace"
-        return f"network namespace {inode}" if inode else "a network namespace that has gone"
+        return (
+            f"network namespace {self._namespaces.get(inode, inode)}" if inode else "a network namespace that has gone"
+        )
 
-    def kernel_function(self, btf: int, number: int) -> str:
-        """A function or hook of the kernel, or of a module: a type of its BTF."""
-        return f"type {number} of BTF {btf}"
+    @cached_property
+    def _namespaces(self) -> dict[int, str]:
+        found = {}
+        with contextlib.suppress(OSError):  # nobody named one yet
+            for entry in os.scandir(_NAMED):
+                with contextlib.suppress(OSError):
+                    found[entry.stat().st_ino] = sanitise(entry.name)
+        return found
 
-    def program_function(self, program: int, number: int) -> str:
-        """A function of another program."""
-        return f"program {program}, type {number}"
-
-    def struct_ops(self, number: int) -> Iterator[Attachment]:
-        """The programs of a struct_ops map."""
-        yield Attachment("struct-ops", self.map_text(number), map=number)
+    def traced(self, program: int, target: int, number: int) -> str:
+        """The function or hook that a program of tracing, LSM or freplace is at: of the kernel, of a module, or of
+        another program (`target`), whose BTF the kernel names only until it is attached.
+        """
+        of = self._programs[program].attach_btf_object if program in self._programs else 0
+        if of:
+            return type_name(of, number)
+        other = self._programs.get(target)
+        function = type_name(other.btf_id, number) if other and other.btf_id else f"type {number}"
+        return f"{function} of program {target}" + (f" ({other.name})" if other and other.name else "")
 
     def map_text(self, number: int) -> str:
         """A map's name and number."""
-        try:
-            with info.map_of(number) as fd:
-                name = info.Map.of(fd).name
-        except (BpfscopeError, OSError):  # ended meanwhile
-            name = ""
-        return f"{name} (map {number})" if name else f"map {number}"
+        with contextlib.suppress(BpfscopeError, OSError), info.map_of(number) as fd:  # ended meanwhile
+            return map_text(info.Map.of(fd))
+        return f"map {number}"
 
     def tracepoint(self, name: str) -> str:
         """With its category, where only one has such a tracepoint."""
         found = _tracepoints().get(name, ())
         return f"{found[0]}:{name}" if len(found) == 1 else name
 
+    @cached_property
+    def _symbols(self) -> tuple[list[int], list[str]]:
+        """The kernel's functions by address; addresses are 0 for who may not know them (kernel.kptr_restrict)."""
+        found = []
+        with open("/proc/kallsyms", "rb") as file:
+            for line in file:
+                address, kind, name = line.split(maxsplit=2)
+                if kind in b"tTwW":
+                    found.append((int(address, 16), name))
+        found.sort()
+        names = [sanitise(name.decode("utf-8", "replace").strip().replace("\t", " ")) for _, name in found]
+        return [address for address, _ in found], names
+
     def symbol(self, address: int) -> str:
-        """A function of the kernel by its address."""
-        return f"{address:#x}"
+        """A function of the kernel by its address, which may lie some bytes behind its beginning."""
+        addresses, names = self._symbols
+        at = bisect_right(addresses, address) - 1
+        return names[at] if at >= 0 and addresses[at] else f"{address:#x}"
 
 
 def elsewhere(ifindex: int) -> str:
@@ -104,9 +151,20 @@ def elsewhere(ifindex: int) -> str:
     return f"interface {ifindex} of another network namespace" if ifindex else _ATTACHED_NOWHERE
 
 
-def position(at: int, number: int) -> str:
-    """Of one among several that run one after the other."""
-    return f"{at + 1} of {number}" if number > 1 else ""
+@lru_cache(1024)
+def type_name(btf: int, number: int) -> str:
+    """A type by its number and its BTF's, which no other ever gets: "tcp_connect", "nft_do_chain [nf_tables]"."""
+    try:
+        module, types = _btf(btf)
+        name = types.type(number).name
+    except (BpfscopeError, OSError):  # it ended, or is damaged
+        return f"type {number} of BTF {btf}"
+    return f"{name} [{module}]" if module not in {"", "vmlinux"} else name
+
+
+def _btf(number: int) -> tuple[str, Btf]:
+    name, data = info.btf_of(number)
+    return name, Btf(data, _btf(_VMLINUX)[1] if name not in {"", "vmlinux"} else None)
 
 
 @cache
