@@ -69,7 +69,13 @@ def loaded_sample(seconds: float, events: int = 0, calls: int = 0, ended: str = 
                       1_009 * round(seconds), 1_009 * 412 * round(seconds)),
     )  # fmt: skip
     entries = tuple(
-        Entry(bytes([pid]), b"", {"pid": 800 + pid, "call": pid, "comm": comm}, calls * (4 - pid), delta=calls or None)
+        Entry(
+            bytes([pid]),
+            b"",
+            {"pid": 800 + pid, "call": pid, "comm": comm},
+            calls * (4 - pid),
+            before=0 if calls else None,
+        )
         for pid, comm in enumerate(("postgres", "node", "[/]", "日本語"))
     )
     bars = tuple(

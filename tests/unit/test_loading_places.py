@@ -160,7 +160,7 @@ def test_histograms_by_what_else_their_key_has() -> None:
 
 def test_entries_by_size_and_growth() -> None:
     entries = [
-        Entry(b"a", b"", "a", {"calls": 5, "ns": 1}, delta={"calls": 1, "ns": 0}),
+        Entry(b"a", b"", "a", {"calls": 5, "ns": 1}, before={"calls": 4, "ns": 1}),
         Entry(b"b", b"", "b", {"calls": 9, "ns": 1}),
         Entry(b"c", b"", "c", {"calls": 2, "ns": 1}, new=True),
         Entry(b"d", b"", "d", {"calls": 0, "ns": 0}),

@@ -95,5 +95,5 @@ def largest(entries: Sequence[Entry], most: int) -> list[Entry]:
 
 def grown(entries: Sequence[Entry], most: int) -> list[Entry]:
     """The entries that changed since the reading before, what grew most first."""
-    changed = [entry for entry in entries if entry.new or entry.delta is not None]
+    changed = [entry for entry in entries if entry.changed]
     return sorted(changed, key=lambda entry: -weight(entry.delta if entry.delta is not None else entry.value))[:most]

@@ -162,9 +162,7 @@ class EntriesPane(Pane):
 
 
 def _growth(one: Entry) -> int:
-    if one.delta is None and not one.new:
-        return 0
-    delta = one.value if one.new else one.delta
+    delta = one.delta
     if isinstance(delta, dict):
         return next((value for value in delta.values() if isinstance(value, int)), 0)
     return delta if isinstance(delta, int) else 0
