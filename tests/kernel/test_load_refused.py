@@ -1,5 +1,6 @@
 """What can be wrong with C of one's own: one message each, at the line where there is one."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -217,10 +218,11 @@ def test_the_command_says_what_the_compiler_says(tmp_path: Path) -> None:
 def test_hostile_names_do_nothing(tmp_path: Path) -> None:
     folder = tmp_path / 'a "b" \\ c'
     folder.mkdir()
-    path = written(folder, COMPILES_NOT, "sou\trce\x1b[31m.c")
-    done = run("load", path, "--hook", "perf:page-faults", "-d", "0.1")
-    assert "\x1b" not in done.stderr
-    assert ":14:9: it doesn't compile" in done.stderr
+    for name in ("sou\trce\x1b[31m.c", "two\nlines.c", os.fsdecode(b"no\xff\xfeutf8.c")):
+        path = written(folder, COMPILES_NOT, name)
+        done = run("load", path, "--hook", "perf:page-faults", "-d", "0.1")
+        assert "\x1b" not in done.stderr
+        assert ":14:9: it doesn't compile" in done.stderr
 
 
 def test_own_headers_are_found(tmp_path: Path) -> None:

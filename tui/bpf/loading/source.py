@@ -96,7 +96,7 @@ def prepare(
     lines = [*head, *numbered(source, path), '#line 1 "bpfscope"', *tables]
     flags = (*(f"-I{folder}" for folder in INCLUDES), "-I/virtual/include", f"-I{os.path.dirname(path) or '.'}")
     named = {name: tuple(f"{TYPE_OF}{name}_{at}" for at in range(len(kinds))) for name, kinds in events.items()}
-    return Prepared("\n".join(lines) + "\n", path, source, (*flags, *FLAGS), named)
+    return Prepared("\n".join(lines) + "\n", said(path), source, (*flags, *FLAGS), named)
 
 
 FLAGS: Final = (
@@ -113,9 +113,14 @@ FLAGS: Final = (
 )
 
 
+def said(path: str) -> str:
+    """A file's name as a compiler can say it: on one line, in UTF-8."""
+    return path.replace("\n", "?").encode("utf-8", "replace").decode()
+
+
 def numbered(source: str, path: str) -> Iterator[str]:
     """The source's lines, each behind a `#line`, but for those that go on from the one before; columns stay."""
-    name = path.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "?")
+    name = said(path).replace("\\", "\\\\").replace('"', '\\"')
     goes_on, depth = False, 0
     for number, (line, plain) in enumerate(zip(source.split("\n"), bare(source).split("\n"), strict=True), 1):
         began = goes_on
