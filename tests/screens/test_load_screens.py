@@ -14,7 +14,7 @@ from tui.app import Bpfscope
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.load import LoadScreen, completions
 from tui.screens.loaded import LoadedScreen
-from tui.screens.loaded_rows import source_lines
+from tui.screens.source_rows import source_lines
 
 SIZES = pytest.mark.parametrize("size", [(120, 36), (80, 24)], ids=lambda size: f"{size[0]}x{size[1]}")
 

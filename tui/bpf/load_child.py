@@ -15,6 +15,7 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final
 
 from tui.bpf.loading import line_table
@@ -98,21 +99,26 @@ def serve(channel: socket.socket, said: int) -> None:
 def _lines(function: str) -> list[line_table.Place]:
     """Which lines the function's instructions are from; it is in this process's memory."""
     found: dict[bytes, list[bytes]] = {line_table.BTF: [], line_table.EXTENSION: []}
+    for data in _memory():
+        for head, places in found.items():
+            at = -1
+            while (at := data.find(head, at + 1)) >= 0:
+                places.append(data[at : at + line_table.size(data[at : at + 40])])
+    pairs = ((btf, ext) for ext in found[line_table.EXTENSION] for btf in found[line_table.BTF] if btf and ext)
+    tables = (line_table.places(btf, ext, function) for btf, ext in pairs)
+    return next(filter(None, tables), [])
+
+
+def _memory() -> Iterator[bytes]:
+    """What this process can write to, region by region; one that has gone meanwhile, or can't be read, is left out."""
     with open("/proc/self/maps", encoding="utf-8", errors="replace") as maps, open("/proc/self/mem", "rb", 0) as memory:
         for line in maps.read().splitlines():
-            addresses, rights, *_, name = f"{line} -".split()[:7]
+            addresses, rights = line.split()[:2]
             start, end = (int(part, 16) for part in addresses.split("-"))
-            if rights.startswith("rw") and end - start < _LARGEST_REGION and not name.startswith("[v"):
-                memory.seek(start)
-                data = memory.read(end - start)
-                for head, places in found.items():
-                    at = -1
-                    while (at := data.find(head, at + 1)) >= 0:
-                        places.append(data[at : at + line_table.size(data[at : at + 40])])
-    tables = (
-        line_table.places(btf, ext, function) for ext in found[line_table.EXTENSION] for btf in found[line_table.BTF]
-    )
-    return next(filter(None, tables), [])
+            if rights.startswith("rw") and end - start < _LARGEST_REGION:
+                with suppress(OSError, ValueError, OverflowError):
+                    memory.seek(start)
+                    yield memory.read(end - start)
 
 
 def _read(file: int) -> str:

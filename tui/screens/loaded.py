@@ -21,17 +21,15 @@ from tui.screens.exporting import written
 from tui.screens.live import LiveScreen
 from tui.screens.loaded_rows import (
     PROGRAM_COLUMNS,
-    SOURCE_COLUMNS,
     BarsPane,
     EntriesPane,
     EventsPane,
     Pane,
     ProgramRow,
     Row,
-    SourceLine,
     View,
-    source_lines,
 )
+from tui.screens.source_rows import SOURCE_COLUMNS, SourceLine, source_lines
 from tui.widgets.actions import Action
 from tui.widgets.columns import Sort
 from tui.widgets.filter import Haystack
