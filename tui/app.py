@@ -180,6 +180,12 @@ class Bpfscope(App[None]):
 
         self.push_screen(MapScreen(number))
 
+    def open_load(self) -> None:
+        """Load programs of the user's own."""
+        from tui.screens.load import LoadScreen
+
+        self.push_screen(LoadScreen())
+
     # Probes
 
     def open_session(self, attaching: Attaching[Running]) -> Session[Running]:

@@ -33,6 +33,7 @@ COMMANDS = {
     "programs": "list the BPF programs in the kernel: what each runs and takes, for whom",
     "attached": "list what BPF is attached where, of whomever",
     "maps": "list BPF maps, or what is in one, decoded by its types",
+    "load": "compile a C program of your own, attach it, and watch its maps and events",
     "doctor": "say what this kernel and this user can do",
     "demo": "open the console on a small workload of its own",
 }

@@ -33,6 +33,7 @@ TASK_FD_QUERY: Final = 20
 BTF_GET_NEXT_ID: Final = 23
 MAP_LOOKUP_BATCH: Final = 24
 MAP_LOOKUP_AND_DELETE_BATCH: Final = 25
+RAW_TRACEPOINT_OPEN: Final = 17
 LINK_CREATE: Final = 28
 LINK_UPDATE: Final = 29
 LINK_GET_FD_BY_ID: Final = 30
@@ -80,9 +81,11 @@ LINK_UPROBE_MULTI: Final = 12
 PROG_TYPE_SOCKET_FILTER: Final = 1
 PROG_TYPE_KPROBE: Final = 2  # uprobes too
 PROG_TYPE_SCHED_CLS: Final = 3
+PROG_TYPE_TRACEPOINT: Final = 5
 PROG_TYPE_XDP: Final = 6
 PROG_TYPE_PERF_EVENT: Final = 7
 PROG_TYPE_CGROUP_SKB: Final = 8
+PROG_TYPE_RAW_TRACEPOINT: Final = 17
 ATTACH_CGROUP_INGRESS: Final = 0
 ATTACH_CGROUP_EGRESS: Final = 1
 ATTACH_XDP: Final = 37
@@ -427,6 +430,48 @@ def clock_event(cpu: int, period: int) -> int:
     """A perf event that ticks every so many ns on a CPU (cpu-clock), whatever runs there. Raises OSError."""
     software, cpu_clock, size = 1, 0, 112  # PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK, PERF_ATTR_SIZE_VER5
     return perf_event_open(struct.pack("2I2Q", software, size, cpu_clock, period).ljust(size, b"\0"), -1, cpu)
+
+
+def tracepoint_event(number: int) -> int:
+    """A perf event of a tracepoint by its number (events/…/id in tracefs): a program linked to it sees all CPUs."""
+    tracepoint, size = 2, 112  # PERF_TYPE_TRACEPOINT, PERF_ATTR_SIZE_VER5
+    return perf_event_open(struct.pack("2I2Q", tracepoint, size, number, 1).ljust(size, b"\0"), -1, 0)
+
+
+def kprobe_event(function: str, *, returns: bool) -> int:
+    """A perf event of the `kprobe` PMU at a kernel function, or of its returns (4.17)."""
+    with open("/sys/bus/event_source/devices/kprobe/type", encoding="ascii") as file:
+        kind = int(file.read())
+    name, size = ctypes.create_string_buffer(function.encode()), 112
+    attributes = struct.pack("2I5Q2I2Q", kind, size, int(returns), 0, 0, 0, 0, 0, 0, ctypes.addressof(name), 0)
+    return perf_event_open(attributes.ljust(size, b"\0"), -1, 0)
+
+
+def counting_event(kind: int, config: int, cpu: int, *, period: int = 0, hertz: int = 0) -> int:
+    """A perf event that overflows, and runs its program, every so many events on a CPU, or so many times a second.
+
+    `kind`: PERF_TYPE_HARDWARE (0) or PERF_TYPE_SOFTWARE (1); `config`: its number (perf_event_open(2)).
+    """
+    size, by_frequency = 112, 1 << 10 if hertz else 0
+    attributes = struct.pack("2I5Q", kind, size, config, hertz or period, 0, 0, by_frequency)
+    return perf_event_open(attributes.ljust(size, b"\0"), -1, cpu)
+
+
+def sampling_event(kind: int, config: int, cpu: int) -> int:
+    """A perf event of a CPU each of whose samples has the thread, the time (CLOCK_MONOTONIC) and the raw data.
+
+    For what programs put out (PERF_TYPE_SOFTWARE, PERF_COUNT_SW_BPF_OUTPUT), or for what a tracepoint says.
+    """
+    thread, moment, raw, use_clockid, wake_each, size = 1 << 1, 1 << 2, 1 << 10, 1 << 25, 1, 112
+    flags = (config, 1, thread | moment | raw, 0, use_clockid)
+    attributes = struct.pack("2I5QI", kind, size, *flags, wake_each).ljust(92, b"\0") + struct.pack("i", 1)
+    return perf_event_open(attributes.ljust(size, b"\0"), -1, cpu)
+
+
+def raw_tracepoint_open(program: int, name: str) -> int:
+    """A link of a program to a raw tracepoint by its event's name (4.17). Raises OSError (ENOENT: there is none)."""
+    where = ctypes.create_string_buffer(name.encode())
+    return bpf(RAW_TRACEPOINT_OPEN, struct.pack("QI4x", ctypes.addressof(where), program))
 
 
 def info(fd: int, size: int, given: bytes = b"") -> bytes:

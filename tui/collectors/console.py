@@ -15,6 +15,7 @@ from tui.collectors.console_attachments import AttachmentSources
 from tui.collectors.console_maps import MapSources
 from tui.collectors.latency import LatencyProbe
 from tui.collectors.live import Reading_co
+from tui.collectors.loading_sources import LoadingSources
 from tui.collectors.probe import CountingProbe
 from tui.collectors.program_sources import ProgramSources
 from tui.collectors.samples import (
@@ -156,7 +157,7 @@ class LiveProbing(Live[CountsSample]):
             await in_thread(self._probe.remove, functions)
 
 
-class LiveSources(AttachmentSources, MapSources, ProgramSources):
+class LiveSources(AttachmentSources, LoadingSources, MapSources, ProgramSources):
     """Everything for real (`sources.Sources`)."""
 
     def __init__(self, limit: float | None = budget.DEFAULT) -> None:

@@ -24,11 +24,14 @@ if TYPE_CHECKING:  # they need the instruction sets, which most screens don't
     from tui.collectors.code import Listing
     from tui.collectors.entries import MapSample, Scan
     from tui.collectors.filters import Filter, HookChoice
+    from tui.collectors.library import Ready
+    from tui.collectors.load_request import Request
+    from tui.collectors.loaded import LoadedSample
     from tui.collectors.maps import MapsSample
     from tui.collectors.program_samples import ProgramPage, ProgramsSample
     from tui.elf.lines import Line
 
-__all__ = ["Attached", "Filtering", "Probing", "Readings", "Sampling", "Sources", "Watching"]
+__all__ = ["Attached", "Filtering", "Loading", "Probing", "Readings", "Sampling", "Sources", "Watching"]
 
 
 class Sample(Protocol):
@@ -119,6 +122,25 @@ class Filtering(Protocol):
         ...
 
 
+class Loading(Protocol):
+    """A program of the user's own that runs. Whoever opened it closes it; closing takes it off."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What to know of how it is attached."""
+
+    def readings(self, interval: float) -> "AsyncIterator[LoadedSample]":
+        """A sample at once, then one whenever there are events and at least every `interval` seconds.
+
+        What has the same `time` as the one before has new events only. Ends with `ended`, or when it is closed.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Take it off."""
+        ...
+
+
 class Watching(Protocol):
     """One BPF map that is read; nothing is held between readings."""
 
@@ -186,6 +208,22 @@ class Sources(Protocol):
 
         `by`: what matched packets are grouped by: "flow", "proto", …; "" for nothing.
         """
+        ...
+
+    async def library(self) -> "tuple[Ready, ...]":
+        """The C programs that come ready-made."""
+        ...
+
+    async def tracepoints(self) -> tuple[str, ...]:
+        """Names of this kernel's tracepoints: "sched:sched_switch". Raises BpfscopeError."""
+        ...
+
+    async def request(self, line: str) -> "Request":
+        """What somebody types to be loaded, with the source. Raises UsageError, BpfscopeError."""
+        ...
+
+    async def load(self, request: "Request") -> tuple[Loading, Attached]:
+        """Compile, load and attach a C program. Raises BpfscopeError; of what is wrong in the source, SourceError."""
         ...
 
     async def close(self) -> None:

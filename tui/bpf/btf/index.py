@@ -5,7 +5,7 @@ Indexing Linux's own 126,000 types takes 0.05 s; nothing is copied but where eac
 
 import struct
 from array import array
-from collections.abc import Container, Iterator
+from collections.abc import Collection, Container, Iterator
 from typing import Final, NamedTuple
 
 from tui.errors import BinaryError
@@ -139,6 +139,42 @@ class Btf:
                 found = self.type(number)
                 if found.kind in kinds:
                     yield number
+
+    def find_all(self, names: Collection[str]) -> dict[str, list[int]]:
+        """The numbers of the types with these names, in one look at all of them."""
+        found: dict[str, list[int]] = self._base.find_all(names) if self._base else {}
+        places = self._places(names)
+        for number, start in enumerate(self._starts, self._first):
+            if name := places.get(_TYPE.unpack_from(self._data, start)[0], ""):
+                found.setdefault(name, []).append(number)
+        return found
+
+    def constants(self, names: Collection[str]) -> dict[str, int]:
+        """The values of what enumerations, also those without a name, call by these names."""
+        found: dict[str, int] = self._base.constants(names) if self._base else {}
+        places = self._places(names)
+        for number, start in enumerate(self._starts, self._first):
+            if number and _TYPE.unpack_from(self._data, start)[1] >> 24 & 0x1F in (ENUM, ENUM64):
+                length, step = self._enumeration(start)
+                first = start + _TYPE.size
+                texts = (struct.unpack_from("<I", self._data, first + step * at)[0] for at in range(length))
+                if any(text in places for text in texts):
+                    found |= {name: value for name, value in self.type(number).values if name in names}
+        return found
+
+    def _enumeration(self, start: int) -> tuple[int, int]:
+        """How many values it has, and the bytes of each."""
+        info = _TYPE.unpack_from(self._data, start)[1]
+        return info & 0xFFFF, 4 * _EACH[info >> 24 & 0x1F]
+
+    def _places(self, names: Collection[str]) -> dict[int, str]:
+        """Where in the texts these names are, whole: by offset."""
+        places: dict[int, str] = {}
+        for name in names:
+            wanted, at = b"\0" + name.encode() + b"\0", self._text - 1
+            while (at := self._data.find(wanted, at + 1, self._text_end)) >= 0:
+                places[at + 1 - self._text + self._text_from] = name
+        return places
 
     def text(self, offset: int) -> str:
         """A name or a source line by its offset, sanitised, without blanks around it; "" where there is none."""

@@ -1,0 +1,1 @@
+/* Included by bcc; our programs need nothing of it. */

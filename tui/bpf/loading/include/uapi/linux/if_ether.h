@@ -1,0 +1,1 @@
+/* bcc's proto.h includes it and needs nothing of it. */
