@@ -18,6 +18,8 @@ MAP_UPDATE_ELEM: Final = 2
 MAP_DELETE_ELEM: Final = 3
 MAP_GET_NEXT_KEY: Final = 4
 PROG_LOAD: Final = 5
+PROG_ATTACH: Final = 8
+PROG_DETACH: Final = 9
 PROG_TEST_RUN: Final = 10
 PROG_GET_NEXT_ID: Final = 11
 MAP_GET_NEXT_ID: Final = 12
@@ -38,12 +40,15 @@ ENABLE_STATS: Final = 32
 
 MAP_TYPE_HASH: Final = 1
 MAP_TYPE_ARRAY: Final = 2
+MAP_TYPE_PERCPU_HASH: Final = 5
 MAP_TYPE_PERCPU_ARRAY: Final = 6
+MAP_TYPE_LPM_TRIE: Final = 11
 MAP_TYPE_ARRAY_OF_MAPS: Final = 12
 MAP_TYPE_RINGBUF: Final = 27
 F_MMAPABLE: Final = 1 << 10
 
 LINK_INFO: Final = 64  # bytes of struct bpf_link_info
+LINK_CGROUP: Final = 3
 LINK_PERF_EVENT: Final = 7  # kinds of links: enum bpf_link_type
 LINK_UPROBE_MULTI: Final = 12
 
@@ -53,13 +58,29 @@ PROG_TYPE_SCHED_CLS: Final = 3
 PROG_TYPE_XDP: Final = 6
 PROG_TYPE_PERF_EVENT: Final = 7
 PROG_TYPE_CGROUP_SKB: Final = 8
+PROG_TYPE_CGROUP_DEVICE: Final = 15
+PROG_TYPE_CGROUP_SOCK_ADDR: Final = 18
 ATTACH_CGROUP_INGRESS: Final = 0
 ATTACH_CGROUP_EGRESS: Final = 1
+ATTACH_CGROUP_DEVICE: Final = 6
 ATTACH_XDP: Final = 37
 ATTACH_PERF_EVENT: Final = 41
+ATTACH_LSM_CGROUP: Final = 43
 ATTACH_TCX_INGRESS: Final = 46
 ATTACH_TCX_EGRESS: Final = 47
 ATTACH_UPROBE_MULTI: Final = 48
+CGROUP_ATTACH_TYPES: Final = {  # by the type of the program, where those of that type go to cgroups
+    8: (ATTACH_CGROUP_INGRESS, ATTACH_CGROUP_EGRESS),
+    9: (2, 34, 12, 13),  # sockets: made, released, bound
+    13: (3,),  # what happens to TCP connections
+    15: (ATTACH_CGROUP_DEVICE,),
+    18: (8, 9, 10, 11, 14, 15, 19, 20, 29, 30, 31, 32, 49, 50, 51, 52, 53),  # addresses: bind, connect, sendmsg, …
+    23: (18,),  # sysctl
+    25: (21, 22),  # socket options
+    29: (ATTACH_LSM_CGROUP,),
+}
+F_ALLOW_OVERRIDE: Final = 1 << 0  # of cgroups: a program further down replaces it there; without a flag there is none
+F_ALLOW_MULTI: Final = 1 << 1  # all run, one after the other
 UPROBE_MULTI_RETURN: Final = 1
 F_BEFORE: Final = 1 << 3  # of tcx: in front of what is there
 XDP_GENERIC: Final = 1 << 1
@@ -303,7 +324,11 @@ def link_update(link: int, program: int) -> None:
 def attached_programs(target: int, attach_type: int) -> tuple[list[int], int]:
     """The ids of the programs at an interface's tcx (6.6) or at a cgroup, in the order in which they run; and flags."""
     ids = (ctypes.c_uint32 * MPROG_MAX)()
-    attributes = struct.pack("4IQ2I4Q", target, attach_type, 0, 0, ctypes.addressof(ids), MPROG_MAX, 0, 0, 0, 0, 0)
+    each = (ctypes.c_uint32 * MPROG_MAX)() if attach_type == ATTACH_LSM_CGROUP else None  # flags: it wants to say them
+    flags_of = ctypes.addressof(each) if each else 0
+    attributes = struct.pack(
+        "4IQ2I4Q", target, attach_type, 0, 0, ctypes.addressof(ids), MPROG_MAX, 0, flags_of, 0, 0, 0
+    )
     buffer = ctypes.create_string_buffer(attributes, len(attributes))  # the kernel writes all of it, however short
     _syscall(_number(0), PROG_QUERY, buffer, len(attributes))
     flags, number = struct.unpack_from("I8xI", buffer.raw, 12)
