@@ -20,6 +20,7 @@ from tui.collectors.samples import (
 from tui.elf.names import Function, Module
 
 if TYPE_CHECKING:  # they need the instruction sets, which most screens don't
+    from tui.collectors.cgroup_samples import CgroupsSample
     from tui.collectors.code import Listing
     from tui.collectors.filters import Filter, HookChoice
     from tui.elf.lines import Line
@@ -126,6 +127,14 @@ class Sources(Protocol):
 
     def interfaces(self, interval: float) -> AsyncIterator[InterfacesSample]:
         """A sample at once and then one every `interval` seconds, for ever. Raises BpfscopeError."""
+        ...
+
+    def cgroups(self, interval: float) -> "AsyncIterator[CgroupsSample]":
+        """A sample at once and then one every `interval` seconds, for ever. Raises BpfscopeError."""
+        ...
+
+    async def count_cgroup(self, number: int, *, on: bool) -> None:
+        """Count a cgroup's packets with a program of our own, or no longer. Raises BpfscopeError."""
         ...
 
     async def filter(

@@ -16,39 +16,21 @@ import contextlib
 import os
 import socket
 import struct
-from typing import Final, NamedTuple
+from typing import Final
 
 from tui.bpf import kernel
 from tui.bpf.extended import instructions as ops
 from tui.bpf.extended.instructions import R1, R6, R8, Instruction, unpack
 from tui.bpf.inventory import devices, info
+from tui.bpf.inventory.cgroup_types import ALLOW, ANY, DENY, Rule, Rules
 from tui.errors import TargetError
 from tui.text import sanitise
 
 MOST: Final = 1_000  # rules of a map that are read
-ALLOW, DENY = "allow", "deny"
-ANY: Final = "any"
 _VERDICTS: Final = {1: ALLOW, 2: DENY}  # ACCESS_ALLOWED, ACCESS_DENIED
 _BIND: Final = struct.Struct("=2I2H")  # struct socket_bind_rule: family, protocol, how many ports, the first one
 _NOTHING: Final = 0xFFFFFFFF  # a family that no address has: there is no rule
 _FAMILIES: Final = {0: "", 2: "IPv4", 10: "IPv6"}
-
-
-class Rule(NamedTuple):
-    """What is allowed or denied."""
-
-    verdict: str  # ALLOW, DENY
-    what: str  # "10.0.0.0/8", "any", "char 1:3 rw", "tcp 8000-8010", "interface eth0"
-
-
-class Rules(NamedTuple):
-    """What a program does, as far as it is known."""
-
-    rules: tuple[Rule, ...] = ()
-    otherwise: str = ""  # the verdict on all else; "": not known
-    counters: int = 0  # the number of the map of packets and bytes; 0: none
-    cut: bool = False  # there are more rules
-    unknown: str = ""  # why they aren't known; "" where nobody would ask
 
 
 def of_program(program: info.Program) -> Rules:

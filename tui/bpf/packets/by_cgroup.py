@@ -12,7 +12,7 @@ Lengths are those of IP packets, with their headers, as systemd counts them.
 import os
 import struct
 from contextlib import ExitStack
-from typing import Final, NamedTuple
+from typing import Final
 
 from tui.bpf import kernel
 from tui.bpf.counting import possible_cpus
@@ -36,6 +36,7 @@ from tui.bpf.extended.items import Item
 from tui.bpf.hooks import Direction, Hook
 from tui.bpf.hooks import load as load_program
 from tui.bpf.hooks.cgroup import CgroupLinks
+from tui.bpf.inventory.cgroup_types import Passed
 from tui.bpf.objects import refusal
 from tui.owner import Owner
 
@@ -46,19 +47,6 @@ _LEN: Final = 0  # struct __sk_buff.len
 _ROW: Final = struct.Struct("=4Q")
 
 
-class Passed(NamedTuple):
-    """Packets and their bytes, as IP has them."""
-
-    rx_packets: int = 0
-    rx_bytes: int = 0
-    tx_packets: int = 0
-    tx_bytes: int = 0
-
-    def plus(self, other: "Passed") -> "Passed":
-        """Both together."""
-        return Passed(*map(int.__add__, self, other))
-
-
 class CgroupCounter(Owner):
     """Owns the map, both programs and their links."""
 
@@ -67,6 +55,7 @@ class CgroupCounter(Owner):
         tolerates no other there.
         """
         self._owned = ExitStack()
+        self.programs: list[int] = []  # their numbers
         try:
             self._attach(place)
         except BaseException:
@@ -87,6 +76,7 @@ class CgroupCounter(Owner):
         for direction, column in ((Direction.IN, 0), (Direction.OUT, 16)):
             program = load_program(Hook.CGROUP, assemble(_code(column)).bytecode(maps), NAME)
             self._owned.callback(os.close, program)
+            self.programs.append(kernel.program_id(program))
             self._owned.callback(CgroupLinks(program, direction, place).close)
 
     def read(self) -> dict[int, Passed]:
