@@ -19,6 +19,7 @@ from tui.errors import BpfscopeError
 from tui.screens.arguments import ArgumentsScreen
 from tui.screens.attached import AttachedScreen
 from tui.screens.base import ConsoleScreen
+from tui.screens.cgroups import CgroupsScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.events import EventsScreen
 from tui.screens.functions import FunctionsScreen
@@ -40,12 +41,15 @@ from tui.widgets.theme import THEME
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tui.collectors.cgroup_samples import Cgroup
     from tui.collectors.samples import Interface
 
 EARLY = 4_096  # keys
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 SCREENS = (ProbeScreen, LatencyScreen, StacksScreen, ArgumentsScreen, EventsScreen)
-TOPS: dict[str, type[TopScreen[Any]]] = {screen.MODE: screen for screen in (ProcessesScreen, InterfacesScreen)}
+TOPS: dict[str, type[TopScreen[Any]]] = {
+    screen.MODE: screen for screen in (ProcessesScreen, InterfacesScreen, CgroupsScreen)
+}
 VIEWS: dict[str, type[AttachedScreen[Any]]] = {screen.VIEW: screen for screen in SCREENS}
 
 
@@ -139,6 +143,12 @@ class Bpfscope(App[None]):
     def open_packets(self, interfaces: "tuple[Interface, ...]") -> None:
         """Filter packets of these interfaces."""
         self.push_screen(self.packets(interfaces))
+
+    def open_cgroup(self, cgroup: "Cgroup") -> None:
+        """What is attached to this cgroup."""
+        from tui.screens.cgroup import CgroupScreen
+
+        self.push_screen(CgroupScreen(cgroup))
 
     # Probes
 

@@ -30,6 +30,7 @@ COMMANDS = {
     "trace": "print each call: arguments, result, duration",
     "filter": "list the program of a packet filter, or run it over a capture file",
     "packets": "count packets that a filter matches, by talkers, ports, sizes, hops",
+    "cgroups": "list control groups: packets and bytes, allowed and denied, their programs",
     "doctor": "say what this kernel and this user can do",
     "demo": "open the console on a small workload of its own",
 }

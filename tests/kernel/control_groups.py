@@ -38,11 +38,12 @@ from tui.bpf.extended.assembler import (
     label,
     load,
     map_pointer,
+    map_value,
     mov,
     mov32,
     store,
 )
-from tui.bpf.extended.instructions import R0, R1, R2, R3, R4, R5, R6, R7, R8, R10, W
+from tui.bpf.extended.instructions import R0, R1, R2, R3, R4, R5, R6, R7, R8, R10, B, W
 from tui.bpf.extended.items import Item
 from tui.bpf.hooks import cgroup
 from tui.owner import Owner
@@ -195,6 +196,35 @@ class Groups(Owner):
         self.attach(place, program, kernel.ATTACH_CGROUP_DEVICE)
         return program
 
+    def binding(self, place: Path, allow: Sequence[bytes], deny: Sequence[bytes]) -> int:
+        """SocketBindAllow= and SocketBindDeny= for IPv4: each a struct socket_bind_rule, of which `rule` makes one."""
+        maps = {
+            name: self._array(name, rules or [rule(family=0xFFFFFFFF)])  # a map of none says that nothing matches
+            for name, rules in (("sd_bind_allow", allow), ("sd_bind_deny", deny))
+        }
+        code = [*_looked_up("sd_bind_allow"), *_looked_up("sd_bind_deny"), mov(R0, 1), exit_()]
+        bind4 = 8
+        program = self.load(kernel.PROG_TYPE_CGROUP_SOCK_ADDR, code, "sd_bind4", maps, bind4)
+        self.attach(place, program, bind4)
+        return program
+
+    def interfaces(self, place: Path, numbers: Sequence[int], *, allowing: bool) -> int:
+        """RestrictNetworkInterfaces= for packets that come."""
+        listed = self._own(kernel.map_create(kernel.MAP_TYPE_HASH, 4, 1, len(numbers), 0, "sd_restrictif"))
+        for number in numbers:
+            kernel.map_update(listed, struct.pack("=I", number), b"\0")
+        maps = {"sd_restrictif": listed, "constants": self._array("restrict.rodata", [bytes([allowing])])}
+        code = [map_value(R1, "constants"), load(R1, R1, 0, B), *_looked_up("sd_restrictif"), mov(R0, 1), exit_()]
+        program = self.load(kernel.PROG_TYPE_CGROUP_SKB, code, "sd_restrictif_i", maps)
+        self.attach(place, program, INGRESS)
+        return program
+
+    def _array(self, name: str, values: Sequence[bytes]) -> int:
+        array = self._own(kernel.map_create(kernel.MAP_TYPE_ARRAY, 4, len(values[0]), len(values), 0, name))
+        for key, value in enumerate(values):
+            kernel.map_update(array, struct.pack("=I", key), value)
+        return array
+
     def _own(self, fd: int) -> int:
         self._owned.callback(os.close, fd)
         return fd
@@ -205,7 +235,7 @@ class Groups(Owner):
         """So many UDP packets of IPv4 over a loopback that nobody else uses; how many went out, and came in."""
         words = [sys.executable, "-c", textwrap.dedent(_SENDER), str(place), str(number), str(size)]
         done = subprocess.run(words + ["lossy"] * lossy, capture_output=True, text=True, timeout=SECONDS, check=False)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 0, f"{done.returncode}: {done.stderr}"
         sent, came = map(int, done.stdout.split())
         return sent, came
 
@@ -224,6 +254,17 @@ def _networks(prefixes: Sequence[str]) -> list[Network]:
 def _name(name: str) -> str:
     """As systemd and the kernel take one: 15 letters, digits, `_` and `.`."""
     return "".join(letter if letter.isalnum() or letter in "_." else "_" for letter in name)[:15]
+
+
+def rule(family: int = 0, protocol: int = 0, ports: int = 0, first: int = 0) -> bytes:
+    """A struct socket_bind_rule."""
+    return struct.pack("=2I2H", family, protocol, ports, first)
+
+
+def _looked_up(name: str) -> list[Item]:
+    """The program uses the map; what it finds there doesn't matter to a test."""
+    key: list[Item] = [store(R10, -4, 0, W), mov(R2, R10), alu("+=", R2, -4)]
+    return [*key, map_pointer(R1, name), call("map_lookup_elem")]
 
 
 def firewall_code(maps: Sequence[str], always: Sequence[int], *, incoming: bool, accounting: bool) -> list[Item]:

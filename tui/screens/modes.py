@@ -23,6 +23,7 @@ class Mode(NamedTuple):
 MODES: Final = (
     Mode("1", "processes", "Processes", "Go to the processes"),
     Mode("2", "network", "Network", "Go to the network interfaces"),
+    Mode("4", "cgroups", "Cgroups", "Go to the control groups"),
 )
 SWITCHING: Final = tuple(mode.action for mode in MODES)
 

@@ -169,7 +169,15 @@ def _interfaces(maps: list[info.Map]) -> Rules:
 
 def _interface(number: int) -> str:
     """By its name only where systemd's interfaces are ours."""
-    with contextlib.suppress(OSError):  # it is gone, or this user may not look
-        if os.stat("/proc/self/ns/net").st_ino == os.stat("/proc/1/ns/net").st_ino:
+    with contextlib.suppress(OSError):  # it is gone
+        if _in_systemds_namespace():
             return sanitise(socket.if_indextoname(number))
     return f"interface {number}"
+
+
+def _in_systemds_namespace() -> bool:
+    """Whether this process is in the network namespace of process 1."""
+    try:
+        return os.stat("/proc/self/ns/net").st_ino == os.stat("/proc/1/ns/net").st_ino
+    except OSError:  # this user may not look
+        return False

@@ -1,0 +1,138 @@
+"""What is attached to one cgroup, here and further up, with all that its programs allow and deny."""
+
+from collections.abc import AsyncIterator, Iterable
+
+from textual.widget import Widget
+
+from tui import text
+from tui.collectors.cgroup_samples import Cgroup, CgroupsSample
+from tui.screens.base import CURSOR, CUT, FASTER, SLOWER, counted, filter_by
+from tui.screens.cgroup_programs import BOTH, COLUMNS, PageRow, limits, row_key, rows_of, spelt, words
+from tui.screens.cgroup_rows import figures
+from tui.screens.live import LiveScreen
+from tui.screens.top import PAUSE, TopScreen
+from tui.widgets.actions import Action
+from tui.widgets.columns import Sort
+from tui.widgets.filter import Haystack
+from tui.widgets.lines import Detail, Phrase
+from tui.widgets.table import Table
+
+NOTHING = "no program is attached here or above: everything is allowed. esc goes back; there, c counts packets"
+
+
+class CgroupScreen(TopScreen[CgroupsSample]):
+    """A page about one cgroup, read again and again; enter opens the program's page."""
+
+    CSS_PATH = "cgroup.tcss"
+    NAME = "Cgroup"
+    MODE = ""
+    ALWAYS = LiveScreen.ALWAYS
+    ACTIONS = (
+        Action("enter", "enter", "program", "open", "Show the program under the cursor", 0),
+        filter_by("what has this in hook, name, rule, or where it is attached", 2),
+        PAUSE,
+        FASTER,
+        SLOWER,
+        Action("escape", "esc", "back", "back", "Clear the filter, or go back", 1),
+    )
+    SIGNS = (
+        CURSOR,
+        ("in out dev", "programs for packets that come and go, and for devices"),
+        ("allow deny", f"what the program above lets pass and what not; {BOTH}"),
+        ("the cgroup", "no link holds it: it stays until somebody detaches it, or the cgroup ends"),
+        CUT,
+    )
+
+    def __init__(self, cgroup: Cgroup) -> None:
+        super().__init__()
+        self.cgroup = cgroup
+        self.ended = False
+
+    def content(self) -> Iterable[Widget]:
+        """The table."""
+        table: Table[PageRow] = Table(COLUMNS, row_key, Sort("", False), arrange=lambda rows, _: rows)
+        table.empty = "reading programs …"
+        yield table
+
+    def samples(self) -> AsyncIterator[CgroupsSample]:
+        """All cgroups: those above have programs that count here too."""
+        return self.sources.cgroups(self.interval)
+
+    def take(self, sample: CgroupsSample) -> None:
+        """The cgroup as it is now; one that has ended stays as it was."""
+        found = next((one for one in sample.cgroups if one.id == self.cgroup.id), None)
+        self.cgroup, self.ended = found or self.cgroup, found is None
+
+    def on_top_screen_arrived(self, event: TopScreen.Arrived) -> None:
+        """Of a cgroup that has ended the last reading stays."""
+        if self._latest is not None and all(one.id != self.cgroup.id for one in event.sample.cgroups):
+            self.ended = True
+            self.workers.cancel_group(self, "samples")
+            self.show_state()
+        else:
+            super().on_top_screen_arrived(event)
+
+    def filtered(self) -> None:
+        """Show what the filter leaves."""
+        if self._sample is not None:
+            rows, table = rows_of(self._sample, self.cgroup.id), self.table()
+            table.empty = f"nothing matches {self.prompt.wanted}; esc clears the filter" if rows else NOTHING
+            for key, cells in limits(rows).items():
+                table.limit(key, cells)
+            table.show(self.leaves(Haystack(rows, words).matching))
+        self.show_state()
+
+    def show_state(self) -> None:
+        """The lines around the table."""
+        unit = self.cgroup.unit if self.cgroup.unit != self.cgroup.name else ""
+        context = ([(("Cgroups ▸ ", "dim"), (self.cgroup.path, "title")), (unit, "")], self._state_right())
+        state = [(self.failure, "bad")] if self.failure else self.state()
+        self.put_lines(context, state)
+
+    def state(self) -> list[Phrase]:
+        """Whether it lives, how much is attached, what passed."""
+        if self._sample is None:
+            return [("reading programs …", "dim")]
+        one, rows = self.cgroup, [row for row in rows_of(self._sample, self.cgroup.id) if row.rule is None]
+        shown = sum(row.rule is None for row in self.table().rows)
+        inherited = sum(not row.here for row in rows)
+        ours = f"counted for {text.clock(one.counted.seconds)}: {figures(one.counted.passed)}" if one.counted else ""
+        return [
+            ("this cgroup has ended; what is shown is from before" if self.ended else "", "warn"),
+            (counted(shown, len(rows), "program"), "strong"),
+            (f"{inherited:,} from above" if inherited else "", ""),
+            (ours, "accent"),
+            (f"systemd: {figures(one.systemd)}" if one.systemd else "", ""),
+            (text.plural(one.processes, "process"), "dim"),
+        ]
+
+    def _state_right(self) -> list[Phrase]:
+        return [("paused ‖", "warn")] if self.paused else [(f"every {self.interval:g} s", "dim")]
+
+    def can(self, name: str) -> bool:
+        """What does something now."""
+        if name == "open":
+            return self.table().row is not None and hasattr(self.console, "open_program")
+        return name not in {"sort", "sort_reverse"}
+
+    def on_table_moved(self) -> None:
+        """Spell the row out."""
+        row = self.table().row
+        self.query_one(Detail).show(*(spelt(row) if row else ("",)))
+        self.show_keys()
+
+    def on_table_chosen(self) -> None:
+        """A double click is enter."""
+        if self.can("open"):
+            self.action_open()
+
+    def action_open(self) -> None:
+        """The page of the program under the cursor."""
+        row = self.table().row
+        if row is not None:
+            getattr(self.console, "open_program")(row.program.id)  # noqa: B009 - until it is there
+
+    def action_back(self) -> None:
+        """Clear the filter, or go back."""
+        if not self.clear_filter():
+            self.app.pop_screen()
