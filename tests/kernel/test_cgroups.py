@@ -328,7 +328,7 @@ def test_the_command_lists_and_measures(groups: Groups) -> None:
 
 def test_the_command_counts_until_it_is_stopped(groups: Groups) -> None:
     place = groups.make("a.slice/b.service")
-    words = [COMMAND, "cgroups", groups.name, "--count", "--json"]
+    words = [str(COMMAND), "cgroups", groups.name, "--count", "--json"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as counting:
         assert counting.stderr
         assert groups.name in counting.stderr.readline()
@@ -344,7 +344,7 @@ def test_the_command_counts_until_it_is_stopped(groups: Groups) -> None:
 
 def test_nothing_stays_after_kill_9(groups: Groups, reader: Cgroups) -> None:
     place = groups.make("a")
-    words = [COMMAND, "cgroups", str(place), "--count"]
+    words = [str(COMMAND), "cgroups", str(place), "--count"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as counting:
         assert counting.stderr
         counting.stderr.readline()

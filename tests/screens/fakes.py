@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Generic
 
+from tests.screens.fake_cgroups import FakeCgroups
 from tests.screens.filtering import CHOICES, FakeFiltering, made
 from tests.screens.network import INTERFACES, interfaces_sample
 from tui.collectors.code import Listing, Row
@@ -334,12 +335,13 @@ class FakeSampling(FakeReadings[Any]):
         self.give(HotSample(1000 + time, time, total, kernel, elsewhere, 0, counts, starts, modules, ended))
 
 
-class FakeSources:
+class FakeSources(FakeCgroups):
     """Sources that know what the constants above say, unless the test changes them."""
 
     host = "web-07 · Linux 6.18 · 2 CPUs · root"
 
     def __init__(self) -> None:
+        super().__init__()
         self.listed: tuple[Process, ...] = PROCESSES
         self.mapped: tuple[Module, ...] = MODULES
         self.functions_of: dict[str, tuple[Function, ...]] = dict(FUNCTIONS)

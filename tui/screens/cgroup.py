@@ -47,6 +47,7 @@ class CgroupScreen(TopScreen[CgroupsSample]):
         super().__init__()
         self.cgroup = cgroup
         self.ended = False
+        self._rows: list[PageRow] = []
 
     def content(self) -> Iterable[Widget]:
         """The table."""
@@ -59,23 +60,18 @@ class CgroupScreen(TopScreen[CgroupsSample]):
         return self.sources.cgroups(self.interval)
 
     def take(self, sample: CgroupsSample) -> None:
-        """The cgroup as it is now; one that has ended stays as it was."""
+        """Note the cgroup as it is now. Of one that has ended, the reading from before stays."""
         found = next((one for one in sample.cgroups if one.id == self.cgroup.id), None)
-        self.cgroup, self.ended = found or self.cgroup, found is None
-
-    def on_top_screen_arrived(self, event: TopScreen.Arrived) -> None:
-        """Of a cgroup that has ended the last reading stays."""
-        if self._latest is not None and all(one.id != self.cgroup.id for one in event.sample.cgroups):
+        if found is not None:
+            self.cgroup, self._rows = found, rows_of(sample, found.id)
+        else:
             self.ended = True
             self.workers.cancel_group(self, "samples")
-            self.show_state()
-        else:
-            super().on_top_screen_arrived(event)
 
     def filtered(self) -> None:
         """Show what the filter leaves."""
         if self._sample is not None:
-            rows, table = rows_of(self._sample, self.cgroup.id), self.table()
+            rows, table = self._rows, self.table()
             table.empty = f"nothing matches {self.prompt.wanted}; esc clears the filter" if rows else NOTHING
             for key, cells in limits(rows).items():
                 table.limit(key, cells)
@@ -93,7 +89,7 @@ class CgroupScreen(TopScreen[CgroupsSample]):
         """Whether it lives, how much is attached, what passed."""
         if self._sample is None:
             return [("reading programs …", "dim")]
-        one, rows = self.cgroup, [row for row in rows_of(self._sample, self.cgroup.id) if row.rule is None]
+        one, rows = self.cgroup, [row for row in self._rows if row.rule is None]
         shown = sum(row.rule is None for row in self.table().rows)
         inherited = sum(not row.here for row in rows)
         ours = f"counted for {text.clock(one.counted.seconds)}: {figures(one.counted.passed)}" if one.counted else ""

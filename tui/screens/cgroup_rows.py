@@ -2,6 +2,7 @@
 knows no widget.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
@@ -16,6 +17,8 @@ from tui.widgets.order import by_column
 from tui.widgets.pieces import Cell, Piece
 
 QUIET: Final = 1_000.0  # bytes a second that fill a bar of a sparkline at least: less is to look like less
+_ID: Final = re.compile(r"([0-9a-f]{12})[0-9a-f]{52}")  # a container's, of which people know the first twelve digits
+_LONGEST: Final = 60  # cells of a path that get room before others
 _SHORT: Final = {"inet-ingress": "in", "inet-egress": "out", "device": "dev"}
 
 
@@ -166,11 +169,10 @@ def short(hook: str) -> str:
 
 
 def _name(row: CgroupRow, _: int) -> tuple[Piece, ...]:
-    """In a tree the last part of the path, else all of it; a container's own name, since its cgroup's says little."""
-    one = row.cgroup
-    container = f"  {one.unit}" if one.unit and one.unit != one.name else ""
+    """In a tree the last part of the path, else all of it."""
     hidden = f" +{row.folded:,}" if row.folded else ""
-    return (row.branch, "faint"), (one.name if row.branch else one.path, ""), (hidden, "dim"), (container, "dim")
+    shown = row.cgroup.name if row.branch else row.cgroup.path
+    return (row.branch, "faint"), (_ID.sub(r"\1…", shown), ""), (hidden, "dim")
 
 
 def _rate(of: Callable[[Rates], float | None]) -> tuple[Callable[[CgroupRow, int], Cell], Callable[[CgroupRow], float]]:
@@ -298,7 +300,7 @@ def limits(rows: Iterable[CgroupRow]) -> Mapping[str, int]:
     """How many cells the flexible columns can use."""
     rows = list(rows)
     return {
-        "path": max((sum(cell_len(piece) for piece, _ in _name(row, 99)) for row in rows), default=20),
+        "path": min(_LONGEST, max((sum(cell_len(piece) for piece, _ in _name(row, 0)) for row in rows), default=20)),
         "hooks": max((cell_len(hooks(row.cgroup)) for row in rows), default=10),
     }
 

@@ -214,7 +214,8 @@ class CgroupsScreen(TopScreen[CgroupsSample]):
                 continue
             self._counting = self._counting | {one.id} if on else self._counting - {one.id}
         self.marked.clear()
-        self.start()
+        if self.is_current:
+            self.start()
 
     def action_mode(self, name: str) -> None:
         """Go to another mode; our counters don't stay behind."""
