@@ -207,6 +207,23 @@ def test_a_nearer_counter_and_a_cgroup_that_ends_meanwhile(groups: Groups, reade
         reader.count(1 << 60)
 
 
+def test_what_the_firewall_denied_while_ours_counted(groups: Groups, reader: Cgroups) -> None:
+    service = groups.make("a.slice/b.service")
+    groups.firewall(service, [], ["127.0.0.0/8"], accounting=True)
+    free = groups.make("a.slice/c.service")
+    groups.firewall(free, ["127.0.0.0/8"], ["any"], accounting=True)
+    groups.send(free, 5)
+    reader.read()
+    reader.count(number(groups.folder / "a.slice"))
+    assert groups.send(service, 13, lossy=True) == (0, 0)
+    assert groups.send(free, 7) == (7, 7)
+    one, other = seen(reader, service), seen(reader, free)
+    assert one.counted
+    assert one.counted.denied == one.counted.passed == Passed(0, 0, 13, 13 * 128)
+    assert other.counted
+    assert (other.counted.denied, other.counted.passed, other.systemd) == (Passed(), both(7), both(12))
+
+
 def test_nobody_is_displaced(groups: Groups, reader: Cgroups) -> None:
     alone, above = groups.make("alone"), groups.make("above")
     below, beside = groups.make("above/below"), groups.make("beside")

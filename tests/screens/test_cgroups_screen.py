@@ -70,7 +70,7 @@ async def test_the_tree_with_totals_at_once_and_rates_from_the_second_reading_on
         assert "│  ├─ postgresql@16-main.service" in line(screen, "postgresql")
         await later(pilot, sources, screen, 2)
         cells = line(screen, "postgresql")
-        for shown in ("9.3 M", "412.0 k", " 4.1 ", "88 MiB", "in out dev inet4-bind", "systemd"):
+        for shown in ("9.3 M", "412.0 k", " 4.1 ", "88 MiB", "in out dev bind4", "systemd"):
             assert shown in cells
         assert line(screen, "ssh.service").split()[-6:] == ["1,222", "1,015", "1", "in", "out", "systemd"]
         assert "docker-3f2a9c1b4d5e….scope" in line(screen, "docker-")
@@ -134,7 +134,7 @@ async def test_counting_the_one_under_the_cursor(sources: FakeSources) -> None:
         await until(pilot, lambda: "counting 1" in state(screen))
         await later(pilot, sources, screen, 3)
         assert line(screen, "session-3").split()[-4:] == ["291", "267", "ours", "00:03"]
-        assert "counted for 00:03: 0 packets in" in detail(screen)
+        assert "ours 00:03: 0 in, 0 B · 0 out, 0 B" in detail(screen)
         await pilot.press("c")
         await until(pilot, lambda: sources.asked_to_count[-1] == (40, False))
         await until(pilot, lambda: "counting" not in state(screen))
@@ -179,7 +179,7 @@ async def test_what_is_attached_here_and_above_with_rules(sources: FakeSources) 
     async with Bpfscope(sources).run_test(size=(150, 36)) as pilot:
         screen = await page(pilot, "/system.slice/postgresql@16-main.service")
         assert context(screen).startswith("Cgroups ▸ /system.slice/postgresql@16-main.service")
-        assert "5 programs · 1 from above · systemd: 12,003,411 packets in, 9.0 GiB" in state(screen)
+        assert "5 programs · 1 from above · systemd: 12,003,411 in, 9.0 GiB · 8,120,777 out, 3.0 GiB" in state(screen)
         assert [text.split() for text in painted(screen)[1:17]] == [
             ["▌", "in", "sd_fw_ingress", "97", "cgroup_skb", "with", "others", "the", "cgroup", "here"],
             ["allow", "10.0.0.0/8"],
@@ -187,13 +187,13 @@ async def test_what_is_attached_here_and_above_with_rules(sources: FakeSources) 
             ["allow", "2001:db8:17::/64"],
             ["deny", "any"],
             ["out", "sd_fw_egress", "98", "cgroup_skb", "with", "others", "the", "cgroup", "here"],
-            ["as", "in", "above"],
+            ["the", "rules", "of", "program", "97,", "above"],
             ["dev", "sd_devices", "99", "cgroup_device", "with", "others", "the", "cgroup", "here"],
             ["allow", "char", "1:3", "rw"],
             ["allow", "char", "136:*", "rwm"],
             ["allow", "block", "*:*", "m"],
             ["deny", "everything", "else"],
-            ["inet4-bind", "sd_bind4", "100", "cgroup_sock_addr", "with", "others", "the", "cgroup", "here"],
+            ["bind4", "sd_bind4", "100", "cgroup_sock_addr", "with", "others", "the", "cgroup", "here"],
             ["allow", "tcp", "8000-8010"],
             ["deny", "any"],
             ["in", "cil_cgroup", "90", "cgroup_skb", "with", "others", "link", "7", "/system.slice"],

@@ -7,7 +7,7 @@ from tui.bpf.inventory.cgroup_types import ALLOW, ANY, DENY, Passed, Rule, Rules
 
 __all__ = [
     "ALLOW", "ANY", "DENY", "Cgroup", "CgroupProgram", "CgroupsSample", "Counted", "Passed", "Rule", "Rules",
-    "effective",
+    "denied_in_words", "effective",
 ]  # fmt: skip
 
 
@@ -30,6 +30,7 @@ class Counted(NamedTuple):
     passed: Passed
     seconds: float  # since it was attached
     here: bool  # attached to this cgroup, not to one above
+    denied: Passed | None = None  # at least so much of it, by systemd's firewall here; None: none that counts
 
 
 class Cgroup(NamedTuple):
@@ -88,3 +89,11 @@ def effective(sample: CgroupsSample, number: int) -> Iterator[tuple[Cgroup, Cgro
         yield from ((one, program) for program in here)
         met.update(program.hook for program in here)
         one = by_id.get(one.parent)
+
+
+def denied_in_words(packets: Passed | None) -> str:
+    """As in "at least 7 in and 1 out denied by systemd"."""
+    if packets is None or not packets.rx_packets + packets.tx_packets:
+        return ""
+    ways = ((packets.rx_packets, "in"), (packets.tx_packets, "out"))
+    return f"at least {' and '.join(f'{number:,} {way}' for number, way in ways if number)} denied by systemd"

@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Final
+from typing import Final, NamedTuple
 
 from tui.bpf import kernel
 from tui.bpf.hooks import cgroup
@@ -34,6 +34,14 @@ _INGRESS: Final = "cgroup-inet-ingress"
 _EGRESS: Final = "cgroup-inet-egress"
 
 
+class _Counting(NamedTuple):
+    """One of our counters."""
+
+    counter: CgroupCounter
+    since: float
+    systemd: dict[int, Passed | None]  # by cgroup, what systemd had counted before
+
+
 class Cgroups(Owner):
     """Reads all cgroups again and again; owns our counters."""
 
@@ -41,7 +49,8 @@ class Cgroups(Owner):
         """Raises NotSupported where no cgroup v2 is mounted."""
         self._tree = cgroups.Tree(cgroup.mounted())
         self._turn = threading.Lock()
-        self._counters: dict[int, tuple[CgroupCounter, float]] = {}  # by cgroup; and since when
+        self._counters: dict[int, _Counting] = {}  # by cgroup
+        self._nearest: dict[int, _Counting] = {}  # by cgroup, whichever counts it
         self._parents: dict[int, int] = {}  # also of cgroups that ended while somebody counts
         self._places: dict[int, str] = {}
         self._seen: object = None
@@ -54,7 +63,7 @@ class Cgroups(Owner):
         """Takes our counters off; a second time is harmless."""
         with self._turn, ExitStack() as closing:
             while self._counters:
-                closing.callback(self._counters.popitem()[1][0].close)
+                closing.callback(self._counters.popitem()[1].counter.close)
 
     def count(self, number: int) -> None:
         """Count its packets from now on. Raises BpfscopeError, also where a program tolerates none beside it."""
@@ -63,8 +72,9 @@ class Cgroups(Owner):
                 return
             if number not in self._places:
                 raise TargetError("this cgroup has ended: choose another")
+            before = {one: _accounted(programs) for one, programs in self._programs.items()}
             counter = CgroupCounter(self._places[number])
-            self._counters[number] = counter, time.monotonic()
+            self._counters[number] = _Counting(counter, time.monotonic(), before)
 
     def stop(self, number: int) -> None:
         """Count them no longer; a second time is harmless."""
@@ -73,7 +83,7 @@ class Cgroups(Owner):
 
     def _forget(self, number: int) -> None:
         if counter := self._counters.pop(number, None):
-            counter[0].close()
+            counter.counter.close()
 
     def read(self) -> CgroupsSample:
         """All cgroups now. Safe to call from several threads. Raises NotPermitted, NotSupported."""
@@ -87,11 +97,12 @@ class Cgroups(Owner):
             now = time.monotonic()
             counted = self._counted(groups, now)
             found = tuple(self._cgroup(group, counted.get(group.id)) for group in groups)
-            lost = sum(counter.lost for counter, _ in self._counters.values())
+            lost = sum(each.counter.lost for each in self._counters.values())
             return CgroupsSample(now, sanitise(self._tree.mount), found, self._tree.hidden, lost)
 
     def _cgroup(self, group: Group, counted: Counted | None) -> Cgroup:
         programs = self._programs.get(group.id, ())
+        systemd = _accounted(programs)
         return Cgroup(
             id=group.id,
             parent=group.parent,
@@ -101,8 +112,8 @@ class Cgroups(Owner):
             processes=self._processes.get(group.id, 0),
             cpu_us=_number(group, "cpu.stat", _usage) or 0,
             memory=_number(group, "memory.current", int),
-            systemd=_accounted(programs),
-            counted=counted,
+            systemd=systemd,
+            counted=self._with_denied(group, counted, systemd),
             programs=programs,
         )
 
@@ -125,7 +136,7 @@ class Cgroups(Owner):
         types, linked = cgroups.attach_types(programs.values()), cgroups.links()
         attached = {group.id: list(cgroups.attached(group, types, linked)) for group in groups} if types else {}
         self._read_rules(programs, {one.program for found in attached.values() for one in found}, anew=now >= self._due)
-        ours = {number for counter, _ in self._counters.values() for number in counter.programs}
+        ours = {number for each in self._counters.values() for number in each.counter.programs}
         self._programs = {
             number: tuple(
                 CgroupProgram(
@@ -156,16 +167,28 @@ class Cgroups(Owner):
 
     def _counted(self, groups: tuple[Group, ...], now: float) -> dict[int, Counted]:
         """By cgroup what our counters have seen of it and those in it: of the nearest counter above."""
-        figures = {root: self._with_those_below(root, counter) for root, (counter, _) in self._counters.items()}
+        figures = {root: self._with_those_below(root, each.counter) for root, each in self._counters.items()}
         nearest: dict[int, int] = {}
         found: dict[int, Counted] = {}
+        self._nearest.clear()
         for group in groups:
             root = group.id if group.id in figures else nearest.get(group.parent, -1)
             if root in figures:
                 nearest[group.id] = root
-                since = self._counters[root][1]
-                found[group.id] = Counted(figures[root].get(group.id, Passed()), now - since, root == group.id)
+                self._nearest[group.id] = self._counters[root]
+                seconds = now - self._counters[root].since
+                found[group.id] = Counted(figures[root].get(group.id, Passed()), seconds, root == group.id)
         return found
+
+    def _with_denied(self, group: Group, counted: Counted | None, systemd: Passed | None) -> Counted | None:
+        """All programs see a packet, whatever one of them says: what ours counts and systemd's doesn't, that denied.
+
+        Its figures are read before ours begins and after ours is read: what comes in between makes it less, never more.
+        """
+        if counted is None or systemd is None:
+            return counted
+        before = self._nearest[group.id].systemd.get(group.id) or Passed()
+        return counted._replace(denied=counted.passed.less(systemd.less(before)))
 
     def _with_those_below(self, root: int, counter: CgroupCounter) -> dict[int, Passed]:
         """Each cgroup's sum; what belongs to none that is known, as to one that ended at once, is in the root's."""

@@ -12,7 +12,7 @@ from fnmatch import fnmatchcase
 
 from tui import text
 from tui.collectors import live
-from tui.collectors.cgroup_samples import Cgroup, CgroupProgram, CgroupsSample, Passed
+from tui.collectors.cgroup_samples import Cgroup, CgroupProgram, CgroupsSample, Passed, denied_in_words
 from tui.collectors.cgroups import Cgroups
 from tui.commands.numbers import seconds
 from tui.commands.running import narrate
@@ -106,6 +106,8 @@ def _text(found: Sequence[Cgroup], earlier: dict[int, Cgroup], elapsed: float) -
         row = cgroup(one, earlier.get(one.id), elapsed)
         cpu = "" if row["cpu_percent"] is None else f"{row['cpu_percent']:.1f}"
         yield f"{one.processes:>5} {cpu:>6} {_figures(one.passed)} {row['counted_by'] or '':<10} {one.path}\n"
+        if one.counted and (denied := denied_in_words(one.counted.denied)):
+            yield f"      {denied}\n"
         for each in one.programs:
             if not each.ours:
                 yield f"      {_program(each)}\n"

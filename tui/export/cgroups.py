@@ -17,6 +17,7 @@ def cgroup(one: Cgroup, before: Cgroup | None = None, seconds: float = 0.0) -> R
         **(passed._asdict() if passed else dict.fromkeys(Passed._fields)),
         "counted_by": "bpfscope" if one.counted else "systemd" if one.systemd else None,
         "systemd": one.systemd._asdict() if one.systemd else None,
+        "denied_at_least": one.counted.denied._asdict() if one.counted and one.counted.denied else None,
         "allow": [rule.what for rule in one.rules if rule.verdict == ALLOW],
         "deny": [rule.what for rule in one.rules if rule.verdict == DENY],
         "programs": [program(each) for each in one.programs if not each.ours],

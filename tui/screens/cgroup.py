@@ -8,12 +8,13 @@ from tui import text
 from tui.collectors.cgroup_samples import Cgroup, CgroupsSample
 from tui.screens.base import CURSOR, CUT, FASTER, SLOWER, counted, filter_by
 from tui.screens.cgroup_programs import BOTH, COLUMNS, PageRow, limits, row_key, rows_of, spelt, words
-from tui.screens.cgroup_rows import figures
+from tui.screens.cgroup_rows import QUIET, Traffic, counts
 from tui.screens.live import LiveScreen
 from tui.screens.top import PAUSE, TopScreen
 from tui.widgets.actions import Action
 from tui.widgets.columns import Sort
 from tui.widgets.filter import Haystack
+from tui.widgets.history import STEPS
 from tui.widgets.lines import Detail, Phrase
 from tui.widgets.table import Table
 
@@ -48,6 +49,7 @@ class CgroupScreen(TopScreen[CgroupsSample]):
         self.cgroup = cgroup
         self.ended = False
         self._rows: list[PageRow] = []
+        self._traffic = Traffic()
 
     def content(self) -> Iterable[Widget]:
         """The table."""
@@ -61,6 +63,7 @@ class CgroupScreen(TopScreen[CgroupsSample]):
 
     def take(self, sample: CgroupsSample) -> None:
         """Note the cgroup as it is now. Of one that has ended, the reading from before stays."""
+        self._traffic.add(sample)
         found = next((one for one in sample.cgroups if one.id == self.cgroup.id), None)
         if found is not None:
             self.cgroup, self._rows = found, rows_of(sample, found.id)
@@ -89,18 +92,25 @@ class CgroupScreen(TopScreen[CgroupsSample]):
         """Whether it lives, how much is attached, what passed."""
         if self._sample is None:
             return [("reading programs …", "dim")]
-        one, rows = self.cgroup, [row for row in self._rows if row.rule is None]
+        rows = [row for row in self._rows if row.rule is None]
         shown = sum(row.rule is None for row in self.table().rows)
         inherited = sum(not row.here for row in rows)
-        ours = f"counted for {text.clock(one.counted.seconds)}: {figures(one.counted.passed)}" if one.counted else ""
         return [
             ("this cgroup has ended; what is shown is from before" if self.ended else "", "warn"),
             (counted(shown, len(rows), "program"), "strong"),
             (f"{inherited:,} from above" if inherited else "", ""),
-            (ours, "accent"),
-            (f"systemd: {figures(one.systemd)}" if one.systemd else "", ""),
-            (text.plural(one.processes, "process"), "dim"),
+            *((phrase, "") for phrase in counts(self.cgroup)),
+            self._rates(),
         ]
+
+    def _rates(self) -> Phrase:
+        """What passes now, and did in the last minute."""
+        (row,) = self._traffic.rows([self.cgroup])
+        if self.ended or row.rates is None or row.rates.rx_bytes is None or row.rates.tx_bytes is None:
+            return ("", "")
+        spark = text.sparkline(row.history.last(self.cgroup.id, STEPS // 2), STEPS // 2, QUIET).strip()
+        said = f"{text.rate(row.rates.rx_bytes)} B/s in, {text.rate(row.rates.tx_bytes)} out "
+        return ((said, "strong"), (spark, "graph"))
 
     def _state_right(self) -> list[Phrase]:
         return [("paused ‖", "warn")] if self.paused else [(f"every {self.interval:g} s", "dim")]

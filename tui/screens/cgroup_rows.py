@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 from rich.cells import cell_len
 
 from tui import text
-from tui.collectors.cgroup_samples import ALLOW, ANY, DENY, Cgroup, CgroupsSample, Passed
+from tui.collectors.cgroup_samples import ALLOW, ANY, DENY, Cgroup, CgroupsSample, Passed, denied_in_words
 from tui.widgets.columns import Column, Sort
 from tui.widgets.filter import Haystack
 from tui.widgets.history import STEPS, History
@@ -20,6 +20,7 @@ QUIET: Final = 1_000.0  # bytes a second that fill a bar of a sparkline at least
 _ID: Final = re.compile(r"([0-9a-f]{12})[0-9a-f]{52}")  # a container's, of which people know the first twelve digits
 _LONGEST: Final = 60  # cells of a path that get room before others
 _SHORT: Final = {"inet-ingress": "in", "inet-egress": "out", "device": "dev"}
+_FAMILY: Final = re.compile(r"(?:inet|udp)([46])-(.+)")  # libbpf's names: cgroup/bind4
 
 
 class Rates(NamedTuple):
@@ -163,9 +164,9 @@ def tree(rows: Sequence[CgroupRow], sort: Sort) -> list[CgroupRow]:
 
 
 def short(hook: str) -> str:
-    """Where a program is attached, without saying that it is a cgroup: "in", "dev", "inet4-bind"."""
+    """Where a program is attached, without saying that it is a cgroup: "in", "dev", "bind4"."""
     bare = hook.removeprefix("cgroup-")
-    return _SHORT.get(bare, bare)
+    return _SHORT.get(bare) or _FAMILY.sub(r"\2\1", bare)
 
 
 def _name(row: CgroupRow, _: int) -> tuple[Piece, ...]:
@@ -311,12 +312,8 @@ def limits(rows: Iterable[CgroupRow]) -> Mapping[str, int]:
 def spelt(one: Cgroup) -> tuple[str, str]:
     """The path; and all that is known of the cgroup."""
     unit = one.unit if one.unit != one.name else ""
-    counted = (
-        f"counted for {text.clock(one.counted.seconds)}: {figures(one.counted.passed)}" if one.counted else "",
-        f"systemd: {figures(one.systemd)}" if one.systemd else "",
-    )
     programs = text.plural(len(one.programs), "program") if one.programs else ""
-    return one.path, " · ".join(filter(None, (unit, *counted, *verdicts(one), programs)))
+    return one.path, " · ".join(filter(None, (unit, *counts(one), *verdicts(one), programs)))
 
 
 def verdicts(one: Cgroup) -> tuple[str, ...]:
@@ -325,7 +322,20 @@ def verdicts(one: Cgroup) -> tuple[str, ...]:
     return tuple(f"{verdict} {', '.join(what)}" for verdict, what in found if what)
 
 
-def figures(passed: Passed) -> str:
-    """As in "97 packets in, 12 KiB; 3 out, 120 B"."""
-    incoming = f"{text.plural(passed.rx_packets, 'packet')} in, {text.size(passed.rx_bytes)}"
-    return f"{incoming}; {passed.tx_packets:,} out, {text.size(passed.tx_bytes)}"
+def counts(one: Cgroup) -> tuple[str, ...]:
+    """Who has counted how much, the way in and the way out for themselves: a narrow line leaves the latter out."""
+    found: list[str] = []
+    if one.counted:
+        found += figures(f"ours {text.clock(one.counted.seconds)}", one.counted.passed)
+        found.append(denied_in_words(one.counted.denied))
+    if one.systemd:
+        found += figures("systemd", one.systemd)
+    return tuple(filter(None, found))
+
+
+def figures(who: str, passed: Passed) -> tuple[str, str]:
+    """As in "systemd: 97 in, 12 KiB" and "3 out, 120 B"; packets, and their bytes."""
+    return (
+        f"{who}: {passed.rx_packets:,} in, {text.size(passed.rx_bytes)}",
+        f"{passed.tx_packets:,} out, {text.size(passed.tx_bytes)}",
+    )

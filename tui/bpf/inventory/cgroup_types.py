@@ -35,3 +35,7 @@ class Passed(NamedTuple):
     def plus(self, other: "Passed") -> "Passed":
         """Both together."""
         return Passed(*map(int.__add__, self, other))
+
+    def less(self, other: "Passed") -> "Passed":
+        """What is more than the other; never less than nought."""
+        return Passed(*(max(0, one - less) for one, less in zip(self, other, strict=True)))
