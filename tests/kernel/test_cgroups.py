@@ -49,6 +49,12 @@ def seen(reader: Cgroups, place: Path) -> Cgroup:
     return next(one for one in reader.read().cgroups if one.id == number(place))
 
 
+def read_anew(reader: Cgroups) -> None:
+    """As after the time in which the rules of all programs are read again."""
+    reader._due = 0.0
+    reader._rules.clear()
+
+
 def both(packets: int, size: int = 100) -> Passed:
     """So many packets over the loopback: they go out and come in."""
     return Passed(*(packets, packets * (size + HEADERS)) * 2)
@@ -155,7 +161,7 @@ def test_ports_and_interfaces(groups: Groups, reader: Cgroups, monkeypatch: pyte
     assert said(programs["sd_restrictif_i"].rules) == ["deny interface 4000000"]
     assert programs["sd_restrictif_i"].otherwise == "allow"
     monkeypatch.setattr(rules, "_in_systemds_namespace", lambda: False)
-    reader._due = 0.0
+    read_anew(reader)
     programs = {each.name: each.rules for each in seen(reader, service).programs}
     assert said(programs["sd_restrictif_i"].rules) == ["allow interface 1", "allow interface 4000000"]
 
@@ -311,7 +317,7 @@ def test_rules_that_somebody_changes(groups: Groups, reader: Cgroups) -> None:
     seen(reader, service)
     with info.map_of(trie.id) as fd:
         kernel.map_delete(fd, bytes((8, 0, 0, 0, 10, 0, 0, 0)))
-    reader._due = 0.0  # ten seconds later
+    read_anew(reader)
     assert said(seen(reader, service).rules) == ["deny any"]
 
 

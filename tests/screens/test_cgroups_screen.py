@@ -90,6 +90,9 @@ async def test_folding_up_what_is_below(sources: FakeSources) -> None:
         assert named(screen) == ["/", "user.slice", "user-1000.slice", "session-3.scope"]
         assert "1 of 9 cgroups" in state(screen)
         await pilot.press("escape", "left")
+        assert under(screen).cgroup.path == "/"
+        await move_to(pilot, screen, "/user.slice")
+        await pilot.press("right")
         assert len(named(screen)) == 9
         await pilot.press("home", "left")
         assert painted(screen)[1].split()[1:3] == ["/", "+8"]

@@ -73,6 +73,7 @@ class CgroupsSample(NamedTuple):
     cgroups: tuple[Cgroup, ...]
     hidden: bool = False  # there are more than are shown
     lost: int = 0  # packets that our counters had no room for
+    looks: int = 0  # how often it was looked which cgroups and programs there are; all but figures is as of the last
     ended: str = ""
 
 

@@ -58,6 +58,9 @@ class Cgroups(Owner):
         self._programs: dict[int, tuple[CgroupProgram, ...]] = {}  # by cgroup
         self._rules: dict[int, Rules] = {}  # by program, those read longest ago first
         self._processes: dict[int, int] = {}
+        self._units: dict[int, str] = {}
+        self._remembering: set[int] = set()  # cgroups whose memory somebody counts
+        self._looks = 0
 
     def close(self) -> None:
         """Takes our counters off; a second time is harmless."""
@@ -98,7 +101,7 @@ class Cgroups(Owner):
             counted = self._counted(groups, now)
             found = tuple(self._cgroup(group, counted.get(group.id)) for group in groups)
             lost = sum(each.counter.lost for each in self._counters.values())
-            return CgroupsSample(now, sanitise(self._tree.mount), found, self._tree.hidden, lost)
+            return CgroupsSample(now, sanitise(self._tree.mount), found, self._tree.hidden, lost, self._looks)
 
     def _cgroup(self, group: Group, counted: Counted | None) -> Cgroup:
         programs = self._programs.get(group.id, ())
@@ -108,10 +111,10 @@ class Cgroups(Owner):
             parent=group.parent,
             level=group.level,
             path=group.path,
-            unit=units.of_path(group.path),
+            unit=self._units.get(group.id, ""),
             processes=self._processes.get(group.id, 0),
             cpu_us=_number(group, "cpu.stat", _usage) or 0,
-            memory=_number(group, "memory.current", int),
+            memory=_number(group, "memory.current", int) if group.id in self._remembering else None,
             systemd=systemd,
             counted=self._with_denied(group, counted, systemd),
             programs=programs,
@@ -154,6 +157,9 @@ class Cgroups(Owner):
             for number, found in attached.items()
         }
         self._processes = {group.id: _number(group, "cgroup.procs", str.count, "\n") or 0 for group in groups}
+        self._units = {group.id: units.of_path(group.path) for group in groups}
+        self._remembering = {group.id for group in groups if os.path.exists(f"{group.place}/memory.current")}
+        self._looks += 1
         self._seen, self._due = seen, now + _SECONDS
 
     def _read_rules(self, programs: dict[int, info.Program], attached: set[int], *, anew: bool) -> None:

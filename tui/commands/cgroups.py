@@ -38,14 +38,15 @@ def run(arguments: argparse.Namespace) -> int:
     with live.stop_signals() as stop, Cgroups() as reader:
         before = sample = reader.read()
         chosen = _chosen(sample, arguments.path)
-        if arguments.count:
-            roots = _roots(chosen)
-            for one in roots:
-                reader.count(one.id)
-            narrate(f"counting the packets of {_names(roots)}{'' if arguments.duration else '; Ctrl-C ends it'}")
-            before = reader.read()
-        if arguments.count or arguments.duration:
+        roots = _roots(chosen) if arguments.count else []
+        for one in roots:
+            reader.count(one.id)
+        before = reader.read() if roots else before
+        if roots or arguments.duration:
             stop.arm()
+            if roots:
+                until = "" if arguments.duration else "; Ctrl-C ends it"
+                narrate(f"counting the packets of {_names(roots)}{until}")
             for reading, _ in live.ticks(reader.read, stop, arguments.duration or 1.0, arguments.duration):
                 sample = reading
         if sample.lost:

@@ -106,7 +106,7 @@ def visible(rows: Sequence[CgroupRow], typed: str, folded: frozenset[int], *, tr
 
     While something is typed, nothing is folded up: what matches is to be seen.
     """
-    found = list(Haystack(rows, words).matching(typed))
+    found = list(Haystack(rows, words).matching(typed)) if typed else list(rows)
     if not tree:
         return found
     if len(found) < len(rows):

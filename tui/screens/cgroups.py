@@ -11,7 +11,7 @@ from tui.screens.base import CURSOR, CUT, FASTER, MARKED, REVERSE, SLOWER, SORT,
 from tui.screens.cgroup_rows import COLUMNS, CgroupRow, Traffic, columns_for, limits, row_key, spelt, tree, visible
 from tui.screens.top import CLEAR, PAUSE, TopScreen
 from tui.widgets.actions import Action
-from tui.widgets.columns import Column, Sort
+from tui.widgets.columns import Sort
 from tui.widgets.lines import Detail, Phrase
 from tui.widgets.order import by_column
 from tui.widgets.table import Table
@@ -42,7 +42,8 @@ class CgroupsScreen(TopScreen[CgroupsSample]):
         Action("c", "c", "count", "count", "Count the packets of the marked cgroups, or of this one; or no longer", 1),
         Action("space", "space", "mark", "mark", "Mark the cgroup, to count several; or unmark it", 4),
         filter_by("what has this in path, unit, programs or rules", 2),
-        Action("left,right", "← →", "fold", "fold", "Fold up what is below it; or unfold it", 3),
+        Action("left", "← →", "fold", "fold", "Fold up what is below it, else go to the one it is in; or unfold it", 3),
+        Action("right", "→", "unfold", "unfold", "Unfold what is below it", 10, listed=False),
         Action("t", "t", "tree", "tree", "Tree or plain list", 6),
         SORT,
         REVERSE,
@@ -61,6 +62,7 @@ class CgroupsScreen(TopScreen[CgroupsSample]):
         self._counting: set[int] = set()  # where our counters are
         self._traffic = Traffic()
         self._limits: dict[str, int] = {}
+        self._limited: object = None  # for what they were made
 
     def content(self) -> Iterable[Widget]:
         """The table."""
@@ -90,12 +92,11 @@ class CgroupsScreen(TopScreen[CgroupsSample]):
     def filtered(self) -> None:
         """Show what the filter leaves."""
         if self._sample is not None:
-            cgroups, table = self._sample.cgroups, self.table()
-            rows, folded = self._traffic.rows(cgroups), frozenset(self._folded)
+            rows, table, folded = self._traffic.rows(self._sample.cgroups), self.table(), frozenset(self._folded)
             shown = self.leaves(lambda wanted: visible(rows, wanted, folded, tree=self.as_tree))
             table.empty = f"no cgroup matches {self.prompt.wanted}; esc clears the filter"
             table.show(self._held(shown) if self.as_tree else shown)
-            self._limit(columns_for(cgroups))
+            self._limit(self._sample)
         self.show_state()
 
     def _held(self, rows: Sequence[CgroupRow]) -> Sequence[CgroupRow]:
@@ -105,12 +106,17 @@ class CgroupsScreen(TopScreen[CgroupsSample]):
             self.table().release()
         return [row._replace(branch=branches.get(row_key(row), "")) for row in rows]
 
-    def _limit(self, columns: tuple[Column[CgroupRow], ...]) -> None:
+    def _limit(self, sample: CgroupsSample) -> None:
         """Give the columns room for what is shown; never less than before: they don't jump to and fro."""
         table = self.table()
+        shown = (sample.looks, len(table.rows), self.as_tree)
+        if shown == self._limited:
+            return
+        self._limited = shown
         for key, cells in limits(table.rows).items():
             self._limits[key] = max(cells, self._limits.get(key, 0))
             table.limit(key, self._limits[key])
+        columns = columns_for(sample.cgroups)
         if table.columns != columns:
             table.use(columns, dict(self._limits))
 
@@ -153,7 +159,7 @@ class CgroupsScreen(TopScreen[CgroupsSample]):
 
     def can(self, name: str) -> bool:
         """What does something now."""
-        if name == "fold":
+        if name in ("fold", "unfold"):
             return self.as_tree and self.table().row is not None
         return self.table().row is not None if name in ("open", "mark", "count") else super().can(name)
 
@@ -191,10 +197,22 @@ class CgroupsScreen(TopScreen[CgroupsSample]):
         self.filtered()
 
     def action_fold(self) -> None:
-        """Fold or unfold what is below."""
+        """Fold up what is below; where nothing is to be seen there, go to the cgroup that it is in."""
+        row, rows = self.table().row, self.table().rows
+        if row is None:
+            return
+        if any(one.cgroup.parent == row.cgroup.id for one in rows):
+            self._folded.add(row.cgroup.id)
+            self.filtered()
+        else:
+            parents = (index for index, one in enumerate(rows) if one.cgroup.id == row.cgroup.parent)
+            self.table().move_to(next(parents, self.table().cursor))
+
+    def action_unfold(self) -> None:
+        """Show what is below."""
         row = self.table().row
         if row is not None:
-            self._folded ^= {row_key(row)}
+            self._folded.discard(row.cgroup.id)
             self.filtered()
 
     # Counting
