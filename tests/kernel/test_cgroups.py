@@ -35,7 +35,7 @@ def groups() -> Iterator[Groups]:
 
 @pytest.fixture
 def reader() -> Iterator[Cgroups]:
-    with Cgroups() as reader:
+    with Cgroups(patience=0) as reader:
         yield reader
 
 

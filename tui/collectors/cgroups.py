@@ -27,6 +27,7 @@ from tui.owner import Owner
 from tui.text import sanitise
 
 _SECONDS: Final = 10.0  # until it is looked around anew
+_PATIENCE: Final = 40.0  # times what looking around took, until it is done again: programs may come and go all the time
 _READ_ANEW: Final = 100  # programs whose rules are read again then
 _LARGEST: Final = 1 << 20  # bytes of a file
 _FLAGS: Final = {kernel.F_ALLOW_MULTI: "multi", kernel.F_ALLOW_OVERRIDE: "override", 0: "exclusive"}
@@ -45,8 +46,9 @@ class _Counting(NamedTuple):
 class Cgroups(Owner):
     """Reads all cgroups again and again; owns our counters."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = _PATIENCE) -> None:
         """Raises NotSupported where no cgroup v2 is mounted."""
+        self._patience = patience
         self._tree = cgroups.Tree(cgroup.mounted())
         self._turn = threading.Lock()
         self._counters: dict[int, _Counting] = {}  # by cgroup
@@ -54,7 +56,7 @@ class Cgroups(Owner):
         self._parents: dict[int, int] = {}  # also of cgroups that ended while somebody counts
         self._places: dict[int, str] = {}
         self._seen: object = None
-        self._due = 0.0
+        self._due = self._earliest = 0.0  # when it is looked around, and when if something changed
         self._programs: dict[int, tuple[CgroupProgram, ...]] = {}  # by cgroup
         self._rules: dict[int, Rules] = {}  # by program, those read longest ago first
         self._processes: dict[int, int] = {}
@@ -111,7 +113,7 @@ class Cgroups(Owner):
             parent=group.parent,
             level=group.level,
             path=group.path,
-            unit=self._units.get(group.id, ""),
+            unit=self._units[group.id] if group.id in self._units else units.of_path(group.path),
             processes=self._processes.get(group.id, 0),
             cpu_us=_number(group, "cpu.stat", _usage) or 0,
             memory=_number(group, "memory.current", int) if group.id in self._remembering else None,
@@ -133,7 +135,7 @@ class Cgroups(Owner):
         except OSError as error:
             raise refusal(error, "list what BPF there is") from None
         now = time.monotonic()
-        if seen == self._seen and now < self._due:
+        if now < (self._due if seen == self._seen else self._earliest):
             return
         programs = {one.id: one for one in info.programs()}
         types, linked = cgroups.attach_types(programs.values()), cgroups.links()
@@ -160,7 +162,8 @@ class Cgroups(Owner):
         self._units = {group.id: units.of_path(group.path) for group in groups}
         self._remembering = {group.id for group in groups if os.path.exists(f"{group.place}/memory.current")}
         self._looks += 1
-        self._seen, self._due = seen, now + _SECONDS
+        took = time.monotonic() - now
+        self._seen, self._due, self._earliest = seen, now + _SECONDS, now + self._patience * took
 
     def _read_rules(self, programs: dict[int, info.Program], attached: set[int], *, anew: bool) -> None:
         """Of programs that are new; `anew`: also of some whose maps somebody may have changed."""
