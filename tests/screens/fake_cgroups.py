@@ -22,7 +22,9 @@ FIREWALL: Final = Rules(
     (Rule(ALLOW, "10.0.0.0/8"), Rule(ALLOW, "127.0.0.0/8"), Rule(ALLOW, "2001:db8:17::/64"), Rule(DENY, ANY)), ALLOW, 31
 )
 BLOCKED: Final = Rules((Rule(DENY, "192.168.0.0/16"),), ALLOW, 33)
-DEVICES: Final = Rules((Rule(ALLOW, "char 1:3 rw"), Rule(ALLOW, "char 136:* rwm"), Rule(ALLOW, "block *:* m")), DENY)
+DEVICES: Final = Rules(
+    (Rule(ALLOW, "char 1:3 rw", "/dev/null"), Rule(ALLOW, "char 136:* rwm", "pts"), Rule(ALLOW, "block *:* m")), DENY
+)
 PORTS: Final = Rules((Rule(ALLOW, "tcp 8000-8010"), Rule(DENY, ANY)), ALLOW)
 
 

@@ -241,7 +241,7 @@ def test_rows_in_json() -> None:
     )
     assert row["systemd"]["rx_bytes"] == 97_000
     assert (row["allow"], row["deny"]) == ([], ["192.168.0.0/16"])
-    assert row["programs"][0]["rules"] == [{"verdict": "deny", "what": "192.168.0.0/16"}]
+    assert row["programs"][0]["rules"] == [{"verdict": "deny", "what": "192.168.0.0/16", "name": None}]
     assert row["programs"][0]["otherwise"] == "allow"
     nobody = exported(CGROUPS[6])
     assert (nobody["rx_packets"], nobody["counted_by"], nobody["systemd"], nobody["programs"]) == (None, None, None, [])

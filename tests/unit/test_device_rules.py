@@ -104,3 +104,10 @@ def test_words() -> None:
     assert Device(type=1, minor=3, access=4).text == "block *:3 w"
     assert Device(type=7, major=1).text == "type 7 1:* rwm"
     assert Device(major=5).text == "any 5:* rwm"
+
+
+def test_names_of_this_system() -> None:
+    assert Device(type=2, major=1, minor=3).name == "/dev/null"
+    assert Device(type=2, major=136).name == "pts"
+    assert Device(type=1, major=1, minor=3).name == Device(type=2, major=4_000).name == Device(minor=3).name == ""
+    assert Device(type=2).name == Device(major=1).name == ""

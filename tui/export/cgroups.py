@@ -40,7 +40,7 @@ def program(one: CgroupProgram) -> Row:
         "name": one.name,
         "flags": one.flags,
         "link": one.link or None,
-        "rules": [rule._asdict() for rule in rules.rules],
+        "rules": [{name: value or None for name, value in rule._asdict().items()} for rule in rules.rules],
         "otherwise": rules.otherwise or None,
     }
     if rules.cut or rules.unknown:

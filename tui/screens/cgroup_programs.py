@@ -8,7 +8,7 @@ from rich.cells import cell_len
 from tui.collectors.cgroup_samples import ANY, Cgroup, CgroupProgram, CgroupsSample, Rule, effective
 from tui.screens.cgroup_rows import short
 from tui.widgets.columns import Column
-from tui.widgets.pieces import Cell
+from tui.widgets.pieces import Cell, Piece
 
 MANNERS: Final = {
     "multi": "with others",
@@ -63,7 +63,7 @@ def row_key(row: PageRow) -> tuple[int, str, int, int]:
 
 def words(row: PageRow) -> str:
     """By what a row can be found."""
-    rule = (row.rule.verdict, row.rule.what) if row.rule else ()
+    rule = row.rule or ()
     return "\n".join((*rule, short(row.program.hook), row.program.name, str(row.program.id), row.at.path))
 
 
@@ -73,9 +73,9 @@ def _hook(row: PageRow, _: int) -> Cell:
     return ((f"  {row.rule.verdict}", _ROLES.get(row.rule.verdict, "dim")),)
 
 
-def _what(row: PageRow, _: int) -> Cell:
+def _what(row: PageRow, _: int) -> tuple[Piece, ...]:
     if row.rule:
-        return ((row.rule.what, "" if row.rule.verdict else "dim"),)
+        return (row.rule.what, "" if row.rule.verdict else "dim"), (f"  {row.rule.name}" * bool(row.rule.name), "dim")
     return (name_of(row.program), ""), ("  ours" * row.program.ours, "accent")
 
 
@@ -113,7 +113,7 @@ def limits(rows: Iterable[PageRow]) -> dict[str, int]:
     """How many cells the flexible columns can use."""
     rows = list(rows)
     return {
-        "what": max((cell_len(row.rule.what if row.rule else name_of(row.program)) for row in rows), default=20),
+        "what": max((sum(cell_len(piece) for piece, _ in _what(row, 0)) for row in rows), default=20),
         "at": max((cell_len(row.at.path) for row in rows if not row.here), default=12),
     }
 
@@ -125,6 +125,6 @@ def spelt(row: PageRow) -> tuple[str, str]:
     where = f"attached to {row.at.path}"
     if row.rule:
         firewall = BOTH if program.rules.counters or "ingress" in program.hook or "egress" in program.hook else ""
-        said = f"{row.rule.verdict} {row.rule.what}".strip()
+        said = " ".join(filter(None, row.rule))
         return said, " · ".join(filter(None, (f"{name_of(program)} {program.id}", where, firewall)))
     return f"{program.hook}  {name_of(program)} {program.id}", " · ".join((where, MANNERS[program.flags], held))

@@ -11,7 +11,8 @@ class Rule(NamedTuple):
     """What is allowed or denied."""
 
     verdict: str  # ALLOW, DENY
-    what: str  # "10.0.0.0/8", "any", "char 1:3 rw", "tcp 8000-8010", "interface eth0"
+    what: str  # "10.0.0.0/8", "any", "char 1:3 rw", "tcp 8000-8010", "eth0"
+    name: str = ""  # of a device, as this system calls it: "/dev/null", "pts"
 
 
 class Rules(NamedTuple):

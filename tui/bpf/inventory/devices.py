@@ -5,10 +5,12 @@ through the program to its end on which comparisons of the type, the number and 
 begins where the first of these goes if it doesn't. A program that does anything else isn't read.
 """
 
+import contextlib
 from typing import Final, NamedTuple
 
 from tui.bpf.extended import instructions as ops
 from tui.bpf.extended.instructions import R0, R1, Instruction
+from tui.text import sanitise
 
 _TYPES: Final = {1: "block", 2: "char"}  # BPF_DEVCG_DEV_…: include/uapi/linux/bpf.h
 _ACCESS: Final = ((2, "r"), (4, "w"), (1, "m"))  # BPF_DEVCG_ACC_…, in the order of DeviceAllow=
@@ -35,6 +37,33 @@ class Device(NamedTuple):
         kind = _TYPES.get(self.type or 0, "any" if self.type is None else f"type {self.type}")
         major, minor = ("*" if number is None else str(number) for number in (self.major, self.minor))
         return f"{kind} {major}:{minor} {letters}"
+
+    @property
+    def name(self) -> str:
+        """What this system has of that number, "/dev/null", or of that major number, "pts"; "" where it has none."""
+        kind = _TYPES.get(self.type or 0)
+        if kind is None or self.major is None:
+            return ""
+        with contextlib.suppress(OSError):
+            if self.minor is None:
+                return _of_major(kind, self.major)
+            with open(f"/sys/dev/{kind}/{self.major}:{self.minor}/uevent", encoding="utf-8", errors="replace") as file:
+                found = dict(line.rstrip("\n").partition("=")[::2] for line in file)
+                return sanitise(f"/dev/{found['DEVNAME']}") if "DEVNAME" in found else ""
+        return ""
+
+
+def _of_major(kind: str, major: int) -> str:
+    """The driver's name in /proc/devices, where lines follow a title for each kind."""
+    with open("/proc/devices", encoding="utf-8", errors="replace") as file:
+        titles = {"char": "Character", "block": "Block"}
+        there = False
+        for line in file:
+            number, _, name = line.strip().partition(" ")
+            there = number == titles[kind] if name == "devices:" else there
+            if there and number == str(major):
+                return sanitise(name)
+    return ""
 
 
 class Unreadable(Exception):

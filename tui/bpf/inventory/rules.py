@@ -131,7 +131,8 @@ def _devices(code: tuple[Instruction, ...]) -> Rules:
     except devices.Unreadable:
         return Rules(unknown="its instructions are of an unknown form" if code else "this user may not read it")
     verdict = {True: ALLOW, False: DENY}
-    return Rules(tuple(Rule(verdict[allowed], device.text) for device, allowed in found), verdict[rest])
+    rules = tuple(Rule(verdict[allowed], device.text, device.name) for device, allowed in found)
+    return Rules(rules, verdict[rest])
 
 
 def _binding(maps: list[info.Map], version: str) -> Rules:
