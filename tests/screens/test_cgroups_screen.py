@@ -224,7 +224,7 @@ async def test_the_page_of_a_cgroup_that_ends_stays_as_it_was(sources: FakeSourc
 async def test_a_page_without_a_program(sources: FakeSources) -> None:
     async with Bpfscope(sources).run_test(size=(120, 36)) as pilot:
         screen = await page(pilot, "/user.slice")
-        assert "no program is attached here or above" in painted(screen)[2]
+        assert "no BPF program is attached here or above" in painted(screen)[2]
         assert "enter" not in keys(screen)
 
 

@@ -18,7 +18,8 @@ from tui.widgets.history import STEPS
 from tui.widgets.lines import Detail, Phrase
 from tui.widgets.table import Table
 
-NOTHING = "no program is attached here or above: everything is allowed. esc goes back; there, c counts packets"
+NOTHING = "no BPF program is attached here or above; esc goes back: there, c counts packets"
+ENDED = "this cgroup has ended; what is shown is from before"
 
 
 class CgroupScreen(TopScreen[CgroupsSample]):
@@ -44,12 +45,13 @@ class CgroupScreen(TopScreen[CgroupsSample]):
         CUT,
     )
 
-    def __init__(self, cgroup: Cgroup) -> None:
+    def __init__(self, cgroup: Cgroup, traffic: Traffic) -> None:
+        """`traffic`: the list's, where what passes goes on to be noted."""
         super().__init__()
         self.cgroup = cgroup
         self.ended = False
         self._rows: list[PageRow] = []
-        self._traffic = Traffic()
+        self._traffic = traffic
 
     def content(self) -> Iterable[Widget]:
         """The table."""
@@ -75,7 +77,8 @@ class CgroupScreen(TopScreen[CgroupsSample]):
         """Show what the filter leaves."""
         if self._sample is not None:
             rows, table = self._rows, self.table()
-            table.empty = f"nothing matches {self.prompt.wanted}; esc clears the filter" if rows else NOTHING
+            nothing = f"nothing matches {self.prompt.wanted}; esc clears the filter" if rows else NOTHING
+            table.empty = "" if self.ended else nothing
             for key, cells in limits(rows).items():
                 table.limit(key, cells)
             table.show(self.leaves(Haystack(rows, words).matching))
@@ -96,7 +99,7 @@ class CgroupScreen(TopScreen[CgroupsSample]):
         shown = sum(row.rule is None for row in self.table().rows)
         inherited = sum(not row.here for row in rows)
         return [
-            ("this cgroup has ended; what is shown is from before" if self.ended else "", "warn"),
+            (ENDED if self.ended else "", "warn"),
             (counted(shown, len(rows), "program"), "strong"),
             (f"{inherited:,} from above" if inherited else "", ""),
             *((phrase, "") for phrase in counts(self.cgroup)),
@@ -109,7 +112,7 @@ class CgroupScreen(TopScreen[CgroupsSample]):
         if self.ended or row.rates is None or row.rates.rx_bytes is None or row.rates.tx_bytes is None:
             return ("", "")
         spark = text.sparkline(row.history.last(self.cgroup.id, STEPS // 2), STEPS // 2, QUIET).strip()
-        said = f"{text.rate(row.rates.rx_bytes)} B/s in, {text.rate(row.rates.tx_bytes)} out "
+        said = f"{text.size(round(row.rates.rx_bytes))}/s in, {text.size(round(row.rates.tx_bytes))}/s out "
         return ((said, "strong"), (spark, "graph"))
 
     def _state_right(self) -> list[Phrase]:
@@ -117,9 +120,7 @@ class CgroupScreen(TopScreen[CgroupsSample]):
 
     def can(self, name: str) -> bool:
         """What does something now."""
-        if name == "open":
-            return self.table().row is not None and hasattr(self.console, "open_program")
-        return name not in {"sort", "sort_reverse"}
+        return name != "open" or (self.table().row is not None and hasattr(self.console, "open_program"))
 
     def on_table_moved(self) -> None:
         """Spell the row out."""

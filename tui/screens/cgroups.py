@@ -178,7 +178,7 @@ class CgroupsScreen(TopScreen[CgroupsSample]):
         row = self.table().row
         if row is not None:
             self.paused = False
-            self.console.open_cgroup(row.cgroup)
+            self.console.open_cgroup(row.cgroup, self._traffic)
 
     def action_mark(self) -> None:
         """Mark or unmark, and go on to the next."""
