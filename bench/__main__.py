@@ -15,6 +15,7 @@ from pathlib import Path
 from bench import (
     against,
     attaching,
+    cgroups,
     console,
     filtering,
     flood,
@@ -49,6 +50,7 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "packets": packets.rows,
     "flood": flood.rows,
     "filtering": filtering.rows,
+    "cgroups": cgroups.rows,
 }
 
 
