@@ -1,4 +1,4 @@
-"""The console while it shows 1,000 cgroups, 300 of them services that systemd counts; and what our own counter takes."""
+"""The console while it shows 1,000 cgroups, 300 of them services that systemd counts; what our own counter takes."""
 
 import os
 import time

@@ -53,6 +53,7 @@ INGRESS, EGRESS = kernel.ATTACH_CGROUP_INGRESS, kernel.ATTACH_CGROUP_EGRESS
 _PROTOCOLS: Final = {4: 0x0800, 6: 0x86DD}
 _DEVICE_TYPES: Final = {"b": 1, "c": 2}  # BPF_DEVCG_DEV_…
 _ACCESS: Final = {"m": 1, "r": 2, "w": 4}  # BPF_DEVCG_ACC_…
+PASS: Final[tuple[Item, ...]] = (mov(R0, 1), exit_())
 _numbers = itertools.count(1)
 
 # Joins the cgroup before it makes a socket: that is the one which its packets belong to.
@@ -154,7 +155,7 @@ class Groups(Owner):
 
     def passing(self, name: str = "passes") -> int:
         """A cgroup_skb program that lets everything pass."""
-        return self.load(kernel.PROG_TYPE_CGROUP_SKB, [mov(R0, 1), exit_()], name)
+        return self.load(kernel.PROG_TYPE_CGROUP_SKB, [*PASS], name)
 
     def firewall(
         self, place: Path, allow: Sequence[str] = (), deny: Sequence[str] = (), *, accounting: bool = False,
@@ -202,7 +203,7 @@ class Groups(Owner):
             name: self._array(name, rules or [rule(family=0xFFFFFFFF)])  # a map of none says that nothing matches
             for name, rules in (("sd_bind_allow", allow), ("sd_bind_deny", deny))
         }
-        code = [*_looked_up("sd_bind_allow"), *_looked_up("sd_bind_deny"), mov(R0, 1), exit_()]
+        code = [*looked_up("sd_bind_allow"), *looked_up("sd_bind_deny"), *PASS]
         bind4 = 8
         program = self.load(kernel.PROG_TYPE_CGROUP_SOCK_ADDR, code, "sd_bind4", maps, bind4)
         self.attach(place, program, bind4)
@@ -214,7 +215,7 @@ class Groups(Owner):
         for number in numbers:
             kernel.map_update(listed, struct.pack("=I", number), b"\0")
         maps = {"sd_restrictif": listed, "constants": self._array("restrict.rodata", [bytes([allowing])])}
-        code = [map_value(R1, "constants"), load(R1, R1, 0, B), *_looked_up("sd_restrictif"), mov(R0, 1), exit_()]
+        code = [map_value(R1, "constants"), load(R1, R1, 0, B), *looked_up("sd_restrictif"), *PASS]
         program = self.load(kernel.PROG_TYPE_CGROUP_SKB, code, "sd_restrictif_i", maps)
         self.attach(place, program, INGRESS)
         return program
@@ -261,7 +262,7 @@ def rule(family: int = 0, protocol: int = 0, ports: int = 0, first: int = 0) -> 
     return struct.pack("=2I2H", family, protocol, ports, first)
 
 
-def _looked_up(name: str) -> list[Item]:
+def looked_up(name: str) -> list[Item]:
     """The program uses the map; what it finds there doesn't matter to a test."""
     key: list[Item] = [store(R10, -4, 0, W), mov(R2, R10), alu("+=", R2, -4)]
     return [*key, map_pointer(R1, name), call("map_lookup_elem")]

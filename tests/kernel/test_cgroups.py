@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.kernel.control_groups import EGRESS, INGRESS, Groups, rule
+from tests.kernel.control_groups import EGRESS, INGRESS, PASS, Groups, looked_up, rule
 from tests.kernel.hooking import Counter
 from tests.kernel.probing import wait_until
 from tests.targets.running import SECONDS
@@ -164,6 +164,18 @@ def test_ports_and_interfaces(groups: Groups, reader: Cgroups, monkeypatch: pyte
     read_anew(reader)
     programs = {each.name: each.rules for each in seen(reader, service).programs}
     assert said(programs["sd_restrictif_i"].rules) == ["allow interface 1", "allow interface 4000000"]
+
+
+def test_maps_of_another_form_than_their_names_say_are_left_alone(groups: Groups, reader: Cgroups) -> None:
+    """Values per CPU are longer than one value: reading them as one would write beyond the buffer."""
+    place = groups.make("a")
+    maps = {"per cpu": kernel.map_create(kernel.MAP_TYPE_PERCPU_ARRAY, 4, 12, 4, 0, "sd_bind_allow")}
+    try:
+        program = groups.load(kernel.PROG_TYPE_CGROUP_SOCK_ADDR, [*looked_up("per cpu"), *PASS], "sd_bind4", maps, 8)
+        groups.attach(place, program, 8)
+    finally:
+        os.close(maps["per cpu"])
+    assert seen(reader, place).programs[0].rules.rules == ()
 
 
 def test_ours_counts_to_the_packet_as_two_others_do(groups: Groups, reader: Cgroups, counter: Counter) -> None:

@@ -27,6 +27,7 @@ from tui.owner import Owner
 from tui.text import sanitise
 
 _SECONDS: Final = 10.0  # until it is looked around anew
+_YOUNG: Final = 5.0  # seconds in which processes come into a new cgroup
 _PATIENCE: Final = 40.0  # times what looking around took, until it is done again: programs may come and go all the time
 _READ_ANEW: Final = 100  # programs whose rules are read again then
 _LARGEST: Final = 1 << 20  # bytes of a file
@@ -60,6 +61,7 @@ class Cgroups(Owner):
         self._programs: dict[int, tuple[CgroupProgram, ...]] = {}  # by cgroup
         self._rules: dict[int, Rules] = {}  # by program, those read longest ago first
         self._processes: dict[int, int] = {}
+        self._born: dict[int, float] = {}  # cgroups, and when they were first seen
         self._units: dict[int, str] = {}
         self._remembering: set[int] = set()  # cgroups whose memory somebody counts
         self._looks = 0
@@ -100,6 +102,8 @@ class Cgroups(Owner):
                 self._forget(number)
             self._look_around(groups)
             now = time.monotonic()
+            self._born = {group.id: self._born.get(group.id, now) for group in groups}
+            self._processes |= {one.id: _processes(one) for one in groups if now - self._born[one.id] < _YOUNG}
             counted = self._counted(groups, now)
             found = tuple(self._cgroup(group, counted.get(group.id)) for group in groups)
             lost = sum(each.counter.lost for each in self._counters.values())
@@ -158,7 +162,7 @@ class Cgroups(Owner):
             )
             for number, found in attached.items()
         }
-        self._processes = {group.id: _number(group, "cgroup.procs", str.count, "\n") or 0 for group in groups}
+        self._processes = {group.id: _processes(group) for group in groups}
         self._units = {group.id: units.of_path(group.path) for group in groups}
         self._remembering = {group.id for group in groups if os.path.exists(f"{group.place}/memory.current")}
         self._looks += 1
@@ -239,6 +243,11 @@ def _number(group: Group, name: str, of: Callable[..., int], *more: object) -> i
         finally:
             os.close(fd)
     return None
+
+
+def _processes(group: Group) -> int:
+    """How many are in it; cgroups of threads don't say."""
+    return _number(group, "cgroup.procs", str.count, "\n") or 0
 
 
 def _usage(text: str) -> int:

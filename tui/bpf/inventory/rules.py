@@ -28,6 +28,7 @@ from tui.text import sanitise
 
 MOST: Final = 1_000  # rules of a map that are read
 _VERDICTS: Final = {1: ALLOW, 2: DENY}  # ACCESS_ALLOWED, ACCESS_DENIED
+_LISTED: Final = (kernel.MAP_TYPE_HASH, 4, 1)  # type, sizes of keys and values
 _BIND: Final = struct.Struct("=2I2H")  # struct socket_bind_rule: family, protocol, how many ports, the first one
 _NOTHING: Final = 0xFFFFFFFF  # a family that no address has: there is no rule
 _FAMILIES: Final = {0: "", 2: "IPv4", 10: "IPv6"}
@@ -62,7 +63,7 @@ def _about(number: int) -> info.Map:
 
 
 def _entries(number: int, about: info.Map) -> tuple[tuple[bytes, bytes], ...]:
-    """At most MOST + 1 entries of a hash, a trie or an array; of one that ends meanwhile, those from before."""
+    """At most MOST + 1 entries of a hash, a trie or an array, but none with values per CPU, which are longer."""
     found: dict[bytes, bytes] = {}
     with info.map_of(number) as fd:
         for key in kernel.map_keys(fd, about.key_size, min(about.entries, MOST + 1)):
@@ -78,6 +79,10 @@ def _is_trie(about: info.Map) -> bool:
 
 def _is_counter(about: info.Map) -> bool:
     return about[1:5] == (kernel.MAP_TYPE_ARRAY, 4, 8, 2)
+
+
+def _is_constants(about: info.Map) -> bool:
+    return about[1:3] == (kernel.MAP_TYPE_ARRAY, 4) and about.entries == 1 and about.value_size <= 64
 
 
 def _is_firewall(name: str, code: tuple[Instruction, ...], maps: list[info.Map]) -> bool:
@@ -140,7 +145,7 @@ def _binding(maps: list[info.Map], version: str) -> Rules:
     found: list[Rule] = []
     for verdict in (ALLOW, DENY):
         for about in maps:
-            if about.name == f"sd_bind_{verdict}" and about.value_size == _BIND.size:
+            if about.name == f"sd_bind_{verdict}" and about[1:4] == (kernel.MAP_TYPE_ARRAY, 4, _BIND.size):
                 for _, value in sorted(_entries(about.id, about), key=lambda one: int.from_bytes(one[0], "little")):
                     family, protocol, ports, first = _BIND.unpack(value)
                     if family in (0, {"4": 2, "6": 10}[version]):
@@ -156,8 +161,8 @@ def _ports(family: int, protocol: int, ports: int, first: int) -> str:
 
 
 def _interfaces(maps: list[info.Map]) -> Rules:
-    listed = next((about for about in maps if about.name == "sd_restrictif"), None)
-    constants = next((about for about in maps if about.name.endswith(".rodata")), None)
+    listed = next((each for each in maps if each.name == "sd_restrictif" and each[1:4] == _LISTED), None)
+    constants = next((each for each in maps if each.name.endswith(".rodata") and _is_constants(each)), None)
     if listed is None or constants is None:
         return Rules(unknown="its maps aren't systemd's")
     values = _entries(constants.id, constants)

@@ -4,9 +4,9 @@
         counter.read()  # {number of a cgroup: Passed(…)}
 
 One program for each direction, attached to that cgroup alone: whose socket a packet belongs to tells the cgroup it is
-counted for (bpf_skb_cgroup_id, 4.18), and what takes no part costs nothing. A packet takes 120 ns, as the kernel's statistics say. Programs of
-others run before and after ours, whatever theirs say of a packet: it is counted also where another one drops it.
-Lengths are those of IP packets, with their headers, as systemd counts them.
+counted for (bpf_skb_cgroup_id, 4.18), and what takes no part costs nothing. A packet takes 120 ns, by the kernel's
+statistics. Programs of others run before and after ours, whatever theirs say of a packet: it is counted also where
+another one drops it. Lengths are those of IP packets, with their headers, as systemd counts them.
 """
 
 import os
