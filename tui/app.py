@@ -43,7 +43,6 @@ if TYPE_CHECKING:
 
     from tui.collectors.cgroup_samples import Cgroup
     from tui.collectors.samples import Interface
-    from tui.screens.cgroup_rows import Traffic
 
 EARLY = 4_096  # keys
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
@@ -145,11 +144,11 @@ class Bpfscope(App[None]):
         """Filter packets of these interfaces."""
         self.push_screen(self.packets(interfaces))
 
-    def open_cgroup(self, cgroup: "Cgroup", traffic: "Traffic") -> None:
-        """What is attached to this cgroup; its traffic is noted where it has been until now."""
+    def open_cgroup(self, cgroup: "Cgroup", below: CgroupsScreen) -> None:
+        """What is attached to this cgroup; the list below counts for it."""
         from tui.screens.cgroup import CgroupScreen
 
-        self.push_screen(CgroupScreen(cgroup, traffic))
+        self.push_screen(CgroupScreen(cgroup, below.traffic, below.count))
 
     # Probes
 

@@ -16,7 +16,6 @@ import socket
 import struct
 import subprocess
 import sys
-import textwrap
 from collections.abc import Sequence
 from contextlib import ExitStack
 from functools import partial
@@ -84,6 +83,37 @@ for _ in range(number):
     except TimeoutError:
         pass
 print(sent, came)
+"""
+
+
+_TALKER: Final = """
+import ctypes, fcntl, socket, struct, sys
+folder, size = sys.argv[1], int(sys.argv[2])
+assert ctypes.CDLL(None).unshare(0x40000000) == 0
+with open(folder + "/cgroup.procs", "w") as procs:
+    procs.write("0")
+listener = socket.socket()
+fcntl.ioctl(listener, 0x8914, struct.pack("16sH22x", b"lo", 1 | 64))
+listener.bind(("127.0.0.1", 0))
+listener.listen()
+for _ in range(3):
+    client = socket.create_connection(listener.getsockname())
+    server, _ = listener.accept()
+    left = size
+    client.setblocking(False)
+    sent = 0
+    while left:
+        try:
+            if sent < size:
+                sent += client.send(bytes(min(65536, size - sent)))
+        except BlockingIOError:
+            pass
+        left -= len(server.recv(1 << 20))
+    client.close()
+    server.recv(1)
+    server.close()
+refused = socket.socket()
+assert refused.connect_ex(("127.0.0.1", 1)) != 0
 """
 
 
@@ -234,11 +264,20 @@ class Groups(Owner):
 
     def send(self, place: Path, number: int, size: int = 100, *, lossy: bool = False) -> tuple[int, int]:
         """So many UDP packets of IPv4 over a loopback that nobody else uses; how many went out, and came in."""
-        words = [sys.executable, "-c", textwrap.dedent(_SENDER), str(place), str(number), str(size)]
-        done = subprocess.run(words + ["lossy"] * lossy, capture_output=True, text=True, timeout=SECONDS, check=False)
-        assert done.returncode == 0, f"{done.returncode}: {done.stderr}"
-        sent, came = map(int, done.stdout.split())
+        sent, came = map(int, _run(_SENDER, place, number, size, *["lossy"] * lossy).split())
         return sent, came
+
+    def talk(self, place: Path, size: int) -> None:
+        """Three TCP connections over a loopback that nobody else uses, so many bytes in each; one more is refused."""
+        _run(_TALKER, place, size)
+
+
+def _run(script: str, *words: object) -> str:
+    """What a Python script prints."""
+    command = [sys.executable, "-c", script, *map(str, words)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert done.returncode == 0, f"{done.returncode}: {done.stderr}"
+    return done.stdout
 
 
 def _empty(place: Path) -> bool:

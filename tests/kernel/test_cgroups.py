@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -203,6 +204,40 @@ def test_ours_counts_to_the_packet_as_two_others_do(groups: Groups, reader: Cgro
     reader.stop(number(groups.folder / "a.slice"))
     assert seen(reader, service).counted is None
     assert "bpfscope_cgroup" not in {each.name for each in seen(reader, groups.folder / "a.slice").programs}
+
+
+def test_connections_are_counted_as_systemd_does(groups: Groups, reader: Cgroups) -> None:
+    """Packets of sockets that are not yet, or no longer, whole: SYNs and their answers, those in TIME_WAIT, resets."""
+    service = groups.make("a.slice/b.service")
+    groups.firewall(service, [], [], accounting=True)
+    reader.read()
+    reader.count(number(groups.folder / "a.slice"))
+    groups.talk(service, 1_000_003)
+    one, above = seen(reader, service), seen(reader, groups.folder / "a.slice")
+    assert one.counted
+    assert above.counted
+    assert one.counted.passed == above.counted.passed == one.systemd
+    assert one.systemd.rx_bytes > 3_000_009
+
+
+def test_many_at_once_are_counted_to_the_packet(groups: Groups, reader: Cgroups) -> None:
+    places = [groups.make(f"a.slice/{name}.service") for name in "bcde"]
+    for place in places:
+        groups.firewall(place, [], [], accounting=True)
+    reader.read()
+    reader.count(number(groups.folder / "a.slice"))
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda place: groups.send(place, 4_999, 33), places * 2))
+    sample = reader.read()
+    found = {one.id: one for one in sample.cgroups}
+    for place in places:
+        one = found[number(place)]
+        assert one.counted
+        assert one.counted.passed == one.systemd == both(2 * 4_999, 33)
+    above = found[number(groups.folder / "a.slice")].counted
+    assert above
+    assert above.passed == both(8 * 4_999, 33)
+    assert sample.lost == 0
 
 
 def test_a_nearer_counter_and_a_cgroup_that_ends_meanwhile(groups: Groups, reader: Cgroups) -> None:

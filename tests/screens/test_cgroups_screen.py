@@ -226,6 +226,12 @@ async def test_a_page_without_a_program(sources: FakeSources) -> None:
         screen = await page(pilot, "/user.slice")
         assert "no BPF program is attached here or above" in painted(screen)[2]
         assert "enter" not in keys(screen)
+        await pilot.press("c")
+        await until(pilot, lambda: sources.asked_to_count == [(40, True)])
+        await later(pilot, sources, screen, 3)
+        await until(pilot, lambda: "ours 00:03" in state(screen))
+        await pilot.press("c")
+        await until(pilot, lambda: sources.asked_to_count[-1] == (40, False))
 
 
 async def test_names_are_shown_literally(sources: FakeSources) -> None:

@@ -1,6 +1,6 @@
 """What is attached to one cgroup, here and further up, with all that its programs allow and deny."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 
 from textual.widget import Widget
 
@@ -18,7 +18,7 @@ from tui.widgets.history import STEPS
 from tui.widgets.lines import Detail, Phrase
 from tui.widgets.table import Table
 
-NOTHING = "no BPF program is attached here or above; esc goes back: there, c counts packets"
+NOTHING = "no BPF program is attached here or above: c counts packets"
 ENDED = "this cgroup has ended; what is shown is from before"
 
 
@@ -31,6 +31,7 @@ class CgroupScreen(TopScreen[CgroupsSample]):
     ALWAYS = LiveScreen.ALWAYS
     ACTIONS = (
         Action("enter", "enter", "program", "open", "Show the program under the cursor", 0),
+        Action("c", "c", "count", "count", "Count its packets, and those of all below it; or no longer", 1),
         filter_by("what has this in hook, name, rule, or where it is attached", 2),
         PAUSE,
         FASTER,
@@ -45,13 +46,14 @@ class CgroupScreen(TopScreen[CgroupsSample]):
         CUT,
     )
 
-    def __init__(self, cgroup: Cgroup, traffic: Traffic) -> None:
-        """`traffic`: the list's, where what passes goes on to be noted."""
+    def __init__(self, cgroup: Cgroup, traffic: Traffic, count: Callable[[Sequence[Cgroup]], None]) -> None:
+        """`traffic`: the list's, where what passes goes on to be noted; `count`: what counts there, or no longer."""
         super().__init__()
         self.cgroup = cgroup
         self.ended = False
         self._rows: list[PageRow] = []
         self._traffic = traffic
+        self._count = count
 
     def content(self) -> Iterable[Widget]:
         """The table."""
@@ -120,6 +122,8 @@ class CgroupScreen(TopScreen[CgroupsSample]):
 
     def can(self, name: str) -> bool:
         """What does something now."""
+        if name == "count":
+            return not self.ended
         return name != "open" or (self.table().row is not None and hasattr(self.console, "open_program"))
 
     def on_table_moved(self) -> None:
@@ -138,6 +142,10 @@ class CgroupScreen(TopScreen[CgroupsSample]):
         row = self.table().row
         if row is not None:
             getattr(self.console, "open_program")(row.program.id)  # noqa: B009 - until it is there
+
+    def action_count(self) -> None:
+        """Count, or no longer."""
+        self._count((self.cgroup,))
 
     def action_back(self) -> None:
         """Clear the filter, or go back."""

@@ -60,7 +60,7 @@ class CgroupsScreen(TopScreen[CgroupsSample]):
         self.marked: set[int] = set()
         self._folded: set[int] = set()
         self._counting: set[int] = set()  # where our counters are
-        self._traffic = Traffic()
+        self.traffic = Traffic()
         self._limits: dict[str, int] = {}
         self._limited: object = None  # for what they were made
 
@@ -83,7 +83,7 @@ class CgroupsScreen(TopScreen[CgroupsSample]):
 
     def take(self, sample: CgroupsSample) -> None:
         """Note the totals; marks and folds of what has ended go, too."""
-        self._traffic.add(sample)
+        self.traffic.add(sample)
         there = {one.id for one in sample.cgroups}
         self.marked &= there
         self._folded &= there
@@ -92,7 +92,7 @@ class CgroupsScreen(TopScreen[CgroupsSample]):
     def filtered(self) -> None:
         """Show what the filter leaves."""
         if self._sample is not None:
-            rows, table, folded = self._traffic.rows(self._sample.cgroups), self.table(), frozenset(self._folded)
+            rows, table, folded = self.traffic.rows(self._sample.cgroups), self.table(), frozenset(self._folded)
             shown = self.leaves(lambda wanted: visible(rows, wanted, folded, tree=self.as_tree))
             table.empty = f"no cgroup matches {self.prompt.wanted}; esc clears the filter"
             table.show(self._held(shown) if self.as_tree else shown)
@@ -178,7 +178,7 @@ class CgroupsScreen(TopScreen[CgroupsSample]):
         row = self.table().row
         if row is not None:
             self.paused = False
-            self.console.open_cgroup(row.cgroup, self._traffic)
+            self.console.open_cgroup(row.cgroup, self)
 
     def action_mark(self) -> None:
         """Mark or unmark, and go on to the next."""
@@ -219,7 +219,10 @@ class CgroupsScreen(TopScreen[CgroupsSample]):
 
     def action_count(self) -> None:
         """Count, or no longer, if all that is chosen is counted already."""
-        chosen = self.chosen
+        self.count(self.chosen)
+
+    def count(self, chosen: Sequence[Cgroup]) -> None:
+        """The same, of these."""
         on = not all(one.id in self._counting for one in chosen)
         self.run_worker(self._count([one for one in chosen if (one.id in self._counting) != on], on=on))
 
