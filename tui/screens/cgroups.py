@@ -235,7 +235,7 @@ class CgroupsScreen(TopScreen[CgroupsSample]):
                 continue
             self._counting = self._counting | {one.id} if on else self._counting - {one.id}
         self.marked.clear()
-        if self.is_current:
+        if self.app.screen is self:
             self.start()
 
     def action_mode(self, name: str) -> None:
