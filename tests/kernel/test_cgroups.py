@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -421,3 +422,28 @@ def test_nothing_stays_after_kill_9(groups: Groups, reader: Cgroups) -> None:
         assert [each.name for each in seen(reader, place).programs] == ["bpfscope_cgroup"] * 2
         os.kill(counting.pid, signal.SIGKILL)
     wait_until(lambda: not seen(reader, place).programs, "the kernel has detached our programs")
+
+
+def test_cgroups_and_programs_that_come_and_go_while_they_are_read(groups: Groups, reader: Cgroups) -> None:
+    done = threading.Event()
+
+    def change() -> None:
+        number = 0
+        while not done.is_set():
+            number += 1
+            with Groups() as others:
+                place = others.make(f"a/b{number}.service")
+                others.firewall(place, ["10.0.0.0/8"], ["any"], accounting=True)
+                others.link(place, others.passing(), EGRESS)
+
+    reader.read()
+    reader.count(number(groups.folder))
+    with ThreadPoolExecutor(1) as pool:
+        changing = pool.submit(change)
+        try:
+            samples = [reader.read() for _ in range(100)]
+        finally:
+            done.set()
+        changing.result(timeout=SECONDS)
+    assert all(sample.cgroups[0].path == "/" for sample in samples)
+    assert len({one.id for sample in samples for one in sample.cgroups}) > 10

@@ -190,7 +190,7 @@ async def test_what_is_attached_here_and_above_with_rules(sources: FakeSources) 
             ["allow", "2001:db8:17::/64"],
             ["deny", "any"],
             ["out", "sd_fw_egress", "98", "cgroup_skb", "with", "others", "the", "cgroup", "here"],
-            ["the", "rules", "of", "program", "97,", "above"],
+            ["as", "program", "97", "above"],
             ["dev", "sd_devices", "99", "cgroup_device", "with", "others", "the", "cgroup", "here"],
             ["allow", "char", "1:3", "rw", "/dev/null"],
             ["allow", "char", "136:*", "rwm", "pts"],

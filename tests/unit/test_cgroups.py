@@ -29,7 +29,8 @@ from tui.collectors.cgroup_samples import (
 from tui.commands import cgroups as command
 from tui.errors import NotSupported, TargetError
 from tui.export.cgroups import cgroup as exported
-from tui.screens.cgroup_rows import CgroupRow, Rates, Traffic, hooks, short, tree, visible
+from tui.screens.cgroup_columns import COLUMNS, hooks
+from tui.screens.cgroup_rows import CgroupRow, Rates, Traffic, short, tree, visible
 from tui.widgets.columns import Sort
 
 
@@ -157,11 +158,11 @@ def test_folding_and_filtering_keep_what_leads_there() -> None:
 
 def test_the_tree_draws_branches_and_survives_a_parent_that_is_not_there() -> None:
     orphan = cgroup(77, 1_000, "/gone/x")
-    arranged = tree(rows((*CGROUPS, orphan)), Sort("path", False))
+    arranged = tree(rows((*CGROUPS, orphan)), COLUMNS, Sort("path", False))
     assert {row.branch + row.cgroup.name for row in arranged} >= {
         "├─ system.slice", "│  └─ ssh.service", "└─ user.slice", "   └─ user-1000.slice", "x",
     }  # fmt: skip
-    assert [row.cgroup.id for row in tree(rows(), Sort("rx-bytes", True))][:4] == [1, 30, 32, 33]
+    assert [row.cgroup.id for row in tree(rows(), COLUMNS, Sort("rx-bytes", True))][:4] == [1, 30, 32, 33]
 
 
 def test_rates_begin_anew_where_totals_or_counters_do() -> None:

@@ -7,8 +7,9 @@ from textual.widget import Widget
 from tui import text
 from tui.collectors.cgroup_samples import Cgroup, CgroupsSample
 from tui.screens.base import CURSOR, CUT, FASTER, SLOWER, counted, filter_by
+from tui.screens.cgroup_columns import QUIET, counts
 from tui.screens.cgroup_programs import BOTH, COLUMNS, PageRow, limits, row_key, rows_of, spelt, words
-from tui.screens.cgroup_rows import QUIET, Traffic, counts
+from tui.screens.cgroup_rows import Traffic
 from tui.screens.live import LiveScreen
 from tui.screens.top import PAUSE, TopScreen
 from tui.widgets.actions import Action

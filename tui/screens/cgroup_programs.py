@@ -38,7 +38,7 @@ def rows_of(sample: CgroupsSample, number: int) -> list[PageRow]:
         rows.append(row)
         found = list(_rules(program))
         if found and at.id in before and before[at.id].rules.rules == program.rules.rules and program.rules.rules:
-            found = [Rule("", f"the rules of program {before[at.id].id}, above")]
+            found = [Rule("", f"as program {before[at.id].id} above")]
         elif program.rules.rules:
             before[at.id] = program
         rows += [row._replace(rule=rule, number=index) for index, rule in enumerate(found, 1)]

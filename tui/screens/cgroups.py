@@ -8,7 +8,8 @@ from tui import text
 from tui.collectors.cgroup_samples import Cgroup, CgroupsSample
 from tui.errors import BpfscopeError
 from tui.screens.base import CURSOR, CUT, FASTER, MARKED, REVERSE, SLOWER, SORT, SORTED, counted, filter_by
-from tui.screens.cgroup_rows import COLUMNS, CgroupRow, Traffic, columns_for, limits, row_key, spelt, tree, visible
+from tui.screens.cgroup_columns import COLUMNS, columns_for, limits, spelt
+from tui.screens.cgroup_rows import CgroupRow, Traffic, row_key, tree, visible
 from tui.screens.top import CLEAR, PAUSE, TopScreen
 from tui.widgets.actions import Action
 from tui.widgets.columns import Sort
@@ -122,7 +123,7 @@ class CgroupsScreen(TopScreen[CgroupsSample]):
 
     def _arrange(self, rows: Sequence[CgroupRow], sort: Sort) -> Sequence[CgroupRow]:
         if self.as_tree:
-            return tree(rows, sort)
+            return tree(rows, COLUMNS, sort)
         return by_column([row._replace(branch="") for row in rows], COLUMNS, sort)
 
     def state(self) -> list[Phrase]:
