@@ -216,10 +216,10 @@ def test_a_line_per_cgroup_and_one_per_program() -> None:
         counted=Counted(Passed(7, 700, 3, 300), 2.0, here=True, denied=Passed(1, 60, 0, 0)),
     )
     lines = "".join(
-        command._text((one, CGROUPS[5], CGROUPS[6]), {one.id: one._replace(cpu_us=-20_000)}, 1.0)
+        command._text((one, CGROUPS[5], CGROUPS[6]), sample(), {one.id: one._replace(cpu_us=-20_000)}, 1.0)
     ).splitlines()
     assert lines[1].split() == ["9", "2.0", "7", "700", "B", "3", "300", "B", "bpfscope", one.path]
-    assert lines[2:9] == [
+    assert lines[2:10] == [
         "      at least 1 in denied by systemd",
         "      cgroup-inet-ingress 97 sd_fw_ingress: allow 10.0.0.0/8, 127.0.0.0/8, 2001:db8:17::/64; deny any",
         "      cgroup-inet-egress 98 sd_fw_egress: allow 10.0.0.0/8, 127.0.0.0/8, 2001:db8:17::/64; deny any",
@@ -227,12 +227,14 @@ def test_a_line_per_cgroup_and_one_per_program() -> None:
         "      cgroup-inet4-bind 100 sd_bind4: allow tcp 8000-8010; deny any",
         "      cgroup-inet-ingress 98 (unnamed) (exclusive)",
         "      cgroup-device 99 odd: rules unknown: its instructions are of an unknown form",
+        "      from /system.slice: cgroup-inet-ingress 90 cil_cgroup",
     ]
     assert lines[-1].split() == ["0", "/user.slice"]
+    assert "from " not in "".join(command._text(CGROUPS, sample(), {}, 0.0))
 
 
 def test_rows_in_json() -> None:
-    row = json.loads("".join(command._json((CGROUPS[5],), {}, 0.0)))
+    row = json.loads("".join(command._json((CGROUPS[5],), sample(), {}, 0.0)))
     assert row["cgroup"] == "/system.slice/ssh.service"
     assert (row["rx_packets"], row["tx_bytes"], row["counted_by"], row["cpu_percent"]) == (
         1_204,
@@ -244,6 +246,9 @@ def test_rows_in_json() -> None:
     assert (row["allow"], row["deny"]) == ([], ["192.168.0.0/16"])
     assert row["programs"][0]["rules"] == [{"verdict": "deny", "what": "192.168.0.0/16", "name": None}]
     assert row["programs"][0]["otherwise"] == "allow"
+    assert row["inherited"] == [
+        {"cgroup": "/system.slice", "hook": "cgroup-inet-ingress", "id": 90, "name": "cil_cgroup"}
+    ]
     nobody = exported(CGROUPS[6])
     assert (nobody["rx_packets"], nobody["counted_by"], nobody["systemd"], nobody["programs"]) == (None, None, None, [])
     grown = exported(passed(2)[5], passed(0)[5], 2.0)

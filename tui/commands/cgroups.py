@@ -7,12 +7,12 @@ names ("ssh.service", "user-*.slice"): then those are listed, with all that are 
 
 import argparse
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
 
 from tui import text
 from tui.collectors import live
-from tui.collectors.cgroup_samples import Cgroup, CgroupProgram, CgroupsSample, Passed, denied_in_words
+from tui.collectors.cgroup_samples import Cgroup, CgroupProgram, CgroupsSample, Passed, denied_in_words, effective
 from tui.collectors.cgroups import Cgroups
 from tui.commands.numbers import seconds
 from tui.commands.running import narrate
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace) -> int:
         narrate(f"there are more cgroups: only {len(sample.cgroups):,} are read")
     found = _below(sample, {one.id for one in chosen})
     earlier = {one.id: one for one in before.cgroups} if sample is not before else {}
-    for line in (_json if arguments.json else _text)(found, earlier, sample.time - before.time):
+    for line in (_json if arguments.json else _text)(found, sample, earlier, sample.time - before.time):
         sys.stdout.write(line)
     return 0
 
@@ -92,17 +92,27 @@ def _names(cgroups: Sequence[Cgroup]) -> str:
     return cgroups[0].path if len(cgroups) == 1 else text.plural(len(cgroups), "cgroup")
 
 
-def _json(found: Sequence[Cgroup], earlier: dict[int, Cgroup], elapsed: float) -> Iterator[str]:
+def _inherited(sample: CgroupsSample, one: Cgroup) -> list[tuple[Cgroup, CgroupProgram]]:
+    """The programs of others further up that it meets too."""
+    return [(at, each) for at, each in effective(sample, one.id) if at.id != one.id and not each.ours]
+
+
+def _json(
+    found: Sequence[Cgroup], sample: CgroupsSample, earlier: Mapping[int, Cgroup], elapsed: float
+) -> Iterator[str]:
     for one in found:
-        yield rows.line(cgroup(one, earlier.get(one.id), elapsed))
+        yield rows.line(cgroup(one, earlier.get(one.id), elapsed, _inherited(sample, one)))
 
 
-def _text(found: Sequence[Cgroup], earlier: dict[int, Cgroup], elapsed: float) -> Iterator[str]:
-    """A line per cgroup, and one below it per program."""
+def _text(
+    found: Sequence[Cgroup], sample: CgroupsSample, earlier: Mapping[int, Cgroup], elapsed: float
+) -> Iterator[str]:
+    """A line per cgroup, and one below it per program; those from further up only where their cgroup isn't listed."""
     yield (
         f"{'PROCS':>5} {'CPU %':>6} {'IN PACKETS':>13} {'BYTES':>9} {'OUT PACKETS':>13} {'BYTES':>9} {'COUNTED BY':<10}"
         " CGROUP\n"
     )
+    listed = {one.id for one in found}
     for one in found:
         row = cgroup(one, earlier.get(one.id), elapsed)
         cpu = "" if row["cpu_percent"] is None else f"{row['cpu_percent']:.1f}"
@@ -112,6 +122,9 @@ def _text(found: Sequence[Cgroup], earlier: dict[int, Cgroup], elapsed: float) -
         for each in one.programs:
             if not each.ours:
                 yield f"      {_program(each)}\n"
+        if one.parent not in listed:
+            for at, each in _inherited(sample, one):
+                yield f"      from {at.path}: {_program(each)}\n"
 
 
 def _figures(passed: Passed | None) -> str:

@@ -1,11 +1,21 @@
 """Control groups as plain dictionaries, with the field names of the command line."""
 
+from collections.abc import Iterable
+
 from tui.collectors.cgroup_samples import ALLOW, DENY, Cgroup, CgroupProgram, Passed
 from tui.export.rows import Row
 
 
-def cgroup(one: Cgroup, before: Cgroup | None = None, seconds: float = 0.0) -> Row:
-    """A row of `cgroups`; with an earlier reading also what came in the seconds between. Null is what nobody knows."""
+def cgroup(
+    one: Cgroup,
+    before: Cgroup | None = None,
+    seconds: float = 0.0,
+    inherited: Iterable[tuple[Cgroup, CgroupProgram]] = (),
+) -> Row:
+    """A row of `cgroups`; with an earlier reading also what came in the seconds between. Null is what nobody knows.
+
+    `inherited`: programs further up that it meets too.
+    """
     passed = one.passed
     row: Row = {
         "cgroup": one.path,
@@ -21,6 +31,9 @@ def cgroup(one: Cgroup, before: Cgroup | None = None, seconds: float = 0.0) -> R
         "allow": [rule.what for rule in one.rules if rule.verdict == ALLOW],
         "deny": [rule.what for rule in one.rules if rule.verdict == DENY],
         "programs": [program(each) for each in one.programs if not each.ours],
+        "inherited": [
+            {"cgroup": at.path, "hook": each.hook, "id": each.id, "name": each.name} for at, each in inherited
+        ],
     }
     if before and before.systemd and one.systemd and seconds > 0:
         row["systemd_grew"] = {
