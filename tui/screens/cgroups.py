@@ -239,11 +239,11 @@ class CgroupsScreen(TopScreen[CgroupsSample]):
         if self.app.screen is self:
             self.start()
 
-    def action_mode(self, name: str) -> None:
-        """Go to another mode; our counters don't stay behind."""
+    def leave_for(self, mode: str) -> bool:
+        """Our counters don't stay behind, also where somebody leaves from a page above."""
         self.paused = False
-        if self._counting:
+        if mode != self.MODE and self._counting:
             self.say(f"no longer counting {text.plural(len(self._counting), 'cgroup')}")
             cgroups = [one for one in (self._latest.cgroups if self._latest else ()) if one.id in self._counting]
             self.run_worker(self._count(cgroups, on=False))
-        super().action_mode(name)
+        return False
