@@ -431,7 +431,7 @@ def ids(command: int) -> Iterator[int]:
 def by_id(command: int, number: int) -> int:
     """A file descriptor of an object by its number (`command`: PROG_, MAP_, LINK_ or BTF_GET_FD_BY_ID).
 
-    Raises OSError: ENOENT where it ended, EPERM without CAP_SYS_ADMIN.
+    Raises OSError: ENOENT where it ended, EAGAIN of a link that only begins, EPERM without CAP_SYS_ADMIN.
     """
     return bpf(command, struct.pack("3I", number, 0, 0))
 
@@ -447,7 +447,7 @@ def links() -> Iterator[int]:
         for number in ids(LINK_GET_NEXT_ID):
             try:
                 fd = by_id(LINK_GET_FD_BY_ID, number)
-            except FileNotFoundError:  # gone meanwhile
+            except (FileNotFoundError, BlockingIOError):  # gone meanwhile, or only beginning
                 continue
             try:
                 yield fd
