@@ -15,6 +15,7 @@ from pathlib import Path
 from bench import (
     against,
     attaching,
+    cgroups,
     console,
     filtering,
     flood,
@@ -53,6 +54,7 @@ PARTS: dict[str, Callable[[Bench], list[Row]]] = {
     "filtering": filtering.rows,
     "inventory": lambda bench: list(inventory.rows(bench)),
     "maps": map_reading.rows,
+    "cgroups": cgroups.rows,
 }
 
 

@@ -19,6 +19,7 @@ from tui.errors import BpfscopeError
 from tui.screens.arguments import ArgumentsScreen
 from tui.screens.attached import AttachedScreen
 from tui.screens.base import ConsoleScreen
+from tui.screens.cgroups import CgroupsScreen
 from tui.screens.confirm import ConfirmScreen
 from tui.screens.events import EventsScreen
 from tui.screens.functions import FunctionsScreen
@@ -41,13 +42,14 @@ from tui.widgets.theme import THEME
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tui.collectors.cgroup_samples import Cgroup
     from tui.collectors.samples import Interface
 
 EARLY = 4_096  # keys
 SIGNALS = (signal.SIGTERM, signal.SIGHUP)
 SCREENS = (ProbeScreen, LatencyScreen, StacksScreen, ArgumentsScreen, EventsScreen)
 TOPS: dict[str, type[TopScreen[Any]]] = {
-    screen.MODE: screen for screen in (ProcessesScreen, InterfacesScreen, ProgramsScreen)
+    screen.MODE: screen for screen in (ProcessesScreen, InterfacesScreen, ProgramsScreen, CgroupsScreen)
 }
 VIEWS: dict[str, type[AttachedScreen[Any]]] = {screen.VIEW: screen for screen in SCREENS}
 
@@ -185,6 +187,12 @@ class Bpfscope(App[None]):
         from tui.screens.load import LoadScreen
 
         self.push_screen(LoadScreen())
+
+    def open_cgroup(self, cgroup: "Cgroup", below: CgroupsScreen) -> None:
+        """What is attached to this cgroup; the list below counts for it."""
+        from tui.screens.cgroup import CgroupScreen
+
+        self.push_screen(CgroupScreen(cgroup, below.traffic, below.count))
 
     # Probes
 

@@ -34,6 +34,7 @@ COMMANDS = {
     "attached": "list what BPF is attached where, of whomever",
     "maps": "list BPF maps, or what is in one, decoded by its types",
     "load": "compile a C program of your own, attach it, and watch its maps and events",
+    "cgroups": "list control groups: packets and bytes, allowed and denied, their programs",
     "doctor": "say what this kernel and this user can do",
     "demo": "open the console on a small workload of its own",
 }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic
 
 from tests.screens.fake_attachments import FakeAttachments
+from tests.screens.fake_cgroups import FakeCgroups
 from tests.screens.fake_loading import FakeLoadingSources
 from tests.screens.fake_maps import FakeMaps
 from tests.screens.fake_programs import FakePrograms
@@ -342,7 +343,7 @@ class FakeSampling(FakeReadings[Any]):
         self.give(HotSample(1000 + time, time, total, kernel, elsewhere, 0, counts, starts, modules, ended))
 
 
-class FakeSources(FakeAttachments, FakeLoadingSources, FakePrograms, FakeMaps):
+class FakeSources(FakeCgroups, FakeAttachments, FakeLoadingSources, FakePrograms, FakeMaps):
     """Sources that know what the constants above say, unless the test changes them."""
 
     host = "web-07 · Linux 6.18 · 2 CPUs · root"

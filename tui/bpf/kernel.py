@@ -21,6 +21,8 @@ MAP_GET_NEXT_KEY: Final = 4
 PROG_LOAD: Final = 5
 OBJ_PIN: Final = 6
 OBJ_GET: Final = 7
+PROG_ATTACH: Final = 8
+PROG_DETACH: Final = 9
 PROG_TEST_RUN: Final = 10
 PROG_GET_NEXT_ID: Final = 11
 MAP_GET_NEXT_ID: Final = 12
@@ -75,6 +77,7 @@ MAP_TYPE_ARENA: Final = 33
 F_MMAPABLE: Final = 1 << 10
 
 LINK_INFO: Final = 64  # bytes of struct bpf_link_info
+LINK_CGROUP: Final = 3
 LINK_PERF_EVENT: Final = 7  # kinds of links: enum bpf_link_type
 LINK_UPROBE_MULTI: Final = 12
 
@@ -85,9 +88,12 @@ PROG_TYPE_TRACEPOINT: Final = 5
 PROG_TYPE_XDP: Final = 6
 PROG_TYPE_PERF_EVENT: Final = 7
 PROG_TYPE_CGROUP_SKB: Final = 8
+PROG_TYPE_CGROUP_DEVICE: Final = 15
 PROG_TYPE_RAW_TRACEPOINT: Final = 17
+PROG_TYPE_CGROUP_SOCK_ADDR: Final = 18
 ATTACH_CGROUP_INGRESS: Final = 0
 ATTACH_CGROUP_EGRESS: Final = 1
+ATTACH_CGROUP_DEVICE: Final = 6
 ATTACH_XDP: Final = 37
 ATTACH_PERF_EVENT: Final = 41
 ATTACH_LSM_CGROUP: Final = 43
@@ -96,6 +102,18 @@ ATTACH_TCX_EGRESS: Final = 47
 ATTACH_UPROBE_MULTI: Final = 48
 ATTACH_TCX: Final = (ATTACH_TCX_INGRESS, ATTACH_TCX_EGRESS)
 ATTACH_NETKIT: Final = (54, 55)  # primary, peer
+CGROUP_ATTACH_TYPES: Final = {  # by the type of the program, where those of that type go to cgroups
+    8: (ATTACH_CGROUP_INGRESS, ATTACH_CGROUP_EGRESS),
+    9: (2, 34, 12, 13),  # sockets: made, released, bound
+    13: (3,),  # what happens to TCP connections
+    15: (ATTACH_CGROUP_DEVICE,),
+    18: (8, 9, 10, 11, 14, 15, 19, 20, 29, 30, 31, 32, 49, 50, 51, 52, 53),  # addresses: bind, connect, sendmsg, …
+    23: (18,),  # sysctl
+    25: (21, 22),  # socket options
+    29: (ATTACH_LSM_CGROUP,),
+}
+F_ALLOW_OVERRIDE: Final = 1 << 0  # of cgroups: a program further down replaces it there; without a flag there is none
+F_ALLOW_MULTI: Final = 1 << 1  # all run, one after the other
 UPROBE_MULTI_RETURN: Final = 1
 F_BEFORE: Final = 1 << 3  # of tcx: in front of what is there
 XDP_GENERIC: Final = 1 << 1
@@ -558,7 +576,7 @@ def ids(command: int) -> Iterator[int]:
 def by_id(command: int, number: int) -> int:
     """A file descriptor of an object by its number (`command`: PROG_, MAP_, LINK_ or BTF_GET_FD_BY_ID).
 
-    Raises OSError: ENOENT where it ended, EPERM without CAP_SYS_ADMIN.
+    Raises OSError: ENOENT where it ended, EAGAIN of a link that only begins, EPERM without CAP_SYS_ADMIN.
     """
     return bpf(command, struct.pack("3I", number, 0, 0))
 
@@ -592,7 +610,7 @@ def links() -> Iterator[int]:
         for number in ids(LINK_GET_NEXT_ID):
             try:
                 fd = by_id(LINK_GET_FD_BY_ID, number)
-            except FileNotFoundError:  # gone meanwhile
+            except (FileNotFoundError, BlockingIOError):  # gone meanwhile, or only beginning
                 continue
             try:
                 yield fd

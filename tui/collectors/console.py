@@ -37,9 +37,11 @@ from tui.errors import BpfscopeError, TargetError
 from tui.text import sanitise
 
 if TYPE_CHECKING:  # loaded when code is looked at, packets are filtered, or CPU time is sampled
+    from tui.collectors.cgroup_samples import CgroupsSample
     from tui.collectors.code import Codes, Listing
     from tui.collectors.filtering import Filters, LivePackets
     from tui.collectors.filters import Filter, HookChoice
+    from tui.collectors.live_cgroups import LiveCgroups
     from tui.collectors.live_sampling import LiveSampling
     from tui.elf.lines import Line
 
@@ -178,6 +180,20 @@ class LiveSources(AttachmentSources, LoadingSources, MapSources, ProgramSources)
         """A sample at once and then one every `interval` seconds, for ever. Raises BpfscopeError."""
         return interfaces.stream(interval)
 
+    @cached_property
+    def _cgroups(self) -> "LiveCgroups":
+        from tui.collectors.live_cgroups import LiveCgroups
+
+        return LiveCgroups()
+
+    def cgroups(self, interval: float) -> "AsyncIterator[CgroupsSample]":
+        """A sample at once and then one every `interval` seconds, for ever. Raises BpfscopeError."""
+        return self._cgroups.samples(interval)
+
+    async def count_cgroup(self, number: int, *, on: bool) -> None:
+        """Count a cgroup's packets with a program of our own, or no longer. Raises BpfscopeError."""
+        await self._cgroups.count(number, on=on)
+
     def left(self, pid: int) -> None:
         """All views of a probe on this process are closed: the next one has a budget of its own."""
         self._budgets.pop(pid, None)
@@ -211,6 +227,8 @@ class LiveSources(AttachmentSources, LoadingSources, MapSources, ProgramSources)
         """End what serves the screens."""
         if "_filters" in vars(self):
             await self._filters.close()
+        if "_cgroups" in vars(self):
+            await self._cgroups.close()
         if "_codes" in vars(self):
             self._codes.close()
         self.close_programs()

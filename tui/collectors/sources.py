@@ -21,6 +21,7 @@ from tui.elf.names import Function, Module
 
 if TYPE_CHECKING:  # they need the instruction sets, which most screens don't
     from tui.collectors.attachment_samples import AttachmentsSample
+    from tui.collectors.cgroup_samples import CgroupsSample
     from tui.collectors.code import Listing
     from tui.collectors.entries import MapSample, Scan
     from tui.collectors.filters import Filter, HookChoice
@@ -180,6 +181,14 @@ class Sources(Protocol):
 
     def attachments(self, interval: float) -> "AsyncIterator[AttachmentsSample]":
         """What BPF is attached where, as often: at once and then every `interval` seconds. Raises BpfscopeError."""
+        ...
+
+    def cgroups(self, interval: float) -> "AsyncIterator[CgroupsSample]":
+        """A sample at once and then one every `interval` seconds, for ever. Raises BpfscopeError."""
+        ...
+
+    async def count_cgroup(self, number: int, *, on: bool) -> None:
+        """Count a cgroup's packets with a program of our own, or no longer. Raises BpfscopeError."""
         ...
 
     def maps(self, interval: float) -> "AsyncIterator[MapsSample]":

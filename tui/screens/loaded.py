@@ -208,11 +208,11 @@ class LoadedScreen(LiveScreen):
             self.filtered()
 
     @property
-    def holding(self) -> tuple[int, str]:
+    def holding(self) -> str:
         """What quitting would take off."""
         if self._session is None or self._session.closing or self.failure:
-            return 0, "program"
-        return max(1, len(self.view.sample.programs) if self.view.sample else 1), "program"
+            return ""
+        return text.plural(max(1, len(self.view.sample.programs) if self.view.sample else 1), "program")
 
     def leave_for(self, mode: str) -> bool:
         """Take it off and go to that mode, after a question where something would be lost."""
@@ -231,8 +231,8 @@ class LoadedScreen(LiveScreen):
     def _ask(self, mode: str) -> None:
         """Leave for a mode, or (empty) go back; after a question where something would be lost."""
         seen = self.view.sample.seen if self.view.sample else 0
-        if self.holding[0] and (seen or any(pane.rows for pane in self.view.panes)):
-            question = ConfirmScreen(f"Detach {text.plural(*self.holding)} and go back?", "What was seen is lost then.")
+        if self.holding and (seen or any(pane.rows for pane in self.view.panes)):
+            question = ConfirmScreen(f"Detach {self.holding} and go back?", "What was seen is lost then.")
             self.app.push_screen(question, lambda yes: self._leave(mode) if yes else None)
         else:
             self._leave(mode)

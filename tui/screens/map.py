@@ -221,7 +221,8 @@ class MapScreen(AboveScreen[MapSample]):
         """Go to the program or map."""
         row = self.table().row
         if row and (target := self._leads_to(row)):
-            getattr(self.console, f"open_{target[0]}")(target[1])
+            open_it = self.console.open_program if target[0] == "program" else self.console.open_map
+            open_it(target[1])
 
     def action_scan(self) -> None:
         """Read everything, once."""

@@ -24,6 +24,7 @@ MODES: Final = (
     Mode("1", "processes", "Processes", "Go to the processes"),
     Mode("2", "network", "Network", "Go to the network interfaces"),
     Mode("3", "bpf", "BPF", "Go to the BPF programs in the kernel"),
+    Mode("4", "cgroups", "Cgroups", "Go to the control groups"),
 )
 SWITCHING: Final = tuple(mode.action for mode in MODES)
 

@@ -37,9 +37,9 @@ READING = "reading BPF programs …"
 NONE = "no BPF program is loaded: probes and filters of bpfscope are some, once they are attached"
 OPEN = Action("enter", "enter", "program", "open", "Its instructions, maps, places and holders", 0)
 WAYS = (
-    Action("m", "m", "maps", "go('maps')", "Go to the maps in the kernel", 2),
-    Action("a", "a", "attached", "go('attachments')", "Go to what is attached where", 2),
-    Action("l", "l", "load", "go('load')", "Load a program of your own, or one of the library", 3),
+    Action("m", "m", "maps", "maps", "Go to the maps in the kernel", 2),
+    Action("a", "a", "attached", "attachments", "Go to what is attached where", 2),
+    Action("l", "l", "load", "load", "Load a program of your own, or one of the library", 3),
 )
 
 
@@ -138,8 +138,6 @@ class ProgramsScreen(TopScreen[ProgramsSample]):
 
     def can(self, name: str) -> bool:
         """What does something now."""
-        if name.startswith("go("):
-            return hasattr(self.console, f"open_{name[4:-2]}")
         return self.table().row is not None if name in ("open", "reset") else super().can(name)
 
     def on_table_moved(self) -> None:
@@ -159,9 +157,17 @@ class ProgramsScreen(TopScreen[ProgramsSample]):
         if row is not None:
             self.console.open_program(row.program.id)
 
-    def action_go(self, name: str) -> None:
-        """Go to another list of what BPF there is."""
-        getattr(self.console, f"open_{name}")()
+    def action_maps(self) -> None:
+        """Go to the maps."""
+        self.console.open_maps()
+
+    def action_attachments(self) -> None:
+        """Go to what is attached where."""
+        self.console.open_attachments()
+
+    def action_load(self) -> None:
+        """Go to programs of the user's own."""
+        self.console.open_load()
 
     def action_reset(self) -> None:
         """Count from now on, or from the beginning again."""

@@ -170,7 +170,7 @@ def _all(following: int, opening: int, describe: Callable[[int], Described]) -> 
         for number in kernel.ids(following):
             try:
                 fd = kernel.by_id(opening, number)
-            except FileNotFoundError:  # ended meanwhile
+            except (FileNotFoundError, BlockingIOError):  # ended meanwhile; or a link that only begins
                 continue
             try:
                 yield describe(fd)
