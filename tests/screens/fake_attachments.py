@@ -45,7 +45,7 @@ ATTACHED = (
     placed("cgroup-device", "/system.slice/postgresql@16-main.service", 91, "sd_devices", type="cgroup_device",
         cgroup=2971, detail="may be overridden below"),
     placed("uprobe", "/usr/bin/bash:readline+4", 160, "printret", type="kprobe", links=(61,), offset=0x31F44,
-        owners=(Owner(2910, "bpftrace"),)),
+        file="/usr/bin/bash", owners=(Owner(2910, "bpftrace"),)),
     placed("uretprobe", "/usr/lib/x86_64-linux-gnu/libssl.so.3:SSL_read", 161, "ssl_read_exit", type="kprobe",
         links=(62,), offset=0x35A10, pid=1733, owners=(Owner(2912, "python3"), Owner(2913, "python3")),
         detail="cookie 9"),

@@ -44,7 +44,8 @@ class Placed(NamedTuple):
         where = "" if self.offset else self.where
         filtered = self.detail if self.hook in _FILTERS else ""
         place = (self.ifindex, self.cgroup, self.pid, self.map, self.inode, self.offset)
-        return self.hook, self.program, self.links, where, filtered, *place
+        program = 0 if self.inode else self.program  # which program a socket has may be learnt later
+        return self.hook, program, self.links, where, filtered, *place
 
 
 class AttachmentsSample(NamedTuple):

@@ -189,14 +189,20 @@ def limits(rows: Sequence[AttachmentRow]) -> dict[str, int]:
     }
 
 
+def plain(one: Placed) -> str:
+    """A function's place without its name, as the kernel has it: "/usr/bin/bash+0x31f44"."""
+    return f"{one.file}+{one.offset:#x}" if one.file else one.where
+
+
 def words(row: AttachmentRow) -> str:
     """By what a row can be found."""
     one = row.placed
     held = (f"{each.name}\n{each.pid}\n{each.unit}" for each in one.owners)
     program = str(one.program) if one.program else ""
     whose = "ours" if one.ours else ""
-    plain = f"{one.file}+{one.offset:#x}" if one.file else ""
-    return "\n".join((one.hook, one.where, plain, one.kind, program, name(one), one.type, one.detail, whose, *held))
+    return "\n".join(
+        (one.hook, one.where, plain(one), one.kind, program, name(one), one.type, one.detail, whose, *held)
+    )
 
 
 def spelt(row: AttachmentRow) -> tuple[str, str]:
