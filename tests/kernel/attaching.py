@@ -96,6 +96,21 @@ class Attaching(Owner):
         number = int(Path(f"/sys/kernel/tracing/events/{category}/{name}/id").read_text())
         return self.own(kernel.perf_event_open(struct.pack("2IQ", 2, 112, number).ljust(112, b"\0"), -1, 0))
 
+    def kprobe_event(self, function: str) -> int:
+        """A perf event of a function of the kernel. Raises FileNotFoundError where the kernel has no kprobes."""
+        kind = int(Path("/sys/bus/event_source/devices/kprobe/type").read_text())
+        name = ctypes.create_string_buffer(function.encode())
+        attributes = struct.pack("2I5Q2I2Q", kind, 112, 0, 0, 0, 0, 0, 0, 0, ctypes.addressof(name), 0)
+        return self.own(kernel.perf_event_open(attributes.ljust(112, b"\0"), -1, 0))
+
+    def kprobe_multi(self, program: int, *functions: str) -> int:
+        """A link to several functions of the kernel (5.18)."""
+        names = [ctypes.create_string_buffer(function.encode()) for function in functions]
+        pointers = struct.pack(f"{len(names)}Q", *map(ctypes.addressof, names))
+        listed = ctypes.create_string_buffer(pointers, len(pointers))
+        head = (program, 0, kinds.attach_number("trace_kprobe_multi"), 0, 0, len(names))
+        return self.own(kernel.bpf(kernel.LINK_CREATE, struct.pack("6I3Q", *head, ctypes.addressof(listed), 0, 0)))
+
     def set_bpf(self, event: int, program: int) -> None:
         """Attaches by ioctl, as before Linux 5.15."""
         fcntl.ioctl(event, PERF_EVENT_IOC_SET_BPF, program)

@@ -1,5 +1,6 @@
 """What is attached to functions, tracepoints, cgroups and the kernel itself is listed, and said to be there."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -71,6 +72,21 @@ def test_functions_of_the_kernel(made: Attaching) -> None:
     for program in programs:
         made.raw_tracepoint(program)
     assert places(mine()) == {("fentry", "do_nanosleep", ""), ("fexit", "do_nanosleep", "")}
+
+
+@pytest.mark.skipif(not Path("/sys/bus/event_source/devices/kprobe").exists(), reason="kprobes (CONFIG_KPROBES)")
+def test_kprobes(made: Attaching) -> None:
+    event = made.kprobe_event("do_nanosleep")
+    made.own(kernel.link_perf_event(made.program("kprobe"), event, 0))
+    made.set_bpf(made.kprobe_event("vfs_read"), made.program("kprobe"))
+    expected = {("kprobe", "do_nanosleep"), ("kprobe", "vfs_read")}
+    with contextlib.suppress(OSError):  # without fprobe
+        made.kprobe_multi(made.program("kprobe", "trace_kprobe_multi"), "vfs_open", "vfs_write")
+        if RELEASE >= (6, 6):
+            expected |= {("kprobe", "vfs_open"), ("kprobe", "vfs_write")}
+        else:
+            expected.add(("kprobe", ""))
+    assert {(each.hook, each.where) for each in mine()} == expected
 
 
 def test_security_hooks(made: Attaching) -> None:
