@@ -78,11 +78,6 @@ class Changes:
         ]
         return found + [AttachmentRow(one, GONE) for _, one in self._gone.values()]
 
-    @property
-    def counts(self) -> tuple[int, int]:
-        """How many came and went lately."""
-        return len(self._new), len(self._gone)
-
 
 def key_of(row: AttachmentRow) -> tuple[object, ...]:
     """The row's key."""
@@ -109,8 +104,8 @@ def age(seconds: float) -> str:
     """At most six characters: 42 s, 17 min, 5 h, 12 d."""
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"
+            return f"{seconds // size:.0f} {unit}"
+    return f"{max(0.0, seconds) // 1:.0f} s"
 
 
 def _named(one: Owner) -> str:

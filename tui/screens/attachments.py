@@ -134,15 +134,16 @@ class AttachmentsScreen(AboveScreen[AttachmentsSample]):
         """How many there are, of which kinds, and what changed."""
         if self._sample is None:
             return [(READING, "dim")]
-        placed = [row.placed for row in self._rows() if row.sign != GONE]
+        rows = self._rows()
+        placed = [row.placed for row in rows if row.sign != GONE]
+        signs = Counter(row.sign for row in rows)
         shown = sum(row.sign != GONE for row in self.table().rows)
-        new, gone = self._changes.counts
         return [
             (counted(shown, len(placed), "attachment"), "strong"),
             *((f"not read: {missing.partition(':')[0]}", "warn") for missing in self._sample.missing),
             *(self._kinds(Counter(one.kind for one in placed)) if not self.prompt.is_open else ()),
-            (f"{NEW} {new:,} new" if new else "", "accent"),
-            (f"{GONE} {gone:,} gone" if gone else "", "accent"),
+            (f"{NEW} {signs[NEW]:,} new" if signs[NEW] else "", "accent"),
+            (f"{GONE} {signs[GONE]:,} gone" if signs[GONE] else "", "accent"),
         ]
 
     def _kinds(self, numbers: Counter[str]) -> Iterable[Phrase]:
