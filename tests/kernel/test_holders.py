@@ -5,11 +5,11 @@ import os
 import struct
 import subprocess
 import sys
-import threading
 
 import pytest
 
 from tui.bpf import kernel
+from tui.bpf.inventory import holders as holding
 from tui.bpf.inventory import info
 from tui.bpf.inventory.holders import Holder, holders
 
@@ -79,22 +79,20 @@ def test_maps_are_held() -> None:
         os.close(fd)
 
 
-def test_what_we_open_only_to_list_it_is_not_held() -> None:
+def test_what_we_open_only_to_list_it_is_not_held(monkeypatch: pytest.MonkeyPatch) -> None:
     with subprocess.Popen([sys.executable, "-c", LOADS], stdin=-1, stdout=-1, text=True) as child:
         assert child.stdout
         number = int(child.stdout.readline().split()[0])
-        over = threading.Event()
+        listing = [kernel.by_id(kernel.PROG_GET_FD_BY_ID, number)]
+        assert {one.pid for one in holders().programs[number]} == {child.pid, os.getpid()}
+        look = holding._held
 
-        def lists() -> None:
-            while not over.wait(0.005):
-                list(info.programs())
+        def closed_after_a_look(pid: int) -> dict[int, tuple[holding._Held, ...]]:
+            found = look(pid)
+            if pid == os.getpid() and listing:
+                os.close(listing.pop())
+            return found
 
-        thread = threading.Thread(target=lists)
-        thread.start()
-        try:
-            seen = {one.pid for _ in range(50) for one in holders().programs[number]}
-        finally:
-            over.set()
-            thread.join()
+        monkeypatch.setattr(holding, "_held", closed_after_a_look)
+        assert {one.pid for one in holders().programs[number]} == {child.pid}
         child.kill()
-    assert seen == {child.pid}

@@ -8,14 +8,16 @@ import os
 import struct
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.kernel.attaching import Attaching
 from tests.kernel.making_maps import NO_PREALLOC, Made, bpftool, fill, number_of, shown
 from tui import cli
 from tui.bpf import kernel
-from tui.bpf.inventory import contents, info
+from tui.bpf.inventory import at_cgroups, contents, info
 from tui.bpf.inventory.contents import cpus
 from tui.bpf.inventory.info import Map
 from tui.collectors.entries import Entries, Entry
@@ -195,7 +197,7 @@ def test_what_cannot_be_read_says_why(made: Made, kind: int, key: int, value: in
     assert contents.count(fd, Map.of(fd)) is None
 
 
-def test_storage_of_processes_is_found_by_their_pids(made: Made) -> None:
+def test_storage_of_threads_is_found_by_their_numbers(made: Made) -> None:
     types = made.types
     fd = made.map(kernel.MAP_TYPE_TASK_STORAGE, 4, 8, 0, flags=NO_PREALLOC, key_type=types.int, value_type=types.u64)
     assert decoded(fd) == {}
@@ -204,8 +206,9 @@ def test_storage_of_processes_is_found_by_their_pids(made: Made) -> None:
         kernel.map_update(fd, struct.pack("i", own), struct.pack("Q", 77))
     finally:
         os.close(own)
-    assert decoded(fd) == {str(os.getpid()): 77}
-    assert layout(Map.of(fd)).key_type == "pid"
+    name = Path("/proc/self/comm").read_text().strip()
+    assert decoded(fd) == {json.dumps({"tid": os.getpid(), "name": name}): 77}
+    assert layout(Map.of(fd)).key_type == "thread"
 
 
 def test_a_ring_buffer_is_not_consumed(made: Made) -> None:
@@ -363,8 +366,77 @@ def test_measured_and_watched(made: Made) -> None:
     assert (last["kind"], len(last["entries"])) == ("summary", 2)
 
 
+def test_entries_are_found_by_their_keys(made: Made) -> None:
+    trie = made.map(kernel.MAP_TYPE_LPM_TRIE, 8, 4, 10, flags=NO_PREALLOC)
+    for length, address in ((8, (10, 0, 0, 0)), (24, (10, 1, 2, 0)), (16, (10, 9, 0, 0)), (0, (0, 0, 0, 0))):
+        kernel.map_update(trie, struct.pack("<I4B", length, *address), struct.pack("<I", length))
+    assert [row["key"] for row in printed(str(number_of(trie)), "--key", "10.1.2.3")] == [
+        "10.1.2.0/24", "10.0.0.0/8", "0.0.0.0/0"
+    ]  # fmt: skip
+    assert printed(str(number_of(trie)), "--key", "10.9.0.0/16")[0]["key"] == "10.9.0.0/16"
+    numbers = made.map(kernel.MAP_TYPE_HASH, 4, 8, 20_000)
+    fill(numbers, ((struct.pack("I", number), struct.pack("Q", number)) for number in range(15_000)))
+    assert printed(str(number_of(numbers)), "--key", "14999") == [{"key": 14999, "value": 14999}]
+    assert printed(str(number_of(numbers)), "--key", "0x10") == [{"key": 16, "value": 16}]
+    assert cli.main(["maps", str(number_of(numbers)), "--key", "15000"]) == 1
+    types = made.types
+    flows = made.map(kernel.MAP_TYPE_HASH, 24, 48, 2000, key_type=types.key, value_type=types.value)
+    fill(flows, ((flow(number), stats(number)) for number in range(PRIME)))
+    assert [row["key"]["port"] for row in printed(str(number_of(flows)), "--key", "port 1007,")] == [1007]
+
+
+def test_histograms_are_drawn(made: Made, capsys: pytest.CaptureFixture[str]) -> None:
+    types = made.types
+    fd = made.map(kernel.MAP_TYPE_ARRAY, 4, 8, 64, name="dist", key_type=types.u32, value_type=types.u64)
+    for slot, number in ((1, 3), (4, PRIME), (5, 500)):
+        kernel.map_update(fd, struct.pack("I", slot), struct.pack("Q", number))
+    assert cli.main(["maps", str(number_of(fd)), "--hist"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == f"dist  {PRIME + 503:,}"
+    assert lines[4].split()[:4] == ["8", "–", "15", "1,009"]
+    assert cli.main(["maps", str(number_of(made.map(kernel.MAP_TYPE_QUEUE, 0, 8, 10))), "--hist"]) == 2
+
+
 def test_the_kernels_maps_are_all_read_without_an_error() -> None:
     """Whatever else is in this kernel."""
     for one in info.maps():
         with contextlib.suppress(TargetError):
             Entries(one.id).read(100)
+
+
+def test_struct_ops_are_decoded_by_the_kernels_types_with_programs_as_numbers() -> None:
+    with Attaching() as attaching:
+        try:
+            fd = attaching.struct_ops("bpfscope_ops", linked=False)
+        except OSError:
+            pytest.skip("this kernel takes no struct_ops of that kind")
+        try:
+            (value,) = decoded(fd).values()
+            (theirs,) = bpftool(number_of(fd))
+        finally:
+            kernel.map_delete(fd, bytes(4))
+    assert value["data"]["name"] == "bpfscope_ops"
+    ours = {name: value["data"][name] for name in ("ssthresh", "undo_cwnd", "cong_avoid", "init", "key", "flags")}
+    data = unnamed(theirs["formatted"]["value"])["data"] if "formatted" in theirs else unnamed(theirs["value"])["data"]
+    assert ours == {name: data[name] for name in ours}
+    assert ours["ssthresh"] > 0
+    assert ours["init"] == 0
+
+
+def test_storage_of_cgroups_is_found_by_their_paths(made: Made) -> None:
+    types = made.types
+    try:
+        fd = made.map(
+            kernel.MAP_TYPE_CGRP_STORAGE, 4, 8, 0, flags=NO_PREALLOC, key_type=types.int, value_type=types.u64
+        )
+    except OSError:
+        pytest.skip("storage of cgroups (Linux 6.2)")
+    where, _ = at_cgroups.tree()
+    if not where:
+        pytest.skip("cgroup v2")
+    root = os.open(where, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        kernel.map_update(fd, struct.pack("i", root), struct.pack("Q", 78))
+    finally:
+        os.close(root)
+    assert decoded(fd) == {'"/"': 78}

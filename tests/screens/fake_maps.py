@@ -62,12 +62,14 @@ def flows(second: int, number: int = 40) -> tuple[Entry, ...]:
     for index in range(number):
         key: Value = {"comm": COMMS[index % len(COMMS)], "port": 1000 + index, "state": Word("OPEN")}
         pace = index * index % 97
-        value: Value = {
-            "packets": 17 * index + pace * second, "bytes": 1500 * pace * second, "seen": Address(0xFFFF888000001000),
-        }  # fmt: skip
-        delta: Value = {"packets": pace, "bytes": 1500 * pace, "seen": None} if second and pace else None
-        made.append(entry(index, key, value, delta=delta))
+        before = _figures(index, pace, second - 1) if second and pace else None
+        made.append(entry(index, key, _figures(index, pace, second), before=before))
     return tuple(made)
+
+
+def _figures(index: int, pace: int, second: int) -> Value:
+    packets = 17 * index + pace * second
+    return {"packets": packets, "bytes": 1500 * pace * second, "seen": Address(0xFFFF888000001000)}
 
 
 def sample(second: int, **changes: object) -> MapSample:
@@ -158,6 +160,7 @@ class FakeMaps:
         self.map_scan_fails = ""
         self.maps_refused = ""
         self.maps_hold: asyncio.Event | None = None
+        super().__init__()
 
     async def told(self, before: object) -> None:
         """Until the test says something else."""

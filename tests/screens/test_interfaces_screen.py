@@ -54,7 +54,7 @@ async def test_what_there_is_with_rates_from_the_second_reading_on(sources: Fake
     async with Bpfscope(sources).run_test(size=(150, 36)) as pilot:
         screen = await interfaces(pilot)
         assert named(screen) == [one.name for one in INTERFACES]
-        assert context(screen).endswith("root · 1 Processes  2 Network")
+        assert "root · 1 Processes  2 Network" in context(screen)
         assert "7 interfaces" in state(screen)
         assert "5 up" in state(screen)
         assert line(screen, "eth0").split() == ["eth0", "up", "192.0.2.17/24", "+2", "virtio_net", "0", "1,204"]

@@ -1,8 +1,10 @@
 """The maps and one map's page: what is shown, keys, and what they look like."""
 
 import asyncio
+import json
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +24,7 @@ from tui.screens.interfaces import InterfacesScreen
 from tui.screens.map import MapScreen
 from tui.screens.maps import MapsScreen
 from tui.screens.processes import ProcessesScreen
+from tui.screens.program import ProgramScreen
 from tui.widgets.histogram import Histogram
 
 SIZES = pytest.mark.parametrize("size", [(120, 36), (80, 24)], ids=lambda size: "x".join(map(str, size)))
@@ -238,6 +241,24 @@ async def test_bytes_and_where_entries_lead(sources: FakeSources) -> None:
         await pilot.press("enter")
         await until(pilot, lambda: pilot.app.screen is not screen)
         assert sources.opened_maps[-1] == 34
+        await pilot.press("escape")
+        assert await at(pilot, MapScreen) is screen
+
+
+async def test_export_and_the_program_that_uses_it(
+    sources: FakeSources, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with Bpfscope(sources).run_test(size=(120, 30)) as pilot:
+        screen = await page(pilot)
+        await pilot.press("e")
+        await until(pilot, lambda: list(tmp_path.glob("bpfscope-map-32-*.json")))
+        await until(pilot, lambda: all(worker.group != "export" for worker in screen.workers))
+        document = json.loads(next(tmp_path.iterdir()).read_text())  # noqa: ASYNC240 - nobody waits
+        assert document["map"]["value_type"] == "struct stats"
+        assert document["entries"][1]["key"] == {"comm": "nginx", "port": 1001, "state": "OPEN"}
+        await pilot.press("u")
+        assert (await at(pilot, ProgramScreen)).number == 128
         await pilot.press("escape")
         assert await at(pilot, MapScreen) is screen
 

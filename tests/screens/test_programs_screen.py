@@ -185,6 +185,9 @@ async def test_the_page_shows_code_without_source_and_filters_it(sources: FakeSo
         screen = await page(pilot, sources)
         await pilot.press("o")
         assert [row.line for row in screen.code.rows] == [line for line in PAGE.code if not line.source]
+        await type_filter(pilot, "nothing")
+        assert screen.code.empty.startswith("no instruction matches nothing")
+        await pilot.press("escape")
         await type_filter(pilot, "call")
         assert [row.line.slot for row in screen.code.rows] == [3, 5]
         await pilot.press("escape")
@@ -256,7 +259,10 @@ async def test_a_program_that_has_ended_before_its_page_was_read(sources: FakeSo
         screen = await programs(pilot)
         await pilot.press("enter")
         shown = await at(pilot, ProgramScreen)
-        await until(pilot, lambda: shown.failure)
+        await until(pilot, lambda: shown._missing)
         assert "there is no program 77" in shown.code.empty
+        sources.run_programs(1, ())
+        await until(pilot, lambda: shown.ended)
+        assert state(shown).startswith("program 77 was unloaded; the numbers stay")
         await pilot.press("escape")
         assert await at(pilot, ProgramsScreen) is screen

@@ -10,7 +10,8 @@ from tui.bpf import kernel
 from tui.bpf.btf import index
 from tui.bpf.btf.decoder import Address, Octets, Value
 from tui.bpf.inventory import contents, info
-from tui.collectors import map_histograms
+from tui.bpf.inventory.kernel_symbols import KernelSymbols
+from tui.collectors import map_histograms, map_layout
 from tui.collectors.map_histograms import LINEAR, POWERS, bars
 from tui.collectors.map_layout import layout
 from tui.collectors.map_values import change, field, fields, is_zero, summed
@@ -36,9 +37,15 @@ def test_keys_without_types(kind: int, data: bytes, shown: Value) -> None:
     assert not layout(one).note
 
 
-def test_stacks_are_addresses() -> None:
+def test_stacks_are_names_and_addresses(monkeypatch: pytest.MonkeyPatch) -> None:
+    kallsyms = b"0 T nothing\nffffffff81000000 T start\nffffffff81000010 t run\x1b\t[ext4]\nffffffff81000020 D data\n"
+    symbols = KernelSymbols(kallsyms)
+    assert symbols.name(0xFFFFFFFF81000004) == "start+0x4"
+    assert symbols.name(0xFFFFFFFF81000010) == "run␛"
+    assert symbols.name(0xFFFFFFFF80000000) == symbols.name(0xFFFFFFFFFFFFFFFF) == KernelSymbols(b"").name(1) == ""
+    monkeypatch.setattr(map_layout, "kernel_symbols", lambda: symbols)
     one = bpf_map(1, kernel.MAP_TYPE_STACK_TRACE, "stacks", 4, 32, 10, btf_id=0)
-    assert layout(one).value(struct.pack("<4Q", 0xFFFFFFFF81000000, 0x401000, 0, 0)) == [0xFFFFFFFF81000000, 0x401000]
+    assert layout(one).value(struct.pack("<4Q", 0xFFFFFFFF81000000, 0x401000, 0, 0)) == ["start", 0x401000]
     build_ids = bpf_map(1, kernel.MAP_TYPE_STACK_TRACE, "stacks", 4, 64, 10, btf_id=0, flags=1 << 5)
     data = struct.pack("<i20sQ", 1, bytes(range(20)), 0x10) + struct.pack("<i20sQ", 2, b"", 0x401000)
     assert layout(build_ids).value(data) == [f"{bytes(range(20)).hex()}+0x10", 0x401000]
@@ -94,7 +101,8 @@ def test_bccs_histogram_is_told_by_its_shape() -> None:
     assert bars(found.slots, found.first, POWERS) == [(2, 4, 5), (4, 8, 0), (8, 16, 2)]
     assert bars(found.slots, found.first, LINEAR) == [(2, 3, 5), (3, 4, 0), (4, 5, 2)]
     assert bars([0] * 64, 0, POWERS) == []
-    assert map_histograms.found(reading._replace(map=one._replace(entries=32)), None) is None
+    other = map_histograms.found(reading._replace(map=one._replace(entries=32)), None)
+    assert other is None or not other.sure
     assert map_histograms.found(reading._replace(map=one._replace(entries=32, name="usecs_hist")), None)
 
 
@@ -111,6 +119,18 @@ def test_slots_in_a_struct_and_keys_with_slots() -> None:
     found = map_histograms.found(sample(1, map=one, entries=tuple(keyed)), keyed[0])
     assert found
     assert (found.title, found.slots) == ("disk sda", [0, 0, 0, 10, 0, 1])
+
+
+def test_bpftraces_histogram_may_be_one() -> None:
+    """Slot 0 has what is negative, 1 what is zero, n what is from 2^(n-2) up to 2^(n-1)."""
+    one = bpf_map(1, kernel.MAP_TYPE_PERCPU_HASH, "AT_usecs", 8, 8, 4096)
+    entries = tuple(entry(at, slot, count) for at, (slot, count) in enumerate([(1, 7), (2, 5), (4, 9)]))
+    found = map_histograms.found(sample(1, map=one, entries=entries), None)
+    assert found
+    assert not found.sure
+    assert bars(found.slots, found.first, POWERS) == [(0, 1, 7), (1, 2, 5), (2, 4, 0), (4, 8, 9)]
+    pids = tuple(entry(at, at + 700, 1) for at in range(3))
+    assert map_histograms.found(sample(1, map=one, entries=pids), None) is None
 
 
 def test_possible_cpus_may_have_gaps(monkeypatch: pytest.MonkeyPatch) -> None:

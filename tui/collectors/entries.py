@@ -35,8 +35,29 @@ class Entry(NamedTuple):
     key: Value  # None of a queue or stack
     value: Value  # of a per-CPU map all CPUs' together
     cpus: tuple[Value, ...] = ()  # of a per-CPU map each CPU's, in the order of `contents.cpus()`
-    delta: Value = None  # how much its numbers grew since the reading before, in the value's shape
+    before: Value = None  # the value at the reading before, if it was another one
     new: bool = False  # it wasn't there at the reading before
+
+    @property
+    def changed(self) -> bool:
+        """Whether it came or became another since the reading before."""
+        return self.new or self.before is not None
+
+    @property
+    def delta(self) -> Value:
+        """How much its numbers grew since the reading before, in the value's shape; None where nothing changed."""
+        if self.before is None:
+            return change(self.value, _nought(self.value)) if self.new else None
+        return change(self.value, self.before)
+
+    def grown(self, path: str) -> int:
+        """The same of the number at a path."""
+        if not self.changed:
+            return 0
+        now, before = field(self.value, path), field(self.before, path)
+        if not isinstance(now, int):
+            return 0
+        return now - before if isinstance(before, int) else now if self.new else 0
 
 
 class Scan(NamedTuple):
@@ -112,6 +133,10 @@ class Entries:
                 raise refusal(error, f"read map {self._number}") from None
             return self._last
 
+    def decoded(self, key: bytes, data: bytes) -> Entry:
+        """An entry that was read otherwise."""
+        return self._decoded(key, data, None, new=False)
+
     def scan(self, by: str) -> Scan:
         """Reads all of the map, keeps the largest by the figure at this path. Raises TargetError, NotPermitted, …"""
         start, number = time.monotonic(), 0
@@ -169,13 +194,13 @@ class Entries:
     def _decoded(self, key: bytes, data: bytes, before: Entry | None, *, new: bool) -> Entry:
         """Only what changed is decoded anew. `new`: an entry that wasn't there before was added since."""
         if before is not None and before.data == data:
-            return before._replace(delta=None, new=False) if before.delta is not None or before.new else before
+            return before._replace(before=None, new=False) if before.changed else before
         values = self.layout.values(self.map, data)
         total, cpus = summed(values), values if self.layout.per_cpu else ()
         if before is not None:
-            return Entry(key, data, before.key, total, cpus, change(total, before.value))
+            return Entry(key, data, before.key, total, cpus, before.value)
         shown = self.layout.key(key) if key else None
-        return Entry(key, data, shown, total, cpus, change(total, _nought(total)) if new else None, new)
+        return Entry(key, data, shown, total, cpus, None, new)
 
 
 def _nought(value: Value) -> Value:

@@ -2,6 +2,8 @@
 
 bcc's BPF_HISTOGRAM is an array of numbers by `bpf_log2l`, where slot n has what is from 2^(n-1) up to 2^n; with keys it
 is a hash whose keys end in `slot`. libbpf's tools keep `slots` in a struct, where slot n has 2^n up to 2^(n+1).
+bpftrace's `hist()` is a map of numbers by small numbers, where slot 0 has what is negative, 1 what is zero, and slot n
+what is from 2^(n-2) up to 2^(n-1): that it is one can't be told from the map, so it is drawn only on request.
 """
 
 from collections.abc import Sequence
@@ -18,6 +20,8 @@ _BCC: Final = 64  # slots of BPF_HISTOGRAM, unless it says otherwise
 _FEWEST, _MOST = 8, 4096  # slots
 _NAMES: Final = ("hist", "dist", "slot", "bucket", "latenc")
 _MEMBERS: Final = ("slots", "hist", "buckets", "counts", "latency")
+_BPFTRACE: Final = "AT_"  # what its names begin with: @
+_LEAST: Final = 2  # slots that have something
 _SLOT: Final = "slot"
 POWERS: Final = "powers of two"
 LINEAR: Final = "linear"
@@ -29,11 +33,13 @@ class Found(NamedTuple):
     title: str
     slots: Sequence[int]
     first: int  # the power of two at which slot 0 ends
+    sure: bool = True  # otherwise it may be something else
 
 
 def found(sample: MapSample, here: Entry | None) -> Found | None:
     """The histogram that the map is, or that the entry under the cursor has or belongs to."""
-    return _of_array(sample) or (_of_struct(here) if here else None) or (_of_keys(sample, here) if here else None)
+    of_entry = (_of_struct(here) or _of_keys(sample, here)) if here else None
+    return _of_array(sample) or of_entry or _of_numbers(sample)
 
 
 def bars(slots: Sequence[int], first: int, scale: str) -> list[Bar]:
@@ -47,8 +53,10 @@ def bars(slots: Sequence[int], first: int, scale: str) -> list[Bar]:
 def _bounds(slot: int, first: int, scale: str) -> tuple[int, int]:
     if scale == LINEAR:
         return slot, slot + 1
+    if slot + first < 0:
+        return -1, 0  # all that is negative
     power = slot + first
-    return (1 << power >> 1) if power > 1 else 0, 1 << power
+    return (1 << power >> 1) if power > 1 or first < 0 else 0, 1 << power
 
 
 def _of_array(sample: MapSample) -> Found | None:
@@ -84,6 +92,21 @@ def _of_keys(sample: MapSample, here: Entry) -> Found | None:
                 slots[slot] = entry.value
     title = ", ".join(f"{name} {value}" for name, value in group.items())
     return Found(title, [slots.get(number, 0) for number in range(max(slots, default=0) + 1)], 0)
+
+
+def _of_numbers(sample: MapSample) -> Found | None:
+    """Numbers by numbers that are as small as slots."""
+    slots: dict[int, int] = {}
+    for entry in sample.entries[: _BCC + 1]:
+        key, value = entry.key, entry.value
+        if not (isinstance(key, int) and 0 <= key < _BCC and is_number(value) and isinstance(value, int)):
+            return None
+        slots[key] = value
+    if len(slots) < _LEAST or len(sample.entries) > _BCC:
+        return None
+    first = -1 if sample.map.name.startswith(_BPFTRACE) else 0
+    title = sample.map.name or "this map"
+    return Found(title, [slots.get(number, 0) for number in range(max(slots) + 1)], first, sure=False)
 
 
 def _group(key: Value) -> dict[str, Value] | None:

@@ -5,17 +5,19 @@ addresses. What nothing is known of is a number where it has the size of one, te
 """
 
 import ipaddress
+import os
 import struct
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from tui.bpf import kernel
-from tui.bpf.btf.decoder import Address, Octets, Plan, Reference, Value, plan
+from tui.bpf.btf.decoder import Address, Octets, Plan, Reference, Value, Word, plan
 from tui.bpf.btf.index import Btf
 from tui.bpf.btf.names import name_of
-from tui.bpf.inventory import info
+from tui.bpf.inventory import at_cgroups, info
 from tui.bpf.inventory.contents import PER_CPU, RINGS, cpus, per_cpu
 from tui.bpf.inventory.info import Map
+from tui.bpf.inventory.kernel_symbols import kernel_symbols
 from tui.errors import BpfscopeError
 from tui.text import sanitise
 
@@ -32,6 +34,7 @@ _SAYING: Final = {  # by type and size: what a value is
 _BUILD_IDS: Final = 1 << 5  # BPF_F_STACK_BUILD_ID
 _BUILD_ID: Final = struct.Struct("<i20sQ")  # struct bpf_stack_build_id: status, build id, offset or address
 _SHORTEST_TEXT: Final = 2
+STORED: Final = ("thread", "cgroup")  # types of keys that are ours, not the map's
 _VMLINUX: Final = "vmlinux"
 
 
@@ -72,7 +75,7 @@ def _typed(one: Map, otherwise: Layout) -> Layout:
         )
     types = Btf(info.btf_of(one.btf_id)[1])
     found = otherwise
-    if one.btf_key_type and one.key_size and otherwise.key_type not in ("pid", "cgroup"):
+    if one.btf_key_type and one.key_size and otherwise.key_type not in STORED:
         key = _whole(plan(types, one.btf_key_type, one.key_size))
         if one.type == kernel.MAP_TYPE_LPM_TRIE:
             key = _prefixes(key, otherwise.key)
@@ -119,13 +122,14 @@ def _prefixes(decode: Decode, as_address: Decode) -> Decode:
 
 def _untyped(one: Map) -> Layout:
     """By kind and sizes. `typed` is set where the kind says all about the value."""
-    key, key_type = _plain, _sized(one.key_size)
+    key: Decode = _plain
+    key_type = _sized(one.key_size)
     if one.type == kernel.MAP_TYPE_LPM_TRIE:
         key, key_type = _prefix, "prefix"
     elif one.type == kernel.MAP_TYPE_TASK_STORAGE:
-        key_type = "pid"
+        key, key_type = _task, "thread"
     elif one.type == kernel.MAP_TYPE_CGRP_STORAGE:
-        key_type = "cgroup"
+        key, key_type = _cgroup(), "cgroup"
     elif not one.key_size:
         key_type = ""
     value, value_type = _value(one)
@@ -148,6 +152,28 @@ def _value(one: Map) -> tuple[Decode, str]:
     if one.type in _OF_MAPS:
         return _map, "map"
     return _plain, _SAYING.get((one.type, one.value_size), _sized(one.value_size))
+
+
+def _task(data: bytes) -> Value:
+    """A thread's number and name."""
+    number = int.from_bytes(data, "little")
+    try:
+        with open(f"/proc/{number}/comm", "rb") as file:
+            name = sanitise(os.fsdecode(file.read(64)).rstrip("\n"))
+    except OSError:  # it has ended since
+        name = ""
+    return {"tid": Reference(number), "name": name}
+
+
+def _cgroup() -> Decode:
+    """A cgroup's path below the root of cgroup v2, as the tree is now; otherwise its number."""
+    paths = at_cgroups.tree()[1]
+
+    def read(data: bytes) -> Value:
+        number = Reference.from_bytes(data, "little")
+        return sanitise(os.fsdecode(paths[number])) if number in paths else number
+
+    return read
 
 
 def _sized(size: int) -> str:
@@ -206,9 +232,14 @@ def _cpu(data: bytes) -> Value:
 
 
 def _stack(data: bytes) -> Value:
-    """The addresses of a stack, innermost first."""
-    addresses = (Address(value) for (value,) in struct.iter_unpack("<Q", data[: len(data) // 8 * 8]))
-    return [address for address in addresses if address]
+    """A stack, innermost first: functions of the kernel by name, others by address, since whose they are isn't told."""
+    addresses = [address for (address,) in struct.iter_unpack("<Q", data[: len(data) // 8 * 8]) if address]
+    return [_frame(address) for address in addresses]
+
+
+def _frame(address: int) -> Value:
+    name = kernel_symbols().name(address) if address >> 63 else ""
+    return Word(name) if name else Address(address)
 
 
 def _build_ids(data: bytes) -> Value:

@@ -38,16 +38,19 @@ NOTHING: Final = Context(False, {}, {}, {}, {}, frozenset(), Holders({}, {}, {})
 
 
 def look(programs: Iterable[info.Program], before: Context = NOTHING) -> Context:
-    """All of it now; what ended meanwhile is left out. Names are kept from `before`. Raises BpfscopeError."""
+    """All of it now, without what ended meanwhile; what never changes is kept from `before`. Raises BpfscopeError."""
     maps, charged, names = {}, {}, {}
     until = time.monotonic() + _NAMING
     for one in programs:
+        named = one.id in before.names or len(one.name) < _CUT or not one.btf_id
+        if named and one.id in before.charged and len(before.maps[one.id]) == one.maps:
+            charged[one.id], maps[one.id] = before.charged[one.id], before.maps[one.id]
+            names[one.id] = before.names.get(one.id, one.name)
+            continue
         with contextlib.suppress(BpfscopeError, OSError), info.program(one.id) as fd:
             charged[one.id] = memlock(fd)
             maps[one.id] = tuple(info.maps_of(fd)) if one.maps else ()
-            if one.id in before.names:
-                names[one.id] = before.names[one.id]
-            elif len(one.name) == _CUT and one.btf_id and time.monotonic() < until:
+            if not named and time.monotonic() < until:
                 names[one.id] = _full_name(fd, one.name)
     memory, jumped_to = _of_maps({number for numbers in maps.values() for number in numbers})
     held, linked = holders(), links()

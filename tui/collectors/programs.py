@@ -2,7 +2,7 @@
 
 The kernel's statistics are on while somebody looks, and a second longer, so that going from one screen to another loses
 nothing. Figures come anew with each reading. Who holds a program, and where it is attached, is looked up every ten
-seconds, or when programs or links come or go: never for more than a twentieth of the time.
+seconds, or when programs or links come or go: never for more than a fortieth of the time.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Collection
 from typing import Final, NamedTuple
 
 from tui.bpf.inventory import info, kinds
-from tui.bpf.inventory.statistics import Floor, Statistics, floor
+from tui.bpf.inventory.statistics import Floor, Statistics, begun
 from tui.collectors import program_context
 from tui.collectors.program_history import ALL, GAP, Figures, History
 from tui.collectors.program_samples import REPLACES, TAIL_CALLED, ProgramFigures, ProgramsSample
@@ -25,7 +25,7 @@ from tui.text import sanitise
 _FIRST_SECONDS: Final = 0.3  # until the second sample, the first that has rates
 _LINGER: Final = 1.0  # seconds
 _CONTEXT_SECONDS: Final = 10.0
-_CONTEXT_SHARE: Final = 20  # times what the last look-up took, at least, until the next
+_CONTEXT_SHARE: Final = 40  # times what the last look-up took, at least, until the next
 _SHORTEST: Final = 0.05  # seconds between readings: over less, rates are noise
 
 
@@ -78,8 +78,9 @@ class Programs(Owner):
     def _read(self) -> ProgramsSample:
         if self._statistics is None:
             if self._floor.off is None:  # not known yet, or it couldn't be
-                self._floor = floor()
-            self._statistics = Statistics()
+                self._statistics, self._floor = begun()
+            else:
+                self._statistics = Statistics()
         began = time.monotonic()
         readings = {one.id: _Reading(time.monotonic(), one) for one in info.programs()}
         self._look_around(readings)

@@ -9,20 +9,22 @@ import sys
 from collections.abc import Iterable, Iterator
 
 from tui import text
-from tui.bpf.btf.decoder import Value
 from tui.bpf.btf.values import one_line
 from tui.bpf.inventory import contents, info, kinds
 from tui.bpf.inventory.info import Map
 from tui.bpf.objects import refusal
-from tui.collectors import live
+from tui.collectors import live, map_histograms
 from tui.collectors.entries import Entries, Entry, MapSample
-from tui.collectors.map_values import summed
+from tui.collectors.map_histograms import Found
+from tui.collectors.map_layout import Layout
+from tui.collectors.map_search import search
 from tui.collectors.maps import MapRow, Maps
 from tui.commands.numbers import seconds
 from tui.commands.running import narrate
 from tui.errors import BpfscopeError, UsageError
 from tui.export import map_rows, rows
 
+_BAR = 50  # cells
 _ALL = 1 << 24  # entries that are counted for the list at most: a kernel's largest maps have a few million
 
 
@@ -30,6 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `maps`."""
     parser.add_argument("id", metavar="ID", nargs="?", help="the map whose entries are printed; or its name")
     parser.add_argument("--all", action="store_true", help="read all entries, however many there are")
+    parser.add_argument(
+        "--key", metavar="KEY",
+        help="this entry alone: a number; an address, for prefixes that contain it, longest first; or part of it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--hist", action="store_true", help="draw the map, or each entry, as a histogram by powers of two"
+    )
     parser.add_argument("--raw", action="store_true", help="keys and values as bytes, in hexadecimal")
     parser.add_argument("-d", metavar="S", dest="duration", type=seconds, help="show what changes within S seconds")
     parser.add_argument("-i", metavar="S", dest="interval", type=seconds, help="print what changed every S seconds")
@@ -39,11 +48,15 @@ def run(arguments: argparse.Namespace) -> int:
     """Prints a row per map, or per entry of one."""
     live_wanted = arguments.duration is not None or arguments.interval is not None
     if arguments.id is None:
-        if live_wanted or arguments.raw:
-            raise UsageError("-d, -i and --raw are about the entries of one map: name it, `bpfscope maps ID`")
+        if live_wanted or arguments.raw or arguments.hist or arguments.key is not None:
+            raise UsageError(
+                "-d, -i, --key, --hist and --raw are about the entries of one map: name it, `bpfscope maps ID`"
+            )
         return _list(arguments)
-    if live_wanted and (arguments.all or arguments.raw):
-        raise UsageError("-d and -i watch what a reading gives, decoded: leave out --all and --raw")
+    if sum((live_wanted, arguments.raw or arguments.all, arguments.hist, arguments.key is not None)) > 1:
+        raise UsageError(
+            "-d and -i watch the map, --key finds entries, --hist draws them, --all and --raw print them: choose"
+        )
     number = _number(arguments.id)
     if arguments.all or arguments.raw:
         return _dump(number, arguments)
@@ -51,8 +64,12 @@ def run(arguments: argparse.Namespace) -> int:
     _introduce(entries)
     if live_wanted:
         return _watch(entries, arguments)
+    if arguments.key is not None:
+        return _find(entries, arguments.key, as_json=arguments.json)
     sample = entries.read()
     _say(sample)
+    if arguments.hist and not arguments.json:
+        return _draw(sample)
     _print(sample.entries, sample, as_json=arguments.json)
     return 1 if sample.note and not sample.entries and sample.ring is None else 0
 
@@ -123,17 +140,16 @@ def _print(entries: Iterable[Entry], sample: MapSample, *, as_json: bool, change
         waiting = sample.ring.produced - sample.ring.consumed
         print(f"{sample.ring.produced:,} bytes written, {waiting:,} of {sample.map.entries:,} not read yet")
     for entry in entries:
-        if as_json:
-            sys.stdout.write(rows.line(map_rows.entry(entry, sample.layout, changes=changes)))
-        else:
-            sys.stdout.write(_row(entry, changes=changes))
+        sys.stdout.write(_line(entry, sample.layout, as_json=as_json, changes=changes))
     sys.stdout.flush()
 
 
-def _row(entry: Entry, *, changes: bool) -> str:
-    """key: value, and how much it grew."""
+def _line(entry: Entry, layout: Layout, *, as_json: bool, changes: bool = False) -> str:
+    """An entry: key: value, and how much it grew."""
+    if as_json:
+        return rows.line(map_rows.entry(entry, layout, changes=changes))
     key = "" if entry.key is None else f"{one_line(entry.key)}: "
-    grown = f"  {_grown(entry)}" if changes and (entry.new or entry.delta is not None) else ""
+    grown = f"  {_grown(entry)}" if changes and entry.changed else ""
     cpus = f"  by CPU {', '.join(map(one_line, entry.cpus))}" if len(entry.cpus) > 1 and not changes else ""
     return f"{key}{one_line(entry.value)}{cpus}{grown}\n"
 
@@ -144,6 +160,39 @@ def _grown(entry: Entry) -> str:
     return f"{entry.delta:+,}" if isinstance(entry.delta, int) else f"change {one_line(entry.delta)}"
 
 
+def _draw(sample: MapSample) -> int:
+    """Each histogram that there is, once. Raises UsageError where the map has none."""
+    drawn: set[tuple[str, tuple[int, ...]]] = set()
+    for entry in sample.entries or (None,):
+        found = map_histograms.found(sample, entry)
+        if found is None:
+            raise UsageError(f"map {sample.map.id} has no histogram: neither slots in values nor small numbers as keys")
+        title = one_line(entry.key) if entry and isinstance(entry.value, dict) else found.title
+        if (title, tuple(found.slots)) not in drawn:
+            drawn.add((title, tuple(found.slots)))
+            sys.stdout.writelines(_bars(title, found))
+    return 0
+
+
+def _bars(title: str, found: Found) -> Iterator[str]:
+    shown = map_histograms.bars(found.slots, found.first, map_histograms.POWERS)
+    most = max((number for *_, number in shown), default=1)
+    yield f"{title}  {sum(found.slots):,}\n"
+    for low, high, number in shown:
+        label = "below 0" if low < 0 else f"{low:,} – {high - 1:,}"
+        yield f"{label:>27} {number:>13,} {text.bar(number / most, _BAR)}\n"
+
+
+def _find(entries: Entries, word: str, *, as_json: bool) -> int:
+    """The entries that somebody asks for; status 1 where there is none."""
+    found = search(entries, word)
+    for entry in found:
+        sys.stdout.write(_line(entry, entries.layout, as_json=as_json))
+    if not found:
+        narrate(f"no entry has the key {word}")
+    return 0 if found else 1
+
+
 def _dump(number: int, arguments: argparse.Namespace) -> int:
     """All entries as they come, or bytes; a key may come twice where entries are deleted meanwhile."""
     entries = Entries(number)
@@ -151,7 +200,7 @@ def _dump(number: int, arguments: argparse.Namespace) -> int:
     printed = 0
     try:
         with info.map_of(number) as fd:
-            if contents.contents(fd, entries.map, 1).note:
+            if contents.contents(fd, entries.map, 1).note or entries.map.type in contents.RINGS:
                 sample = entries.read()
                 _say(sample)
                 _print(sample.entries, sample, as_json=arguments.json)
@@ -162,19 +211,11 @@ def _dump(number: int, arguments: argparse.Namespace) -> int:
                     row = map_rows.undecoded(key, value)
                     sys.stdout.write(rows.line(row) if arguments.json else f"{row['key']}: {row['value']}\n")
                 else:
-                    values = entries.layout.values(entries.map, value)
-                    one = Entry(
-                        key, value, _key(entries, key), summed(values), values if entries.layout.per_cpu else ()
-                    )
-                    _print([one], MapSample(0, 0, entries.map, entries.layout), as_json=arguments.json)
+                    sys.stdout.write(_line(entries.decoded(key, value), entries.layout, as_json=arguments.json))
     except OSError as error:
         raise refusal(error, f"read map {number}") from None
     narrate(f"{printed:,} entr{'y' if printed == 1 else 'ies'}")
     return 0
-
-
-def _key(entries: Entries, key: bytes) -> Value:
-    return entries.layout.key(key) if key else None
 
 
 def _all(fd: int, one: Map, *, everything: bool) -> Iterator[tuple[bytes, bytes]]:
@@ -200,7 +241,7 @@ def _watch(entries: Entries, arguments: argparse.Namespace) -> int:
                 kind = "summary" if last else "interval"
                 sys.stdout.write(rows.line({"kind": kind} | map_rows.sample(sample, everything=last)))
             else:
-                changed = [one for one in sample.entries if one.new or one.delta is not None]
+                changed = [one for one in sample.entries if one.changed]
                 print(f"{len(changed):,} changed, {sample.gone:,} gone")
                 _print(changed, sample, as_json=False, changes=True)
             sys.stdout.flush()

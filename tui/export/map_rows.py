@@ -1,8 +1,8 @@
 """Maps and their entries as plain dictionaries, with the field names of `bpfscope maps --json`."""
 
+import json
 from typing import Any
 
-from tui.bpf.btf.decoder import Value
 from tui.bpf.inventory.contents import cpus
 from tui.collectors.entries import Entry, MapSample
 from tui.collectors.map_layout import Layout
@@ -49,7 +49,7 @@ def undecoded(key: bytes, value: bytes) -> Row:
 
 def sample(one: MapSample, *, everything: bool) -> Row:
     """An interval or the summary of a map that is watched: `everything`, or only the entries that changed."""
-    shown = one.entries if everything else (each for each in one.entries if each.new or _changed(each.delta))
+    shown = one.entries if everything else (each for each in one.entries if each.changed)
     ring = {"consumed": one.ring.consumed, "produced": one.ring.produced} if one.ring else None
     return {
         "entries": [entry(each, one.layout, changes=True) for each in shown],
@@ -62,6 +62,8 @@ def sample(one: MapSample, *, everything: bool) -> Row:
     }
 
 
-def _changed(delta: Value) -> bool:
-    """An entry has a change only where its bytes differ."""
-    return delta is not None
+def document(one: MapSample) -> str:
+    """A file of what a reading found."""
+    about = {"id": one.map.id, "name": one.map.name, "type": one.type, "key_type": one.layout.key_type or None,
+             "value_type": one.layout.value_type}  # fmt: skip
+    return json.dumps({"map": about} | sample(one, everything=True), ensure_ascii=False, indent=1) + "\n"

@@ -60,6 +60,8 @@ class View:
             for path in self.figures:
                 number = self.figure(entry, path)
                 self._grow(f"{_VALUE}{path}", text.count(number) if number is not None else "")
+            for path in self.others:
+                self._grow(f"{_VALUE}{path}", one_line(field(entry.value, path), _WIDEST))
             for path in self.keys:
                 self._grow(f"{KEY}:{path}", one_line(field(entry.key, path), _WIDEST))
             if not self.keys:
@@ -93,10 +95,7 @@ class View:
 
     def rate(self, entry: Entry, path: str) -> float | None:
         """How much it grows a second; None where that isn't known."""
-        if self.seconds <= 0:
-            return None
-        grown = field(entry.delta, path)
-        return grown / self.seconds if isinstance(grown, int) else 0.0
+        return entry.grown(path) / self.seconds if self.seconds > 0 else None
 
 
 def _paths(sample: MapSample) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -161,13 +160,17 @@ def columns(view: View, key_title: str) -> list[Column[Entry]]:
         if not rank and view.remembers:
             made.append(Column("history", "60 s", STEPS // 2, _graph(view), priority=10))
     for rank, path in enumerate(view.others):
-        flexible = len(view.others) == 1 or not view.figures
+        last = path == view.others[-1]
+        cells = max(len(titles[path]) + 2, min(view.widths.get(f"{_VALUE}{path}", 0), _WIDEST))
         made.append(
-            Column(f"{_VALUE}{path}", titles[path], 12 if len(view.others) > 1 else 20, _other(path),
-                   lambda entry, path=path: one_line(field(entry.value, path)),  # type: ignore[misc]
-                   flexible=flexible, priority=2 + rank)
+            Column(f"{_VALUE}{path}", titles[path], min(cells, 20) if last else cells, _other(path), _by_other(path),
+                   flexible=last, priority=2 + rank)
         )  # fmt: skip
     return made
+
+
+def _by_other(path: str) -> Callable[[Entry], tuple[Any, ...]]:
+    return lambda entry: _sortable(field(entry.value, path))
 
 
 def _raw_columns(view: View) -> list[Column[Entry]]:

@@ -1,6 +1,6 @@
 """One BPF map, live: its entries decoded by their types, each number with its rate; histograms drawn as such."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from typing import Final
 
 from textual.containers import Horizontal
@@ -12,9 +12,11 @@ from tui.collectors.entries import Entry, MapSample
 from tui.collectors.map_histograms import LINEAR, POWERS
 from tui.collectors.map_values import is_zero
 from tui.errors import BpfscopeError
+from tui.export import map_rows
 from tui.screens.above import BACK, AboveScreen
 from tui.screens.base import CURSOR, CUT, FASTER, REVERSE, SLOWER, SORT, SORTED, filter_by
 from tui.screens.entry_rows import KEY, View, columns, figure_of, first_sort, limits, row_key, spelt, words
+from tui.screens.exporting import written
 from tui.screens.pace import Pace
 from tui.screens.top import PAUSE
 from tui.widgets.actions import Action
@@ -50,6 +52,8 @@ class MapScreen(AboveScreen[MapSample]):
         Action("z", "z", "zeros", "zeros", "Hide entries that are all zero; or show them", 6),
         Action("x", "x", "bytes", "raw", "Show keys and values as bytes; or decoded", 7),
         Action("r", "r", "reset", "reset", "Count from nought from now on; once more: the map's own figures", 6),
+        Action("u", "u", "program", "user", "Go to the first program that uses the map", 5),
+        Action("e", "e", "export", "export", "Write the entries to a JSON file in the current folder", 8),
         PAUSE,
         FASTER,
         SLOWER,
@@ -62,7 +66,7 @@ class MapScreen(AboveScreen[MapSample]):
         self.number = number
         self._view = View()
         self._written = Pace()  # bytes of a ring buffer
-        self._scale = POWERS
+        self._scale: str | None = None  # as the map suggests
         self._hides_zeros = False
         self._sorted = False  # by somebody, or as the first entries suggest
         self._scanning = ""
@@ -99,7 +103,7 @@ class MapScreen(AboveScreen[MapSample]):
             self._lay_out(sample)
 
     def _lay_out(self, sample: MapSample) -> None:
-        title = sample.layout.key_type.upper() if sample.layout.key_type in ("prefix", "pid", "cgroup") else "KEY"
+        title = sample.layout.key_type.upper() if sample.layout.key_type in ("prefix", "thread", "cgroup") else "KEY"
         table = self.table()
         if not self._sorted:
             self._sorted = True
@@ -130,13 +134,15 @@ class MapScreen(AboveScreen[MapSample]):
 
     def _draw(self) -> None:
         """The histogram beside the table, where there is one."""
-        found = map_histograms.found(self._sample, self.table().row) if self._sample and self._scale else None
+        found = map_histograms.found(self._sample, self.table().row) if self._sample else None
+        scale = self._scale if self._scale is not None else POWERS if found and found.sure else ""
+        found = found if scale else None
         self.set_class(bool(found), "-bars")
         self.set_class(self.size.width < _NARROW, "-slim")
         if found:
-            drawn = map_histograms.bars(found.slots, found.first, self._scale)
-            title = f"{found.title}  {sum(found.slots):,}  {self._scale}"
-            self.query_one(Histogram).show(title, drawn, label=_power if self._scale == POWERS else str)
+            drawn = map_histograms.bars(found.slots, found.first, scale)
+            title = f"{found.title}  {sum(found.slots):,}  {scale}"
+            self.query_one(Histogram).show(title, drawn, label=_power if scale == POWERS else str)
 
     def on_resize(self) -> None:
         """Another width has room for other views."""
@@ -189,7 +195,7 @@ class MapScreen(AboveScreen[MapSample]):
             return [(largest, "strong"), (most, "")]
         if not sample.complete and not sample.note:
             return [(f"the first {number}", "strong"), ("a reads all", "warn"), (most, "")]
-        changed = sum(entry.delta is not None for entry in sample.entries)
+        changed = sum(entry.changed for entry in sample.entries)
         return [
             (number if not sample.note or sample.entries else "", "strong"),
             (most, ""),
@@ -205,24 +211,19 @@ class MapScreen(AboveScreen[MapSample]):
         sample, row = self._sample, self.table().row
         if name == "open":
             return row is not None and self._leads_to(row) is not None
-        if name == "scan":
-            return sample is not None and not sample.ended and not self._scanning and (
-                not sample.complete or sample.scan is not None
-            )  # fmt: skip
-        if name == "first":
-            return sample is not None and sample.scan is not None
-        if name == "histogram":
-            return sample is not None and map_histograms.found(sample, row) is not None
-        if name in ("zeros", "raw", "reset"):
-            return sample is not None and bool(sample.entries)
-        return super().can(name)
+        needed = _NEEDS.get(name)
+        return super().can(name) if needed is None else sample is not None and needed(self, sample, row)
+
+    def can_scan(self, sample: MapSample) -> bool:
+        """Whether there is more to read, and nobody reads it."""
+        return not sample.ended and not self._scanning and (not sample.complete or sample.scan is not None)
 
     def _leads_to(self, row: Entry) -> tuple[str, int] | None:
         """What an entry is the number of, where the console can show it: a program or a map."""
         if isinstance(row.value, dict):
             for noun in ("program", "map"):
                 number = row.value.get(noun)
-                if isinstance(number, int) and number and hasattr(self.console, f"open_{noun}"):
+                if isinstance(number, int) and number:
                     return noun, number
         return None
 
@@ -269,7 +270,8 @@ class MapScreen(AboveScreen[MapSample]):
 
     def action_histogram(self) -> None:
         """By powers of two, linear, or not at all."""
-        self._scale = _SCALES[(_SCALES.index(self._scale) + 1) % len(_SCALES)]
+        shown = self._scale if self._scale is not None else POWERS if self.has_class("-bars") else ""
+        self._scale = _SCALES[(_SCALES.index(shown) + 1) % len(_SCALES)]
         self._draw()
 
     def action_zeros(self) -> None:
@@ -284,6 +286,20 @@ class MapScreen(AboveScreen[MapSample]):
             self._lay_out(self._sample)
         self.filtered()
 
+    def action_user(self) -> None:
+        """Go to a program that uses it."""
+        if self._sample and self._sample.users:
+            self.console.open_program(self._sample.users[0].id)
+
+    def action_export(self) -> None:
+        """Write what was read last."""
+        if self._latest:
+            self.run_worker(self._write(self._latest), group="export")
+
+    async def _write(self, sample: MapSample) -> None:
+        said, bad = await written(f"map-{self.number}", {"json": lambda: map_rows.document(sample)})
+        self.say(said, bad=bad)
+
     def action_reset(self) -> None:
         """From nought, or the map's own figures."""
         if self._view.is_reset:
@@ -293,6 +309,16 @@ class MapScreen(AboveScreen[MapSample]):
         self.filtered()
 
 
+_NEEDS: Final[dict[str, Callable[[MapScreen, MapSample, Entry | None], bool]]] = {
+    "scan": lambda screen, sample, _: screen.can_scan(sample),
+    "first": lambda _, sample, __: sample.scan is not None,
+    "histogram": lambda _, sample, row: map_histograms.found(sample, row) is not None,
+    "user": lambda _, sample, __: bool(sample.users),
+} | dict.fromkeys(("zeros", "raw", "reset", "export"), lambda _, sample, __: bool(sample.entries))
+
+
 def _power(low: int) -> str:
     """Where a bar begins: numbers of any unit."""
+    if low < 0:
+        return "below 0"
     return text.count(low) if low < 100_000 else text.rate(low)

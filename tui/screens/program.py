@@ -1,12 +1,11 @@
 """A BPF program's page: what it is made of, what belongs to it, and what it does over time."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
 from rich.cells import cell_len
 from textual.containers import Horizontal
-from textual.message import Message
 from textual.widget import Widget
 
 from tui import text
@@ -14,9 +13,8 @@ from tui.collectors.program_history import STEP, History
 from tui.collectors.program_samples import ProgramFigures, ProgramPage, ProgramsSample
 from tui.collectors.program_words import share
 from tui.errors import BpfscopeError
+from tui.screens.above import BACK, AboveScreen
 from tui.screens.base import CURSOR, CUT, FASTER, SLOWER, filter_by
-from tui.screens.live import LiveScreen
-from tui.screens.modes import SWITCHING
 from tui.screens.program_parts import CODE, MACHINE, PARTS, CodeRow, PartRow, about, parts, state
 from tui.screens.program_rows import named
 from tui.screens.top import PAUSE
@@ -33,15 +31,13 @@ GRAPHS: Final = ("EVENTS/S", "AVG", "CPU%")  # in the order of program_history.F
 _SHOWN: Final = (text.rate, text.duration, share)
 
 
-class ProgramScreen(LiveScreen):
+class ProgramScreen(AboveScreen[ProgramsSample]):
     """One program; what is known of it stays when it has ended."""
 
     CSS_PATH = "program.tcss"
     NAME = "BPF program"
     HORIZONTAL_BREAKPOINTS = [(0, "-slim"), (SLIM, "-wide")]
     VERTICAL_BREAKPOINTS = [(0, "-low"), (30, "-high")]
-    passing = True
-    ALWAYS = (*SWITCHING, *LiveScreen.ALWAYS)
     ACTIONS = (
         Action("enter", "enter", "open", "open", "Go to the map, or to all that is attached at the place", 0),
         Action("tab", "tab", "other pane", "pane", "From the instructions to what belongs to it, and back", 1),
@@ -51,29 +47,18 @@ class ProgramScreen(LiveScreen):
         PAUSE,
         FASTER,
         SLOWER,
-        Action("escape", "esc", "back", "back", "Clear the filter; or back to the list", 0),
+        BACK,
     )
     SIGNS = (CURSOR, ("call", "functions of the kernel are named as it names them"), CUT)
-
-    class Arrived(Message):
-        """A new reading; an older one that still waits is dropped."""
-
-        def __init__(self, sample: ProgramsSample) -> None:
-            super().__init__()
-            self.sample = sample
-
-        def can_replace(self, message: Message) -> bool:
-            """Only the last reading matters."""
-            return isinstance(message, ProgramScreen.Arrived)
 
     def __init__(self, number: int) -> None:
         super().__init__()
         self.number = number
-        self.failure = ""
         self.ended = False
         self.with_source, self.as_machine = True, False
         self._page: ProgramPage | None = None
-        self._latest: ProgramFigures | None = None
+        self._missing = ""  # why there is no page
+        self._figures: ProgramFigures | None = None
         self._shown: ProgramFigures | None = None
         self._history: History | None = None
 
@@ -114,55 +99,36 @@ class ProgramScreen(LiveScreen):
         try:
             self._page = await self.sources.program(self.number)
         except BpfscopeError as error:
-            self._fail(str(error))
+            self._missing = self.code.empty = str(error)
+            self.code.repaint()
+            self.show_state()
         else:
-            self.code.empty = self._page.reason
             self.filtered()
             self._show_parts()
 
-    def _fail(self, reason: str) -> None:
-        self.failure = reason
-        if self._page is None:
-            self.code.empty = reason
-            self.code.repaint()
-        self.show_state()
-
     # Readings
 
-    def on_screen_resume(self) -> None:
-        """Read while the screen is seen."""
-        self.start()
-
-    def on_screen_suspend(self) -> None:
-        """Cost nothing while it isn't."""
-        self.workers.cancel_group(self, "samples")
+    def samples(self) -> AsyncIterator[ProgramsSample]:
+        """All programs, of which it is one."""
+        return self.sources.programs(self.interval)
 
     def start(self) -> None:
         """Read, from now on at this interval."""
         if not self.ended:
-            self.run_worker(self._collect(), group="samples", exclusive=True)
+            super().start()
 
-    async def _collect(self) -> None:
-        try:
-            async for sample in self.sources.programs(self.interval):
-                self.post_message(self.Arrived(sample))
-        except BpfscopeError as error:
-            self._fail(str(error))
-
-    def on_program_screen_arrived(self, event: Arrived) -> None:
-        """Take the reading, and show it unless paused."""
-        found = next((one for one in event.sample.programs if one.id == self.number), None)
+    def take(self, sample: ProgramsSample) -> None:
+        """Note its figures; where it has ended, the last ones stay."""
+        found = next((one for one in sample.programs if one.id == self.number), None)
         if found is None:
-            self.ended = True
+            self.ended, self.paused = True, False
             self.workers.cancel_group(self, "samples")
         elif not self.ended:
-            self._latest, self._history = found, event.sample.history
-        if not self.paused or self._shown is None or self.ended:
-            self.show_latest()
+            self._figures, self._history = found, sample.history
 
     def show_latest(self) -> None:
         """Paint the last reading, or that it is paused."""
-        self._shown = self._latest
+        self._sample, self._shown = self._latest, self._figures
         self._show_graphs()
         self._show_parts()
         self.show_state()
@@ -191,6 +157,8 @@ class ProgramScreen(LiveScreen):
             code = self._page.machine if self.as_machine else self._page.code
             kept = (line for line in code if self.with_source or not line.source)
             rows = [CodeRow(number, line) for number, line in enumerate(kept)]
+            missing = f"no instruction matches {self.prompt.wanted}; esc clears the filter"
+            self.code.empty = missing if rows else self._page.reason
             self.code.show(self.leaves(Haystack(rows, lambda row: f"{row.line.text} {row.line.place}").matching))
         self.show_state()
 
@@ -207,10 +175,10 @@ class ProgramScreen(LiveScreen):
         if one:
             left += [(one.type, ""), (f"by {one.user}, {text.clock(one.age)} ago", "dim"), (about(one), "dim")]
         said: list[Phrase] = [(READING, "dim")] if one is None else state(one)
-        if self.ended:
-            said = [(f"program {self.number} was unloaded; the numbers stay", "warn"), *(said if one else ())]
-        elif self.failure:
-            said = [(self.failure, "bad")]
+        if self.ended and one is not None:
+            said = [(f"program {self.number} was unloaded; the numbers stay", "warn"), *said]
+        elif reason := self.failure or self._missing:
+            said = [(reason, "bad")]
         right: list[Phrase] = [("paused ‖", "warn")] if self.paused else [(f"every {self.interval:g} s", "dim")]
         self.put_lines((left, []), said, [] if self.ended or one is None else right)
 
@@ -223,7 +191,7 @@ class ProgramScreen(LiveScreen):
             return self._page is not None and any(line.source for line in self._page.code)
         if name == "machine":
             return self._page is not None and bool(self._page.machine)
-        return not self.ended if name in ("pause", "faster", "slower") else True
+        return not self.ended if name in ("pause", "faster", "slower") else super().can(name)
 
     def on_table_moved(self) -> None:
         """Spell the row out."""
@@ -269,8 +237,3 @@ class ProgramScreen(LiveScreen):
         self.as_machine = not self.as_machine
         self.code.use(MACHINE if self.as_machine else CODE, {})
         self.filtered()
-
-    def action_back(self) -> None:
-        """Clear the filter, or back."""
-        if not self.clear_filter():
-            self.app.pop_screen()

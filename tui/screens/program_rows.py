@@ -2,7 +2,7 @@
 
 import math
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, NamedTuple
 
 from rich.cells import cell_len
@@ -187,16 +187,16 @@ COLUMNS: Final[tuple[Column[ProgramRow], ...]] = (
 )  # fmt: skip
 
 
-def limits(rows: Iterable[ProgramRow]) -> dict[str, int]:
+def limits(rows: Sequence[ProgramRow]) -> dict[str, int]:
     """How many cells the flexible columns can use."""
-    rows = list(rows)
-    return {
-        "id": max((len(str(row.program.id)) for row in rows), default=0),
-        "type": max((cell_len(row.program.type) for row in rows), default=0),
-        "name": max((cell_len(named(row.program)) for row in rows), default=0),
-        "attached": max((cell_len(places(row.program.attached)) for row in rows), default=0),
-        "holders": max((cell_len(held_by(row.program)) for row in rows), default=0),
+    said: dict[str, Callable[[ProgramFigures], str]] = {
+        "id": lambda one: str(one.id),
+        "type": lambda one: one.type,
+        "name": named,
+        "attached": lambda one: places(one.attached),
+        "holders": held_by,
     }
+    return {key: max(map(cell_len, {of(row.program) for row in rows}), default=0) for key, of in said.items()}
 
 
 def spelt(row: ProgramRow) -> tuple[str, str]:

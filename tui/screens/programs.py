@@ -115,7 +115,7 @@ class ProgramsScreen(TopScreen[ProgramsSample]):
                 table.limit(key, self._limits[key])
             missing = f"no program matches {self.prompt.wanted}; esc clears the filter"
             table.empty = missing if sample.programs else NONE
-            table.show(self.leaves(Haystack(rows, words).matching))
+            table.show(self.leaves(Haystack(rows, words).matching) if self.prompt.wanted else rows)
         self.show_state()
 
     def state(self) -> list[Phrase]:

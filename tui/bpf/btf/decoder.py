@@ -121,7 +121,8 @@ class _Planner:
                 raise BinaryError(f"the BTF is damaged: {one.name or 'a struct'}.{name} lies outside of it")
             readers.append((name, at, made.read))
             numbers += made.numbers
-        return Plan(one.size, partial(_members, tuple(readers)), numbers)
+        named = all(name for name, _, _ in readers)
+        return Plan(one.size, partial(_named_members if named else _members, tuple(readers)), numbers)
 
 
 def _letter(one: Type) -> str:
@@ -238,6 +239,10 @@ def _numbers(layout: str, data: bytes, at: int) -> Value:
 
 def _elements(read: Read, count: int, size: int, data: bytes, at: int) -> Value:
     return [read(data, at + size * position) for position in range(count)]
+
+
+def _named_members(readers: tuple[tuple[str, int, Read], ...], data: bytes, at: int) -> Value:
+    return {name: read(data, at + offset) for name, offset, read in readers}
 
 
 def _members(readers: tuple[tuple[str, int, Read], ...], data: bytes, at: int) -> Value:

@@ -55,7 +55,14 @@ class Floor(NamedTuple):
 
 
 def floor() -> Floor:
-    """Measured here and now, in about 10 ms, on a program of ours. Statistics are on meanwhile.
+    """Measured here and now, in about 10 ms. Statistics are on meanwhile. Raises NotPermitted, NotSupported."""
+    statistics, measured = begun()
+    statistics.close()
+    return measured
+
+
+def begun() -> tuple[Statistics, Floor]:
+    """Statistics that are on from here on, and the floor, measured on a program of ours before and after.
 
     Raises NotPermitted, NotSupported.
     """
@@ -67,14 +74,17 @@ def floor() -> Floor:
             off: float | None = _least(fd)
             if info.Program.of(fd).runs != before:
                 off = None
-            owned.enter_context(Statistics())
+            statistics = Statistics()
+            failing = owned.enter_context(contextlib.ExitStack())
+            failing.callback(statistics.close)
             started = info.Program.of(fd)
             on = _least(fd)
             ended = info.Program.of(fd)
+            failing.pop_all()
         except OSError as error:
             raise refusal(error, "count how long BPF programs run") from None
     runs = ended.runs - started.runs
-    return Floor((ended.run_time_ns - started.run_time_ns) / runs if runs else 0.0, on, off)
+    return statistics, Floor((ended.run_time_ns - started.run_time_ns) / runs if runs else 0.0, on, off)
 
 
 def _least(fd: int) -> float:

@@ -7,19 +7,20 @@ from collections.abc import Iterator
 from typing import Final
 
 from tui.bpf import kernel
+from tui.bpf.inventory import at_cgroups
 from tui.bpf.inventory.info import Map
 
-_MOST: Final = 10_000  # tasks or cgroups that are asked for
-CGROUPS: Final = "/sys/fs/cgroup"
+_MOST: Final = 10_000  # threads or cgroups that are asked for
+_PIDFD_THREAD: Final = os.O_EXCL  # include/uapi/linux/pidfd.h
 
 
 def owned(fd: int, one: Map) -> list[tuple[bytes, bytes]] | None:
-    """What processes or cgroups have in an open map, by pid or by a cgroup's number; None of another kind of map.
+    """What threads or cgroups have in an open map, by the thread's or the cgroup's number; None of other kinds of maps.
 
     The key is that number in 8 bytes: what the kernel calls the key is a file descriptor, which says nothing.
     """
     if one.type == kernel.MAP_TYPE_TASK_STORAGE:
-        return [(struct.pack("Q", number), value) for number, value in _asked(fd, one, _processes())]
+        return [(struct.pack("Q", number), value) for number, value in _asked(fd, one, _tasks())]
     if one.type == kernel.MAP_TYPE_CGRP_STORAGE:
         return [(struct.pack("Q", number), value) for number, value in _asked(fd, one, _cgroups())]
     return None
@@ -32,18 +33,22 @@ def _asked(fd: int, one: Map, owners: Iterator[tuple[int, int]]) -> Iterator[tup
             yield number, value
 
 
-def _processes() -> Iterator[tuple[int, int]]:
-    """Pids, with a descriptor of each."""
-    for name in filter(str.isdecimal, os.listdir("/proc")):
-        with contextlib.suppress(OSError), _closed(os.pidfd_open(int(name))) as fd:
-            yield int(name), fd
+def _tasks() -> Iterator[tuple[int, int]]:
+    """Threads, with a descriptor of each; before 6.9 processes alone, since others can't be had."""
+    for process in filter(str.isdecimal, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            for task in os.listdir(f"/proc/{process}/task"):
+                flags = 0 if task == process else _PIDFD_THREAD
+                with contextlib.suppress(OSError), _closed(os.pidfd_open(int(task), flags)) as fd:
+                    yield int(task), fd
 
 
 def _cgroups() -> Iterator[tuple[int, int]]:
-    """Numbers of cgroups, as their folders' inodes have them, with a descriptor of each."""
-    for path, _, _ in os.walk(CGROUPS):
-        with contextlib.suppress(OSError), _closed(os.open(path, os.O_RDONLY | os.O_DIRECTORY)) as fd:
-            yield os.fstat(fd).st_ino, fd
+    """Numbers of cgroups, with a descriptor of each."""
+    root, paths = at_cgroups.tree()
+    for number, path in paths.items():
+        with contextlib.suppress(OSError), _closed(os.open(root + path, os.O_RDONLY | os.O_DIRECTORY)) as fd:
+            yield number, fd
 
 
 @contextlib.contextmanager
