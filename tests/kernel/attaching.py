@@ -20,7 +20,7 @@ from tui.bpf.btf.index import FUNC, STRUCT, Btf
 from tui.bpf.inventory import info, kinds
 from tui.owner import Owner
 
-RAW_TRACEPOINT_OPEN, PROG_ATTACH, PROG_DETACH, BTF_LOAD = 17, 8, 9, 18
+RAW_TRACEPOINT_OPEN, PROG_ATTACH, PROG_DETACH, BTF_LOAD, OBJ_PIN = 17, 8, 9, 18, 6
 PERF_EVENT_IOC_SET_BPF: Final = 0x40042408
 F_LINK: Final = 1 << 13
 _PROGRAM_TYPES: Final = {kinds.program_type(number): number for number in range(33)}
@@ -83,6 +83,11 @@ class Attaching(Owner):
         text = ctypes.create_string_buffer(name.encode())
         given = struct.pack("QI4xQ", ctypes.addressof(text) if name else 0, program, 0)
         return self.own(kernel.bpf(RAW_TRACEPOINT_OPEN, given))
+
+    def pin(self, fd: int, path: str) -> None:
+        """Gives it a name in a BPF file system."""
+        text = ctypes.create_string_buffer(path.encode())
+        kernel.bpf(OBJ_PIN, struct.pack("Q2I", ctypes.addressof(text), fd, 0))
 
     def attach(self, program: int, target: int, attach: str, flags: int = 0) -> None:
         """Without a link; the caller detaches."""

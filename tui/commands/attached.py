@@ -102,9 +102,9 @@ def _head(change: str) -> rows.Row:
 
 
 def owners(one: Placed) -> str:
-    """Who holds it: "tcpdump 811", "bpfscope 4410 and 2 more"; nobody where its place keeps it, or it is pinned."""
+    """Who holds it: "tcpdump 811", "bpfscope 4410 and 2 more", or where it is pinned; "" where its place keeps it."""
     if not one.owners:
-        return ""
+        return f"pinned {one.pins[0]}" if one.pins else ""
     first, more = one.owners[0], len(one.owners) - 1
     return f"{first.name} {first.pid}".lstrip() + (f" and {more:,} more" if more else "")
 

@@ -13,6 +13,7 @@ def placed(one: Placed, uptime: int) -> Row:
         "program": one.program or None,
         "name": one.name,
         "owner": [_owner(each) for each in one.owners],
+        "pins": list(one.pins),
         "ours": one.ours,
         "type": one.type or None,
         "place": one.kind,
