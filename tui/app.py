@@ -158,7 +158,7 @@ class Bpfscope(App[None]):
         self.push_screen(ProgramScreen(number))
 
     def open_attachments(self, where: str = "") -> None:
-        """What BPF is attached where; `where`: a filter that is typed already. Without one it is as it was left."""
+        """What BPF is attached: everywhere, as it was left; or only to that place: "eth0", "/system.slice/x.slice"."""
         from tui.screens.attachments import AttachmentsScreen
 
         if where:

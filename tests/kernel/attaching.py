@@ -20,7 +20,7 @@ from tui.bpf.btf.index import FUNC, STRUCT, Btf
 from tui.bpf.inventory import info, kinds
 from tui.owner import Owner
 
-RAW_TRACEPOINT_OPEN, PROG_ATTACH, PROG_DETACH, BTF_LOAD = 17, 8, 9, 18
+RAW_TRACEPOINT_OPEN, PROG_ATTACH, PROG_DETACH, BTF_LOAD, OBJ_PIN = 17, 8, 9, 18, 6
 PERF_EVENT_IOC_SET_BPF: Final = 0x40042408
 F_LINK: Final = 1 << 13
 _PROGRAM_TYPES: Final = {kinds.program_type(number): number for number in range(33)}
@@ -84,6 +84,11 @@ class Attaching(Owner):
         given = struct.pack("QI4xQ", ctypes.addressof(text) if name else 0, program, 0)
         return self.own(kernel.bpf(RAW_TRACEPOINT_OPEN, given))
 
+    def pin(self, fd: int, path: str) -> None:
+        """Gives it a name in a BPF file system."""
+        text = ctypes.create_string_buffer(path.encode())
+        kernel.bpf(OBJ_PIN, struct.pack("Q2I", ctypes.addressof(text), fd, 0))
+
     def attach(self, program: int, target: int, attach: str, flags: int = 0) -> None:
         """Without a link; the caller detaches."""
         kernel.bpf(PROG_ATTACH, struct.pack("5I", target, program, kinds.attach_number(attach), flags, 0))
@@ -95,6 +100,21 @@ class Attaching(Owner):
         """A perf event of a tracepoint, of this process."""
         number = int(Path(f"/sys/kernel/tracing/events/{category}/{name}/id").read_text())
         return self.own(kernel.perf_event_open(struct.pack("2IQ", 2, 112, number).ljust(112, b"\0"), -1, 0))
+
+    def kprobe_event(self, function: str) -> int:
+        """A perf event of a function of the kernel. Raises FileNotFoundError where the kernel has no kprobes."""
+        kind = int(Path("/sys/bus/event_source/devices/kprobe/type").read_text())
+        name = ctypes.create_string_buffer(function.encode())
+        attributes = struct.pack("2I5Q2I2Q", kind, 112, 0, 0, 0, 0, 0, 0, 0, ctypes.addressof(name), 0)
+        return self.own(kernel.perf_event_open(attributes.ljust(112, b"\0"), -1, 0))
+
+    def kprobe_multi(self, program: int, *functions: str) -> int:
+        """A link to several functions of the kernel (5.18)."""
+        names = [ctypes.create_string_buffer(function.encode()) for function in functions]
+        pointers = struct.pack(f"{len(names)}Q", *map(ctypes.addressof, names))
+        listed = ctypes.create_string_buffer(pointers, len(pointers))
+        head = (program, 0, kinds.attach_number("trace_kprobe_multi"), 0, 0, len(names))
+        return self.own(kernel.bpf(kernel.LINK_CREATE, struct.pack("6I3Q", *head, ctypes.addressof(listed), 0, 0)))
 
     def set_bpf(self, event: int, program: int) -> None:
         """Attaches by ioctl, as before Linux 5.15."""

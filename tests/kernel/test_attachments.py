@@ -1,9 +1,11 @@
 """What is attached to functions, tracepoints, cgroups and the kernel itself is listed, and said to be there."""
 
+import contextlib
 import json
 import os
 import shutil
 import signal
+import struct
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +20,7 @@ from tui.bpf import kernel
 from tui.bpf.hooks.cgroup import root as cgroup_root
 from tui.bpf.inventory import info
 from tui.bpf.inventory.attachments import by_program, read
+from tui.collectors.attachments import Attachments
 
 __all__ = ["made"]
 RELEASE = tuple(map(int, os.uname().release.split("-")[0].split(".")[:2]))
@@ -71,6 +74,21 @@ def test_functions_of_the_kernel(made: Attaching) -> None:
     for program in programs:
         made.raw_tracepoint(program)
     assert places(mine()) == {("fentry", "do_nanosleep", ""), ("fexit", "do_nanosleep", "")}
+
+
+@pytest.mark.skipif(not Path("/sys/bus/event_source/devices/kprobe").exists(), reason="kprobes (CONFIG_KPROBES)")
+def test_kprobes(made: Attaching) -> None:
+    event = made.kprobe_event("do_nanosleep")
+    made.own(kernel.link_perf_event(made.program("kprobe"), event, 0))
+    made.set_bpf(made.kprobe_event("vfs_read"), made.program("kprobe"))
+    expected = {("kprobe", "do_nanosleep"), ("kprobe", "vfs_read")}
+    with contextlib.suppress(OSError):  # without fprobe
+        made.kprobe_multi(made.program("kprobe", "trace_kprobe_multi"), "vfs_open", "vfs_write")
+        if RELEASE >= (6, 6):
+            expected |= {("kprobe", "vfs_open"), ("kprobe", "vfs_write")}
+        else:
+            expected.add(("kprobe", ""))
+    assert {(each.hook, each.where) for each in mine()} == expected
 
 
 def test_security_hooks(made: Attaching) -> None:
@@ -174,6 +192,19 @@ def test_a_cgroup_that_was_removed(made: Attaching) -> None:
     os.close(target)
     path.rmdir()
     wait_until(lambda: mine(program)[0].where == "a cgroup that was removed", "the kernel takes it off")
+
+
+def test_a_pinned_link_is_held_by_its_name(made: Attaching, tmp_path: Path) -> None:
+    subprocess.run(["mount", "-t", "bpf", "bpf", tmp_path], check=True)
+    try:
+        with Attaching() as gone:
+            link = gone.raw_tracepoint(gone.program("raw_tracepoint", name="pinned"), "sched_process_exit")
+            number, name = struct.unpack_from("4xI", kernel.info(link, 8))[0], str(tmp_path / "kept")
+            made.pin(link, name)
+        row = next(each for each in Attachments().read().placed if number in each.links)
+        assert (row.name, row.owners, row.pins) == ("pinned", (), (name,))
+    finally:
+        subprocess.run(["umount", tmp_path], check=True)
 
 
 def pids(row: Row) -> list[int]:

@@ -179,3 +179,19 @@ def test_xdp_without_a_link(made: Attaching, inside: Namespace) -> None:
 def _set_xdp(ifindex: int, program: int) -> None:
     with IPRoute() as route:
         route.link("set", index=ifindex, xdp_fd=program, xdp_flags=kernel.XDP_GENERIC)
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_listed(
+    made: Attaching, inside: Namespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.raw_tracepoint(made.program("raw_tracepoint", name="still_there"), "sched_process_exit")
+
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr("tui.bpf.inventory.attachments.Conversation", refused)
+    monkeypatch.setattr("tui.bpf.inventory.at_sockets.Conversation", refused)
+    found = inside.run(read)
+    assert [each.partition(":")[0] for each in found.missing][:2] == ["interfaces", "filters of interfaces"]
+    assert "sockets: Operation not permitted" in found.missing
+    assert "still_there"[:15] in {each.name for each in found.attachments}

@@ -8,12 +8,25 @@ from textual.pilot import Pilot
 
 from tests.screens.fake_attachments import ATTACHED, placed
 from tests.screens.fakes import HOSTILE, FakeSources
-from tests.screens.steps import at, context, detail, keys, painted, processes, state, type_filter, under, until
+from tests.screens.steps import (
+    at,
+    context,
+    detail,
+    interfaces,
+    keys,
+    painted,
+    processes,
+    state,
+    type_filter,
+    under,
+    until,
+)
 from tui.app import Bpfscope
 from tui.collectors.attachment_samples import Placed
 from tui.screens.attachment_rows import NAMES
 from tui.screens.attachments import AttachmentsScreen
 from tui.screens.classic_filter import ClassicFilterScreen
+from tui.screens.interfaces import InterfacesScreen
 from tui.screens.program import ProgramScreen
 from tui.screens.programs import ProgramsScreen
 
@@ -144,18 +157,46 @@ async def test_what_the_kernel_does_not_tell_cannot_be_opened(sources: FakeSourc
         assert "eBPF, which program the kernel doesn't tell" in detail(screen)
 
 
-async def test_a_filter_that_was_asked_for(sources: FakeSources) -> None:
+@pytest.mark.parametrize(
+    ("where", "hooks"),
+    [
+        ("/system.slice/nginx.service", ["cgroup-inet-egress", "cgroup-inet-ingress"]),
+        ("/usr/bin/bash+0x31f44", ["uprobe"]),
+        ("/", []),
+    ],
+)
+async def test_only_one_place(sources: FakeSources, where: str, hooks: list[str]) -> None:
     console = Bpfscope(sources)
     async with console.run_test(size=SIZE) as pilot:
         await processes(pilot)
-        console.open_attachments("nginx")
+        console.open_attachments(where)
         screen = await at(pilot, AttachmentsScreen)
-        await until(pilot, lambda: len(screen.table().rows) == 2)
-        assert "2 of 16 attachments" in state(screen)
+        await until(pilot, lambda: screen._sample is not None)
+        assert [row.placed.hook for row in screen.table().rows] == hooks
+        assert context(screen) == f"BPF ▸ Attachments ▸ {where}"
+        assert state(screen).startswith(f"{len(hooks)} attachment")
+        assert hooks or painted(screen)[2].strip() == f"nothing is attached to {where} now"
         await pilot.press("escape")
-        assert len(screen.table().rows) == 16
+        await processes(pilot)
+
+
+async def test_ours_are_found(sources: FakeSources) -> None:
+    async with Bpfscope(sources).run_test(size=SIZE) as pilot:
+        screen = await attachments(pilot)
         await type_filter(pilot, "ours")
         assert {row.placed.ours for row in screen.table().rows} == {True}
+        assert "2 of 16 attachments" in state(screen)
+
+
+async def test_an_interface_leads_to_what_is_attached_to_it(sources: FakeSources) -> None:
+    async with Bpfscope(sources).run_test(size=SIZE) as pilot:
+        network = await interfaces(pilot)
+        await pilot.press("down", "a")
+        screen = await at(pilot, AttachmentsScreen)
+        await until(pilot, lambda: screen._sample is not None)
+        assert [where for _, where in listed(screen)] == ["eth0"] * 3
+        await pilot.press("escape")
+        assert await at(pilot, InterfacesScreen) is network
 
 
 async def test_what_could_not_be_read_is_said(sources: FakeSources) -> None:

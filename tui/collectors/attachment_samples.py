@@ -23,7 +23,7 @@ class Placed(NamedTuple):
     program: int  # its number; 0: a classic filter, or one that the kernel doesn't tell
     type: str  # of the program: "sched_cls"; "classic"; "" where it isn't known
     name: str
-    owners: tuple[Owner, ...]  # nobody: it is pinned, or its place keeps it
+    owners: tuple[Owner, ...]  # nobody: it is pinned (`pins`), or its place keeps it
     links: tuple[int, ...]  # the numbers of the links that hold it there: of a perf event one per CPU, often
     ours: bool  # this process is one of the owners
     detail: str  # position, mode, priority, cookie, …
@@ -34,6 +34,7 @@ class Placed(NamedTuple):
     inode: int = 0  # of a socket
     file: str = ""  # of a function: its file, sanitised,
     offset: int = 0  # and where in it
+    pins: tuple[str, ...] = ()  # names in BPF file systems that keep the link, else the program
     loaded: int = 0  # when the program was loaded, ns by CLOCK_BOOTTIME; 0 of classic filters: nobody knows
     instructions: bytes = b""  # of a classic filter: struct sock_filter
     header: str = ""  # with what the packets begin that it sees: "ethernet", "ip"; "" where that isn't known
@@ -44,7 +45,8 @@ class Placed(NamedTuple):
         where = "" if self.offset else self.where
         filtered = self.detail if self.hook in _FILTERS else ""
         place = (self.ifindex, self.cgroup, self.pid, self.map, self.inode, self.offset)
-        return self.hook, self.program, self.links, where, filtered, *place
+        program = 0 if self.inode else self.program  # which program a socket has may be learnt later
+        return self.hook, program, self.links, where, filtered, *place
 
 
 class AttachmentsSample(NamedTuple):

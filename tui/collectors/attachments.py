@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from tui.bpf import kernel
-from tui.bpf.inventory import at_processes, attachments, holders, info, kinds
+from tui.bpf.inventory import at_processes, attachments, holders, info, kinds, pins
 from tui.bpf.inventory.attachment import Attachment
 from tui.collectors import units
 from tui.collectors.attachment_samples import KINDS, AttachmentsSample, Owner, Placed, kind_of
@@ -32,6 +32,7 @@ class Attachments:
         self._held = holders.Holders({}, {}, {})
         self._found = at_processes.Processes((), {}, {})
         self._unowned: set[int] = set()  # sockets of which no process was found
+        self._pins = pins.Pins({}, {}, {})
         self._owners: dict[int, Owner] = {}
         self._last: tuple[Placed, ...] = ()  # the same object as long as nothing changes
         self._turn = threading.Lock()
@@ -65,6 +66,7 @@ class Attachments:
     def _look_up(self, ids: _Ids, now: float) -> None:
         """Who holds what."""
         self._held, self._found, self._owners = holders.holders(), at_processes.processes(), {}
+        self._pins = pins.pins()
         self._ids, self._due = ids, now + _LOOKED_UP
 
     def _placed(self, each: Attachment, where: str, programs: dict[int, info.Program]) -> Placed:
@@ -87,6 +89,7 @@ class Attachments:
             inode=each.inode,
             file=sanitise(each.file),
             offset=each.offset,
+            pins=self._pins.links.get(each.link, ()) or self._pins.programs.get(each.program, ()),
             loaded=program.loaded_ns if program else 0,
             instructions=each.instructions,
             header=each.header,

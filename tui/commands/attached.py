@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         for following, _ in live.ticks(reader.read, stop, arguments.interval or 1.0, arguments.duration):
             for change, each in _changes(sample.placed, following.placed):
                 if chosen(each):
-                    _print_change(change, each, as_json=arguments.json)
+                    _print_change(change, each, following.uptime, as_json=arguments.json)
             sample = following
     return 0
 
@@ -65,7 +65,7 @@ def _list(
         found = list(filter(chosen, sample.placed))
     if arguments.json:
         for each in found:
-            rows.write((_head(change) if change else {}) | attachment_rows.placed(each), sys.stdout)
+            rows.write((_head(change) if change else {}) | attachment_rows.placed(each, sample.uptime), sys.stdout)
     else:
         _print(found, with_instructions=arguments.instructions)
         shown = plural(len(sample.placed), "attachment")
@@ -87,9 +87,9 @@ def _changes(before: Iterable[Placed], after: Iterable[Placed]) -> Iterator[tupl
     yield from (("attached", each) for key, each in now.items() if key not in was)
 
 
-def _print_change(change: str, one: Placed, *, as_json: bool) -> None:
+def _print_change(change: str, one: Placed, uptime: int, *, as_json: bool) -> None:
     if as_json:
-        rows.write(_head(change) | attachment_rows.placed(one), sys.stdout)
+        rows.write(_head(change) | attachment_rows.placed(one, uptime), sys.stdout)
         return
     program = f"program {one.program}" if one.program else ""
     words = (one.hook, one.where, program, one.name or _unnamed(one), owners(one), one.detail)
@@ -102,9 +102,9 @@ def _head(change: str) -> rows.Row:
 
 
 def owners(one: Placed) -> str:
-    """Who holds it: "tcpdump 811", "bpfscope 4410 and 2 more"; nobody where its place keeps it, or it is pinned."""
+    """Who holds it: "tcpdump 811", "bpfscope 4410 and 2 more", or where it is pinned; "" where its place keeps it."""
     if not one.owners:
-        return ""
+        return f"pinned {one.pins[0]}" if one.pins else ""
     first, more = one.owners[0], len(one.owners) - 1
     return f"{first.name} {first.pid}".lstrip() + (f" and {more:,} more" if more else "")
 

@@ -5,14 +5,15 @@ from tui.collectors.attachment_samples import Owner, Placed
 from tui.export.rows import Row
 
 
-def placed(one: Placed) -> Row:
-    """A row of `attached`."""
+def placed(one: Placed, uptime: int) -> Row:
+    """A row of `attached`; `uptime`: of the machine when it was read, ns."""
     return {
         "hook": one.hook,
         "where": one.where,
         "program": one.program or None,
         "name": one.name,
         "owner": [_owner(each) for each in one.owners],
+        "pins": list(one.pins),
         "ours": one.ours,
         "type": one.type or None,
         "place": one.kind,
@@ -24,7 +25,7 @@ def placed(one: Placed) -> Row:
         "map": one.map or None,
         "file": one.file or None,
         "offset": one.offset if one.file else None,
-        "loaded_ns": one.loaded or None,
+        "loaded_ago_s": round((uptime - one.loaded) / 1e9, 3) if one.loaded else None,
         "instructions": listing(unpack(one.instructions)) if one.instructions else None,
     }
 

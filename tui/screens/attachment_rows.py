@@ -78,11 +78,6 @@ class Changes:
         ]
         return found + [AttachmentRow(one, GONE) for _, one in self._gone.values()]
 
-    @property
-    def counts(self) -> tuple[int, int]:
-        """How many came and went lately."""
-        return len(self._new), len(self._gone)
-
 
 def key_of(row: AttachmentRow) -> tuple[object, ...]:
     """The row's key."""
@@ -90,9 +85,9 @@ def key_of(row: AttachmentRow) -> tuple[object, ...]:
 
 
 def owner(one: Placed) -> str:
-    """Who holds it."""
+    """Who holds it, or where it is pinned."""
     if not one.owners:
-        return ""
+        return f"pinned {one.pins[0]}" if one.pins else ""
     more = len(one.owners) - 1
     return _named(one.owners[0]) + (f" +{more}" if more else "")
 
@@ -109,8 +104,8 @@ def age(seconds: float) -> str:
     """At most six characters: 42 s, 17 min, 5 h, 12 d."""
     for size, unit in ((86_400, "d"), (3_600, "h"), (60, "min")):
         if seconds >= size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{max(0.0, seconds):.0f} s"
+            return f"{seconds // size:.0f} {unit}"
+    return f"{max(0.0, seconds) // 1:.0f} s"
 
 
 def _named(one: Owner) -> str:
@@ -189,30 +184,36 @@ def limits(rows: Sequence[AttachmentRow]) -> dict[str, int]:
     }
 
 
+def plain(one: Placed) -> str:
+    """A function's place without its name, as the kernel has it: "/usr/bin/bash+0x31f44"."""
+    return f"{one.file}+{one.offset:#x}" if one.file else one.where
+
+
 def words(row: AttachmentRow) -> str:
     """By what a row can be found."""
     one = row.placed
     held = (f"{each.name}\n{each.pid}\n{each.unit}" for each in one.owners)
     program = str(one.program) if one.program else ""
     whose = "ours" if one.ours else ""
-    plain = f"{one.file}+{one.offset:#x}" if one.file else ""
-    return "\n".join((one.hook, one.where, plain, one.kind, program, name(one), one.type, one.detail, whose, *held))
+    what = (program, name(one), one.type, one.detail, whose)
+    return "\n".join((one.hook, one.where, plain(one), one.kind, *what, *one.pins, *held))
 
 
 def spelt(row: AttachmentRow) -> tuple[str, str]:
     """The place, and all that is known of what is there."""
     one = row.placed
-    many = f"links {', '.join(map(str, one.links[:4]))}{' …' if len(one.links) > 4 else ''}"
+    links = f"link {', '.join(map(str, one.links[:4]))}{' …' if len(one.links) > 4 else ''}"
     parts = (
         "detached" if row.sign == GONE else "",
         one.hook,
         " ".join(filter(None, (f"program {one.program}" if one.program else "", one.type, one.name))),
         f"loaded {age(row.age)} ago" if row.age is not None else "",
         one.detail,
-        many.replace("links", "link", 1) if len(one.links) == 1 else many if one.links else "no link",
+        links if one.links else "no link",
         f"only in process {one.pid}" if one.kind == "function" and one.pid else "",
         f"held by {', '.join(map(_whole, one.owners[:8]))}" if one.owners else "held by no process",
         f"{plural(len(one.owners) - 8, 'process')} more" if len(one.owners) > 8 else "",
+        f"pinned at {', '.join(one.pins[:4])}" if one.pins else "",
         "ours" if one.ours else "",
     )
     return one.where, " · ".join(filter(None, parts))

@@ -17,6 +17,7 @@ from tui.screens.attachment_rows import (
     Changes,
     key_of,
     limits,
+    plain,
     spelt,
     words,
 )
@@ -65,10 +66,10 @@ class AttachmentsScreen(AboveScreen[AttachmentsSample]):
     )
 
     def __init__(self, where: str = "") -> None:
-        """`where`: the filter that is typed already."""
+        """`where`: only what is attached there; "" for all."""
         super().__init__()
         self.kind = ""  # of the places that are shown; "" for all
-        self._wanted = where
+        self._at = where
         self._changes = Changes()
         self._limits: dict[str, int] = {}
 
@@ -79,12 +80,6 @@ class AttachmentsScreen(AboveScreen[AttachmentsSample]):
         )
         table.empty = READING
         yield table
-
-    def begin(self) -> None:
-        """With the filter that was asked for."""
-        super().begin()
-        if self._wanted:
-            self.prompt.preset(self._wanted)
 
     def samples(self) -> AsyncIterator[AttachmentsSample]:
         """All attachments, again and again."""
@@ -117,6 +112,8 @@ class AttachmentsScreen(AboveScreen[AttachmentsSample]):
 
     def _rows(self) -> list[AttachmentRow]:
         rows = self._changes.rows(self._sample) if self._sample else []
+        if self._at:
+            rows = [row for row in rows if self._at in (row.placed.where, plain(row.placed))]
         return [row for row in rows if self.kind in ("", row.placed.kind)]
 
     def _empty(self) -> str:
@@ -124,33 +121,35 @@ class AttachmentsScreen(AboveScreen[AttachmentsSample]):
             return f"no attachment matches {self.prompt.wanted}; esc clears the filter"
         if self.kind:
             return f"nothing is left of these: {NAMES[self.kind]}; g goes on"
+        if self._at:
+            return f"nothing is attached to {self._at} now"
         missing = self._sample.missing if self._sample else ()
         return f"nothing that can be read is attached; not read: {', '.join(missing)}" if missing else NOTHING
 
     def where(self) -> Sequence[str]:
         """Above the programs."""
-        return ("BPF", "Attachments")
+        return ("BPF", "Attachments", self._at) if self._at else ("BPF", "Attachments")
 
     def state(self) -> list[Phrase]:
         """How many there are, of which kinds, and what changed."""
         if self._sample is None:
             return [(READING, "dim")]
-        placed = self._sample.placed
-        total = sum(self.kind in ("", one.kind) for one in placed)
+        rows = self._rows()
+        placed = [row.placed for row in rows if row.sign != GONE]
+        signs = Counter(row.sign for row in rows)
         shown = sum(row.sign != GONE for row in self.table().rows)
-        new, gone = self._changes.counts
         return [
-            (counted(shown, total, "attachment"), "strong"),
+            (counted(shown, len(placed), "attachment"), "strong"),
             *((f"not read: {missing.partition(':')[0]}", "warn") for missing in self._sample.missing),
             *(self._kinds(Counter(one.kind for one in placed)) if not self.prompt.is_open else ()),
-            (f"{NEW} {new:,} new" if new else "", "accent"),
-            (f"{GONE} {gone:,} gone" if gone else "", "accent"),
+            (f"{NEW} {signs[NEW]:,} new" if signs[NEW] else "", "accent"),
+            (f"{GONE} {signs[GONE]:,} gone" if signs[GONE] else "", "accent"),
         ]
 
     def _kinds(self, numbers: Counter[str]) -> Iterable[Phrase]:
         """Of each kind of places how many; of one, what it is."""
-        if self.kind:
-            return [(f"only {NAMES[self.kind]}", "accent")]
+        if self.kind or self._at:
+            return [(f"only {NAMES[self.kind]}" if self.kind else "", "accent")]
         return [(f"{NAMES[kind]} {numbers[kind]:,}", "dim") for kind in KINDS if numbers[kind]]
 
     def can(self, name: str) -> bool:

@@ -18,6 +18,7 @@ from tui.widgets.lines import Detail, Phrase
 from tui.widgets.table import Table
 
 OPEN = Action("enter", "enter", "packets", "open", "Filter packets of the marked interfaces, or of this one", 0)
+ATTACHED = Action("a", "a", "attached", "attached", "Go to the BPF that is attached to the interface", 10)
 SOON = 0.3  # seconds
 READING = "reading network interfaces …"
 UNITS = ("b/s p/s", "bits and packets a second; bits with the headers of the link")
@@ -37,6 +38,7 @@ class InterfacesScreen(TopScreen[InterfacesSample]):
         filter_by("what has this in name, state, addresses, driver or kind", 1),
         SORT._replace(rank=3),
         REVERSE,
+        ATTACHED,
         PAUSE,
         FASTER,
         SLOWER,
@@ -133,7 +135,7 @@ class InterfacesScreen(TopScreen[InterfacesSample]):
 
     def can(self, name: str) -> bool:
         """What does something now."""
-        return self.table().row is not None if name in ("open", "mark") else super().can(name)
+        return self.table().row is not None if name in ("open", "mark", "attached") else super().can(name)
 
     def on_table_moved(self) -> None:
         """Spell the row out."""
@@ -151,6 +153,13 @@ class InterfacesScreen(TopScreen[InterfacesSample]):
         if self.chosen:
             self._go_on()
             self.console.open_packets(self.chosen)
+
+    def action_attached(self) -> None:
+        """Go to what is attached to the interface under the cursor."""
+        row = self.table().row
+        if row is not None:
+            self._go_on()
+            self.console.open_attachments(row.interface.name)
 
     def action_mode(self, name: str) -> None:
         """Go to another mode."""

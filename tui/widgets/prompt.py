@@ -96,11 +96,6 @@ class Prompt(Horizontal):
         self.add_class("-open")
         self.screen.set_focus(self.query_one(Input))
 
-    def preset(self, text: str) -> None:
-        """Show it with this filter; the keys stay where they are."""
-        self.query_one(Input).value = text
-        self.add_class("-open")
-
     def takes(self, key: Key) -> bool:
         """Type a character, if one is typed and the keys go here."""
         if not (self.typing and key.is_printable and key.character):

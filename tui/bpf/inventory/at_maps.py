@@ -15,6 +15,7 @@ from tui.bpf.inventory import info, kinds
 from tui.bpf.inventory.attachment import Attachment
 from tui.errors import BpfscopeError
 
+TYPES: Final = frozenset({"sk_skb", "sk_msg", "struct_ops"})  # of programs that are attached so
 _SOCKMAPS: Final = ("sockmap", "sockhash")
 _HOOKS: Final = ("sk_skb_stream_parser", "sk_skb_stream_verdict", "sk_skb_verdict", "sk_msg_verdict")
 _IN_USE: Final = 1  # enum bpf_struct_ops_state: registered by the map; a link makes it READY (3)

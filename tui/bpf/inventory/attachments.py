@@ -67,19 +67,18 @@ class _Sources:
 
     def all(self) -> Iterator[Attachment]:
         root, paths = at_cgroups.tree()
-        with Conversation(socket.NETLINK_ROUTE) as route:
-            self._here = dict(self._part("interfaces", lambda: at_interfaces.interfaces(route).items()))
-            named = {number: sanitise(path) for number, path in paths.items()}
-            around = Surroundings(self._programs, self._here, named)
-            types = {around.type(number) for number in self._programs}
-            found = at_processes.completed(linked(around), self._found.events, around)
-            links = list(map(self.owned, _settled(found, self._here)))
-            yield from self._xdp(links)
-            yield from at_interfaces.chained(self._here)
-            yield from self._part("filters of interfaces", lambda: at_interfaces.filters(route, self._here))
-            if any(each.startswith("lwt_") for each in types):
-                yield from self._part("routes", lambda: at_routes.routes(route, around))
-        links, others = _joined(links, (*at_cgroups.queried(root, paths, types), *at_maps.by_maps()))
+        self._here = dict(self._by_netlink("interfaces", lambda route: at_interfaces.interfaces(route).items()))
+        around = Surroundings(self._programs, self._here, {number: sanitise(path) for number, path in paths.items()})
+        types = {around.type(number) for number in self._programs}
+        found = at_processes.completed(linked(around), self._found.events, around)
+        links = list(map(self.owned, _settled(found, self._here)))
+        yield from self._xdp(links)
+        yield from at_interfaces.chained(self._here)
+        yield from self._by_netlink("filters of interfaces", lambda route: at_interfaces.filters(route, self._here))
+        if any(each.startswith("lwt_") for each in types):
+            yield from self._by_netlink("routes", lambda route: at_routes.routes(route, around))
+        by_maps = at_maps.by_maps() if types & at_maps.TYPES else ()
+        links, others = _joined(links, (*at_cgroups.queried(root, paths, types), *by_maps))
         yield from (*links, *others)
         yield from at_processes.events(self._found.events, around, links)
         yield from self._part("sockets", lambda: self._sockets(around))
@@ -99,6 +98,13 @@ class _Sources:
         filters = [number for number in self._programs if around.type(number) == "socket_filter"]
         holding = {each.pid for number in filters for each in self._held.programs.get(number, ())}
         return at_sockets.sockets(at_sockets.packet_sockets(), self._found, around, holding)
+
+    def _by_netlink(self, name: str, ask: Callable[[Conversation], Iterable[Row]]) -> list[Row]:
+        def asked() -> list[Row]:
+            with Conversation(socket.NETLINK_ROUTE) as route:
+                return list(ask(route))
+
+        return self._part(name, asked)
 
     def _part(self, name: str, ask: Callable[[], Iterable[Row]]) -> list[Row]:
         try:
