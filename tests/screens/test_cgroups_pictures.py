@@ -23,7 +23,7 @@ def test_cgroups(picture: Compare, sources: FakeSources, size: tuple[int, int]) 
         screen = await cgroups(pilot)
         await move_to(pilot, screen, "/user.slice")
         await pilot.press("c")
-        await until(pilot, lambda: screen.holding[0])
+        await until(pilot, lambda: screen.holding)
         for second in range(3, 61, 3):
             await later(pilot, sources, screen, second + 2 * math.sin(second / 5))
         await move_to(pilot, screen, "/system.slice/postgresql@16-main.service")

@@ -156,7 +156,7 @@ async def test_counting_all_that_is_marked_and_one_that_tolerates_no_other(sourc
         await until(pilot, lambda: sources.asked_to_count == [(41, True), (42, True)])
         await until(pilot, lambda: "counting 1" in state(screen))
         assert any("tolerates no other" in each.message for each in console._notifications)
-        assert screen.holding == (1, "cgroup counter")
+        assert screen.holding == "1 cgroup counter"
         assert "marked" not in state(screen)
 
 
@@ -164,7 +164,7 @@ async def test_whoever_leaves_the_mode_takes_the_counters_off_and_who_quits_is_a
     async with Bpfscope(sources).run_test(size=(120, 36)) as pilot:
         screen = await cgroups(pilot)
         await pilot.press("c")
-        await until(pilot, lambda: screen.holding[0] == 1)
+        await until(pilot, lambda: screen.holding == "1 cgroup counter")
         await pilot.press("q")
         await at(pilot, ConfirmScreen)
         await pilot.press("escape")
@@ -175,7 +175,7 @@ async def test_whoever_leaves_the_mode_takes_the_counters_off_and_who_quits_is_a
         await pilot.press("escape", "1")
         await processes(pilot)
         await until(pilot, lambda: not sources.counting)
-        assert screen.holding[0] == 0
+        assert not screen.holding
 
 
 async def test_what_is_attached_here_and_above_with_rules(sources: FakeSources) -> None:

@@ -137,7 +137,7 @@ async def test_what_is_wrong_is_marked_at_its_line(sources: FakeSources) -> None
         assert row.number == 18
         assert row.text.strip() == "*calls += bpf_log2l(1);"
         assert "test the pointer before its first use" in detail(screen)
-        assert screen.holding == (0, "program")
+        assert screen.holding == ""
         await pilot.press("escape")
         await at(pilot, LoadScreen)
 
@@ -162,7 +162,7 @@ async def test_leaving_asks_where_something_was_seen_and_takes_it_off(sources: F
     async with Bpfscope(sources).run_test(size=(120, 36)) as pilot:
         screen, loading = await running(pilot, sources)
         await shown(pilot, screen, loading, (3, 10))
-        assert screen.holding == (1, "program")
+        assert screen.holding == "1 program"
         await pilot.press("escape")
         await at(pilot, ConfirmScreen)
         await pilot.press("n")
