@@ -113,7 +113,7 @@ class LoadScreen(ConsoleScreen):
 
     def show_state(self) -> None:
         """The lines around the list."""
-        left = [(("BPF programs ▸ ", "dim"), ("load", "title"))]
+        left = [(("BPF ▸ ", "dim"), ("Load", "title"))]
         there = len(self.table().rows)
         state = (
             [(self.failure, "bad")] if self.failure else [(f"{there} ready-made programs" if there else "", "strong")]

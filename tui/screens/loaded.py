@@ -363,7 +363,7 @@ class LoadedScreen(LiveScreen):
 
     def show_state(self) -> None:
         """The lines around the panes."""
-        left = [(("BPF programs ▸ load ▸ ", "dim"), (self._asked, "title"))]
+        left = [(("BPF ▸ Load ▸ ", "dim"), (self._asked, "title"))]
         self.put_lines((left, [(self.request.path, "dim")]), self._state(), self._state_right())
 
     def _state(self) -> list[Phrase]:
