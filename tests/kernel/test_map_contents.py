@@ -363,6 +363,8 @@ def test_names_and_wrong_words(made: Made, capsys: pytest.CaptureFixture[str]) -
     assert "several maps have this name" in capsys.readouterr().err
     assert cli.main(["maps", "-d", "1"]) == 2
     assert cli.main(["maps", "4294967295"]) == 1
+    assert cli.main(["maps", "99999999999"]) == 1
+    assert "there is no map 99999999999" in capsys.readouterr().err
 
 
 def test_measured_and_watched(made: Made) -> None:
@@ -394,7 +396,13 @@ def test_entries_are_found_by_their_keys(made: Made) -> None:
     assert printed(str(number_of(numbers)), "--key", "14999") == [{"key": 14999, "value": 14999}]
     assert printed(str(number_of(numbers)), "--key", "0x10") == [{"key": 16, "value": 16}]
     assert cli.main(["maps", str(number_of(numbers)), "--key", "15000"]) == 1
+    assert cli.main(["maps", str(number_of(numbers)), "--key", str(1 << 32)]) == 2
+    assert cli.main(["maps", str(number_of(numbers)), "--key=-1"]) == 2
     types = made.types
+    signed = made.map(kernel.MAP_TYPE_HASH, 4, 8, 100, key_type=types.int, value_type=types.u64)
+    kernel.map_update(signed, struct.pack("i", -7), struct.pack("Q", 7))
+    assert printed(str(number_of(signed)), "--key=-7") == [{"key": -7, "value": 7}]
+    assert cli.main(["maps", str(number_of(signed)), "--key", str(1 << 31)]) == 2
     flows = made.map(kernel.MAP_TYPE_HASH, 24, 48, 2000, key_type=types.key, value_type=types.value)
     fill(flows, ((flow(number), stats(number)) for number in range(PRIME)))
     assert [row["key"]["port"] for row in printed(str(number_of(flows)), "--key", "port 1007,")] == [1007]

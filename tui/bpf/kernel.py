@@ -578,6 +578,8 @@ def by_id(command: int, number: int) -> int:
 
     Raises OSError: ENOENT where it ended, EAGAIN of a link that only begins, EPERM without CAP_SYS_ADMIN.
     """
+    if number >> 32:  # numbers have 32 bits: there is none
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
     return bpf(command, struct.pack("3I", number, 0, 0))
 
 

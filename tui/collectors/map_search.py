@@ -4,12 +4,13 @@ import ipaddress
 from collections.abc import Callable, Iterator
 
 from tui.bpf import kernel
-from tui.bpf.btf.decoder import Value
+from tui.bpf.btf.decoder import Value, Word
 from tui.bpf.btf.values import one_line
 from tui.bpf.inventory import contents, info
 from tui.bpf.objects import refusal
 from tui.collectors.entries import Entries, Entry
 from tui.collectors.map_layout import STORED
+from tui.errors import UsageError
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
@@ -19,7 +20,7 @@ def search(entries: Entries, word: str) -> list[Entry]:
 
     A number where keys are numbers: that entry. An address or network where keys are prefixes: those that contain it,
     the one that a program would find first. Anything else: those whose key, as it is shown, has this text.
-    Raises TargetError, NotPermitted, NotSupported.
+    Raises UsageError, TargetError, NotPermitted, NotSupported.
     """
     one = entries.map
     try:
@@ -42,15 +43,25 @@ def _all(fd: int, entries: Entries, matches: Callable[[Value], bool]) -> Iterato
 
 
 def _number(entries: Entries, word: str) -> bytes | None:
-    """The key's bytes, where keys are numbers that can be looked up and the word is one."""
+    """The key's bytes, where keys are numbers that can be looked up and the word is one.
+
+    Raises UsageError where no key can be that number.
+    """
     size = entries.map.key_size
     if entries.layout.key_type in STORED or size not in (1, 2, 4, 8):
         return None
+    largest = entries.layout.key(b"\xff" * size)
+    if not isinstance(largest, int | Word):
+        return None
     try:
-        key = (int(word, 0) % (1 << 8 * size)).to_bytes(size, "little")
+        number = int(word, 0)
     except ValueError:
         return None
-    return key if isinstance(entries.layout.key(key), int) else None
+    signed = isinstance(largest, int) and largest < 0
+    low, high = (-(1 << 8 * size - 1), 1 << 8 * size - 1) if signed else (0, 1 << 8 * size)
+    if not low <= number < high:
+        raise UsageError(f"no entry can have the key {word}: keys of this map are from {low:,} to {high - 1:,}")
+    return number.to_bytes(size, "little", signed=signed)
 
 
 def _matcher(kind: int, word: str) -> tuple[Callable[[Value], bool], Network | None]:

@@ -2,7 +2,7 @@
 
 Entries are counted by reading them, at most 10,000 a reading in all: the maps that were counted longest ago first. So
 each figure has the time at which it was counted. What holds and uses a map is looked up every ten seconds, or when maps
-or programs came or went.
+or programs came or went: never for more than a fortieth of the time.
 """
 
 import os
@@ -18,6 +18,7 @@ from tui.bpf.inventory.info import Map
 from tui.bpf.objects import refusal
 
 RESCAN: Final = 10.0  # seconds
+_SHARE: Final = 40  # times what the last look-up took, at least, until the next
 _NEARLY: Final = 0.9  # of a map's entries
 _FILLING: Final = (  # maps into which programs put entries until nothing fits; LRU maps make room by themselves
     kernel.MAP_TYPE_HASH, kernel.MAP_TYPE_PERCPU_HASH, kernel.MAP_TYPE_HASH_OF_MAPS, kernel.MAP_TYPE_SOCKHASH,
@@ -108,11 +109,11 @@ class Maps:
 
     def __init__(self) -> None:
         self._counted: dict[int, _Counted] = {}
-        self._programs: list[int] = []
         self._users: dict[int, tuple[User, ...]] = {}
         self._held: dict[int, tuple[Holder, ...]] = {}
         self._pinned: dict[int, tuple[str, ...]] = {}
-        self._scanned = -RESCAN
+        self._seen: tuple[frozenset[int], list[int]] | None = None  # maps and programs there were at the last look-up
+        self._earliest = self._due = 0.0  # when the next may be, and when it is even where nothing changed
         self._turn = threading.Lock()
 
     def read(self, most: int = contents.MOST) -> MapsSample:
@@ -126,20 +127,22 @@ class Maps:
         with self._turn:
             fresh = set(numbers) - self._counted.keys()
             self._open(numbers, fresh, now, most)
-            self._scan(now, programs, known=not fresh)
+            self._scan(now, (frozenset(numbers), programs))
             return MapsSample(now, tuple(self._row(number) for number in numbers if number in self._counted))
 
     def about(self, number: int) -> tuple[tuple[User, ...], tuple[Holder, ...]]:
         """The programs that use a map, and the processes that hold it. Raises NotPermitted, NotSupported."""
         with self._turn:
-            self._scan(time.monotonic(), self._programs, known=True)
+            self._scan(time.monotonic(), self._seen)
             return self._users.get(number, ()), self._held.get(number, ())
 
-    def _scan(self, now: float, programs: list[int], *, known: bool) -> None:
+    def _scan(self, now: float, there: tuple[frozenset[int], list[int]] | None) -> None:
         """See again who uses and holds what, if that may have changed."""
-        if not known or programs != self._programs or now - self._scanned >= RESCAN:
-            self._scanned, self._programs = now, programs
+        if now >= self._due or (there != self._seen and now >= self._earliest):
             self._users, self._held, self._pinned = _users(), holders.holders().maps, pins.pins().maps
+            ended = time.monotonic()
+            self._seen, self._earliest = there, ended + _SHARE * (ended - now)
+            self._due = max(self._earliest, now + RESCAN)
 
     def _open(self, numbers: list[int], fresh: set[int], now: float, most: int) -> None:
         """Describe the new ones, and count entries, of those first that were looked at longest ago."""
