@@ -383,6 +383,22 @@ def test_measured_and_watched(made: Made) -> None:
     assert (last["kind"], len(last["entries"])) == ("summary", 2)
 
 
+def test_what_was_last_seen_in_a_map_that_goes(capsys: pytest.CaptureFixture[str]) -> None:
+    with Made() as made:
+        fd = made.map(kernel.MAP_TYPE_HASH, 4, 8, 100)
+        number = number_of(fd)
+        kernel.map_update(fd, struct.pack("I", 1), struct.pack("Q", 0))
+        changed = threading.Timer(0.2, kernel.map_update, (fd, struct.pack("I", 1), struct.pack("Q", 5)))
+        gone = threading.Timer(1.3, made.close)
+        changed.start()
+        gone.start()
+        assert cli.main(["maps", str(number), "-d", "60"]) == 0
+        gone.join()
+    shown = capsys.readouterr()
+    assert shown.out == "1: 5  +5\n"
+    assert f"map {number} is gone" in shown.err
+
+
 def test_entries_are_found_by_their_keys(made: Made) -> None:
     trie = made.map(kernel.MAP_TYPE_LPM_TRIE, 8, 4, 10, flags=NO_PREALLOC)
     for length, address in ((8, (10, 0, 0, 0)), (24, (10, 1, 2, 0)), (16, (10, 9, 0, 0)), (0, (0, 0, 0, 0))):

@@ -289,6 +289,23 @@ def test_the_command_finds_a_program_by_number_name_and_tag() -> None:
     assert "no BPF program has the number, tag, name or pinned path very_own_name" in gone.stderr
 
 
+def test_the_command_tells_what_a_program_did_that_is_unloaded_meanwhile() -> None:
+    with contextlib.ExitStack() as owned:
+        fd, number = owned.enter_context(loaded("goes_soon"))
+        words = [str(BPFSCOPE), "programs", str(number), "-d", "60", "--json"]
+        with subprocess.Popen(words, stdout=-1, stderr=-1, text=True) as command:
+            until = time.monotonic() + 3.0  # some readings
+            while time.monotonic() < until:
+                kernel.program_test_run(fd, bytes(64), 1)
+            owned.close()
+            out, said = command.communicate(timeout=20)
+    row = json.loads(out)
+    assert (row["id"], command.returncode) == (number, 0)
+    assert [line["text"] for line in row["instructions"]] == ["r0 = 0", "exit"]
+    assert row["period_runs"] > 0
+    assert f"program {number} was unloaded meanwhile" in said
+
+
 def test_without_the_right_it_says_what_is_missing() -> None:
     done = run_as_nobody(BPFSCOPE, "programs")
     assert (done.returncode, done.stdout) == (3, "")

@@ -18,7 +18,7 @@ from tui.collectors import program_machine
 from tui.collectors.program_history import GAP, STEPS, Figures, History
 from tui.collectors.program_pages import listing
 from tui.collectors.program_samples import ProgramsSample
-from tui.collectors.program_words import held_by, places, share
+from tui.collectors.program_words import held_by, is_cut, places, share
 from tui.export import program_rows
 from tui.screens.program_rows import Churn, graph
 from tui.widgets.graph import bars
@@ -43,6 +43,27 @@ def test_history_has_means_per_step_and_gaps_where_nobody_looked() -> None:
     assert values[:2] + values[-1:] == [15, 5, 7]
     assert [math.isnan(value) for value in values] == [False, False, True, True, False]
     assert history.last(2, 0, 20, 20) == [1]
+
+
+def test_the_most_is_that_of_a_reading_not_of_a_mean() -> None:
+    history = History()
+    for second, value in ((3.0, 10), (4.0, 40), (5.0, 10), (9.0, 7)):
+        history.add(second, {1: figures(value)})
+    assert history.last(1, 0, 20, 20)[0] == 20
+    assert (history.most(1, 0), history.most(1, 0, 1), history.most(2, 0)) == (40, 7, None)
+
+
+@pytest.mark.parametrize(
+    ("cut", "whole", "is_it"),
+    [
+        ("syscalls__sys_e", "tracepoint__syscalls__sys_enter_write", True),
+        ("tcp_v4_connect_", "tcp_v4_connect_entry", True),
+        ("short", "short_not", False),
+        ("syscalls__sys_e", "tracepoint__block__block_rq_issue", False),
+    ],
+)
+def test_names_that_the_kernel_cuts(cut: str, whole: str, *, is_it: bool) -> None:
+    assert is_cut(cut, whole) == is_it
 
 
 def test_history_of_a_figure_that_is_sometimes_unknown() -> None:

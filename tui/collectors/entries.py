@@ -127,8 +127,9 @@ class Entries:
                     self._last = self._read(fd, now, most)
             except TargetError:
                 ended = f"map {self._number} is gone: nobody holds it any more"
-                blank = MapSample(now, 0.0, self.map, self.layout)
-                self._last = (self._last or blank)._replace(time=now, seconds=0.0, ended=ended)
+                last = self._last or MapSample(now, 0.0, self.map, self.layout)
+                entries = tuple(entry._replace(before=None, new=False) for entry in last.entries)
+                self._last = last._replace(time=now, seconds=0.0, entries=entries, gone=0, ended=ended)
             except OSError as error:
                 raise refusal(error, f"read map {self._number}") from None
             return self._last
@@ -210,6 +211,21 @@ def _nought(value: Value) -> Value:
     if isinstance(value, list):
         return [_nought(element) for element in value]
     return 0 if isinstance(value, int) else value
+
+
+def since(first: MapSample, last: MapSample) -> MapSample:
+    """The last reading, with what changed since the first instead of since the one before."""
+    known = {entry.raw: entry for entry in first.entries}
+    whole = first.complete and not first.note
+    entries = tuple(_compared(entry, known.get(entry.raw), new=whole) for entry in last.entries)
+    gone = len(known.keys() - {entry.raw for entry in entries}) if whole and last.complete else 0
+    return last._replace(seconds=last.time - first.time, entries=entries, gone=gone)
+
+
+def _compared(entry: Entry, before: Entry | None, *, new: bool) -> Entry:
+    if before is None:
+        return entry._replace(before=None, new=new)
+    return entry._replace(before=None if before.data == entry.data else before.value, new=False)
 
 
 def figures(sample: MapSample) -> tuple[str, ...]:

@@ -12,9 +12,9 @@ from tui.bpf.inventory.holders import Holders, holders
 from tui.bpf.inventory.pins import Pins, pins
 from tui.bpf.inventory.sources import sources_of
 from tui.collectors import units
+from tui.collectors.program_words import CUT, is_cut
 from tui.errors import BpfscopeError
 
-_CUT: Final = 15  # characters that the kernel keeps of a name
 _NAMING: Final = 0.2  # seconds that a look-up takes for names; the rest is named by the next
 
 
@@ -42,7 +42,7 @@ def look(programs: Iterable[info.Program], before: Context = NOTHING) -> Context
     maps, charged, names = {}, {}, {}
     until = time.monotonic() + _NAMING
     for one in programs:
-        named = one.id in before.names or len(one.name) < _CUT or not one.btf_id
+        named = one.id in before.names or len(one.name) < CUT or not one.btf_id
         if named and one.id in before.charged and len(before.maps[one.id]) == one.maps:
             charged[one.id], maps[one.id] = before.charged[one.id], before.maps[one.id]
             names[one.id] = before.names.get(one.id, one.name)
@@ -61,9 +61,9 @@ def look(programs: Iterable[info.Program], before: Context = NOTHING) -> Context
 
 
 def _full_name(fd: int, cut: str) -> str:
-    """The function's, of which the kernel's own name has the beginning. Raises BpfscopeError, OSError."""
+    """The function's, of which the kernel's own name is a part. Raises BpfscopeError, OSError."""
     functions = sources_of(fd).functions
-    return functions[0].name if functions and functions[0].name.startswith(cut) else cut
+    return functions[0].name if functions and is_cut(cut, functions[0].name) else cut
 
 
 def links() -> tuple[int, ...]:

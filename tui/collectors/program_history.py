@@ -23,6 +23,7 @@ class _Series(NamedTuple):
     """The steps up to the present one, of each figure."""
 
     values: tuple["array[float]", "array[float]", "array[float]"]
+    peaks: tuple["array[float]", "array[float]", "array[float]"]  # the highest reading of each step
 
 
 class History:
@@ -42,18 +43,28 @@ class History:
         before = self._series
         self._series = {number: before.get(number) or _empty() for number in programs}
         for number, figures in programs.items():
-            for values, figure in zip(self._series[number].values, figures, strict=True):
-                self._note(values, figure, fresh)
+            for values, peaks, figure in zip(*self._series[number], figures, strict=True):
+                self._note(values, peaks, figure, fresh)
 
-    def _note(self, values: "array[float]", figure: float, fresh: int) -> None:
+    def _note(self, values: "array[float]", peaks: "array[float]", figure: float, fresh: int) -> None:
         if fresh > 0 or not values:
-            values.extend([GAP] * (fresh - 1 if values else 0))
-            values.append(figure)
-            del values[:-STEPS]
-        elif math.isnan(values[-1]):
+            for each in (values, peaks):
+                each.extend([GAP] * (fresh - 1 if each else 0))
+                each.append(figure)
+                del each[:-STEPS]
+            return
+        if math.isnan(peaks[-1]) or figure > peaks[-1]:
+            peaks[-1] = figure
+        if math.isnan(values[-1]):
             values[-1] = figure
         elif not math.isnan(figure):
             values[-1] += (figure - values[-1]) / self._readings
+
+    def most(self, number: int, figure: int, steps: int = STEPS) -> float | None:
+        """The highest reading of a figure in the last `steps` steps; None where there was none."""
+        series = self._series.get(number)
+        known = [value for value in series.peaks[figure][-steps:] if not math.isnan(value)] if series else []
+        return max(known, default=None)
 
     def last(self, number: int, figure: int, width: int, steps: int = STEPS) -> list[float]:
         """The last `steps` steps of a figure (its index in Figures) in `width` means or fewer; GAP where none is known.
@@ -74,4 +85,8 @@ class History:
 
 
 def _empty() -> _Series:
-    return _Series((array("f"), array("f"), array("f")))
+    return _Series(_arrays(), _arrays())
+
+
+def _arrays() -> tuple["array[float]", "array[float]", "array[float]"]:
+    return array("f"), array("f"), array("f")

@@ -16,6 +16,12 @@ UNCOUNTED = {
     REPLACES: "it replaces a function of another program: its runs aren't counted, their time is the other's",
 }
 NOBODY = "nobody"
+CUT = 15  # characters that the kernel keeps of a name
+
+
+def is_cut(name: str, whole: str) -> bool:
+    """Whether the kernel cuts the second to the first; bcc leaves the first word of `tracepoint__…` out before."""
+    return len(name) == CUT and (whole.startswith(name) or whole.partition("__")[2].startswith(name))
 
 
 def holders(held: "Sequence[Holder]") -> str:

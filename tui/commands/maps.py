@@ -14,7 +14,7 @@ from tui.bpf.inventory import contents, info, kinds
 from tui.bpf.inventory.info import Map
 from tui.bpf.objects import refusal
 from tui.collectors import live
-from tui.collectors.entries import Entries, Entry, MapSample
+from tui.collectors.entries import Entries, Entry, MapSample, since
 from tui.collectors.map_layout import Layout
 from tui.collectors.map_search import search
 from tui.collectors.maps import MapRow, Maps
@@ -24,6 +24,7 @@ from tui.commands.running import narrate
 from tui.errors import BpfscopeError, UsageError
 from tui.export import map_rows, rows
 
+_LOOKS = 0.5  # seconds between readings while a change is measured: of a map that goes, the last one is printed
 _ALL = 1 << 24  # entries that are counted for the list at most: a kernel's largest maps have a few million
 
 
@@ -231,10 +232,12 @@ def _measured(entries: Entries, first: MapSample, arguments: argparse.Namespace)
     """All entries, with what changed in the meantime."""
     with live.stop_signals() as stop:
         stop.arm()
-        *_, (sample, _) = live.ticks(entries.read, stop, arguments.duration, arguments.duration)
+        interval = min(_LOOKS, arguments.duration)
+        *_, (last, _) = live.ticks(entries.read, stop, interval, arguments.duration)
+    sample = since(first, last)
     if sample.ring and first.ring and not arguments.json:
         narrate(f"{sample.ring.produced - first.ring.produced:,} bytes written in {sample.seconds:.1f} s")
     if sample.ended:
-        narrate(sample.ended)
+        narrate(f"{sample.ended}; what was last seen in it:")
     _print(sample.entries, sample, as_json=arguments.json, changes=True)
     return 0

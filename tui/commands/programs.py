@@ -7,7 +7,8 @@ import argparse
 import shutil
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
+from typing import NamedTuple
 
 from tui import text
 from tui.collectors import program_pages, program_words
@@ -19,6 +20,7 @@ from tui.errors import TargetError
 from tui.export import program_rows, rows
 
 SECONDS = 1.0
+_FIRST, _LOOKS = 0.1, 0.5  # seconds until the second reading of what is followed, and between later ones
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,20 +42,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Prints a row per program, those that take most first; or one program's page."""
-    sample = _measured(arguments.duration)
-    programs = sorted(sample.programs, key=lambda one: (-(one.cpu_percent or 0.0), one.id))
     if arguments.which is not None:
-        programs = _matching(programs, arguments.which)
-        if len(programs) == 1:
-            _print_page(programs[0], program_pages.read(programs[0].id), arguments)
+        found = _followed(arguments.which, arguments.duration)
+        if found.gone:
+            narrate(f"program {found.programs[0].id} was unloaded meanwhile: this is what it did until then")
+        if found.page is not None and len(found.programs) == 1:
+            _print_page(found.programs[0], found.page, arguments)
             return 0
-    if arguments.json:
-        for one in programs:
-            rows.write(program_rows.program(one), sys.stdout)
+        _print_programs(found.programs, as_json=arguments.json)
     else:
-        _print_table(programs)
-        narrate(_summary(sample))
+        sample = _measured(arguments.duration)
+        _print_programs(sample.programs, as_json=arguments.json)
+        if not arguments.json:
+            narrate(_summary(sample))
     return 0
+
+
+def _print_programs(programs: Iterable[ProgramFigures], *, as_json: bool) -> None:
+    ordered = sorted(programs, key=lambda one: (-(one.cpu_percent or 0.0), one.id))
+    if not as_json:
+        _print_table(ordered)
+        return
+    for one in ordered:
+        rows.write(program_rows.program(one), sys.stdout)
 
 
 def _measured(duration: float) -> ProgramsSample:
@@ -63,14 +74,64 @@ def _measured(duration: float) -> ProgramsSample:
         return reader.read()
 
 
-def _matching(programs: Sequence[ProgramFigures], which: str) -> list[ProgramFigures]:
-    """Those with that number; else those with that tag, name or path. Raises TargetError."""
-    found = [one for one in programs if which == str(one.id)] or [
-        one for one in programs if which in (one.tag, one.name, *one.pins)
-    ]
+class _Followed(NamedTuple):
+    """What was seen of programs that somebody asks for."""
+
+    programs: list[ProgramFigures]  # with all that they did in the time
+    page: ProgramPage | None  # where it was one, and could be read
+    gone: bool  # it was one, and was unloaded before the time was up
+
+
+def _followed(which: str, duration: float) -> _Followed:
+    """Looked at more often, so that what is unloaded meanwhile isn't lost. Raises TargetError."""
+    seen: dict[int, ProgramFigures] = {}
+    page, missing = None, None
+    with Programs() as reader:
+        last = reader.read()
+        end = last.time + duration
+        wait = _FIRST  # with the second reading names and holders are known
+        while (left := end - time.monotonic()) > 0:
+            time.sleep(min(wait, left))
+            wait = _LOOKS
+            sample = reader.read()
+            if sample is not last or not seen:
+                last = sample
+                seen |= {one.id: _added(seen.get(one.id), one) for one in sample.programs}
+            found = _matching(seen.values(), which)
+            if len(found) != 1:
+                page = None
+                continue
+            if page is None or page.id != found[0].id:
+                try:
+                    page = program_pages.read(found[0].id)
+                except TargetError as error:  # unloaded between being listed and being read
+                    missing = error
+            if all(one.id != found[0].id for one in sample.programs):
+                return _Followed(found, page, gone=True)
+    found = _matching(seen.values(), which)
     if not found:
-        raise TargetError(f"no BPF program has the number, tag, name or pinned path {which}: `programs` lists them all")
-    return found
+        raise missing or TargetError(
+            f"no BPF program has the number, tag, name or pinned path {which}: `programs` lists them all"
+        )
+    return _Followed(found, page, gone=False)
+
+
+def _added(before: ProgramFigures | None, now: ProgramFigures) -> ProgramFigures:
+    """The later figures of a program, over both periods."""
+    if before is None or before.seconds is None:
+        return now
+    return now._replace(
+        seconds=before.seconds + (now.seconds or 0.0),
+        period_runs=before.period_runs + now.period_runs,
+        period_ns=before.period_ns + now.period_ns,
+    )
+
+
+def _matching(programs: Collection[ProgramFigures], which: str) -> list[ProgramFigures]:
+    """Those with that number; else those with that tag, name, name as the kernel cuts it, or path."""
+    return [one for one in programs if which == str(one.id)] or [
+        one for one in programs if which in (one.tag, one.name, *one.pins) or program_words.is_cut(which, one.name)
+    ]
 
 
 def _summary(sample: ProgramsSample) -> str:

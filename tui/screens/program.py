@@ -1,6 +1,5 @@
 """A BPF program's page: what it is made of, what belongs to it, and what it does over time."""
 
-import math
 from collections.abc import AsyncIterator, Iterable
 from typing import Final
 
@@ -140,7 +139,7 @@ class ProgramScreen(AboveScreen[ProgramsSample]):
         for figure, (title, words, now) in enumerate(zip(GRAPHS, _SHOWN, values, strict=True)):
             graph = self.query_one(f"#graph{figure}", Graph)
             past = self._history.last(self.number, figure, graph.bars, graph.bars)
-            most = max((value for value in past if not math.isnan(value)), default=None)
+            most = self._history.most(self.number, figure, graph.bars)
             said = "" if most is None else f"most {words(most)} in {text.clock(len(past) * STEP)}"
             said_now = "no run now" if now is None else words(now)
             graph.show(((f"{title} ", "head"), (said_now, "dim" if now is None else "strong")), (said, "dim"), past)
