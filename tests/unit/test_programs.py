@@ -117,9 +117,12 @@ def test_who_keeps_a_program() -> None:
     place = Attachment("tc-ingress", "eth0", 1)
     assert held_by(program(1, "x", holders=(holder,), units=("",), pins=("/a",), attached=(place,))) == "bpftrace 811"
     assert held_by(program(1, "x", pins=("/a", "/b"), attached=(place,))) == "pinned /a"
-    assert held_by(program(1, "x", attached=(place,))) == "where it is attached"
+    assert held_by(program(1, "x", attached=(place,))) == "its attachment"
     assert held_by(program(1, "x")) == "nobody"
+    assert held_by(program(1, "x", known=False)) == ""
     assert places((place, place, place)) == "tc-ingress eth0 and 2 more"
+    probe = Attachment("uprobe", "/usr/bin/bash:readline", 1, file="/usr/bin/bash")
+    assert (places((probe,)), places((probe,), short=True)) == ("uprobe /usr/bin/bash:readline", "uprobe bash:readline")
 
 
 def test_figures_are_those_of_the_period_and_of_all() -> None:

@@ -12,6 +12,7 @@ from tui.bpf.inventory.holders import Holders, holders
 from tui.bpf.inventory.pins import Pins, pins
 from tui.bpf.inventory.sources import sources_of
 from tui.collectors import units
+from tui.collectors.place_names import PlaceNames
 from tui.collectors.program_words import CUT, is_cut
 from tui.errors import BpfscopeError
 
@@ -37,8 +38,13 @@ class Context(NamedTuple):
 NOTHING: Final = Context(False, {}, {}, {}, {}, frozenset(), Holders({}, {}, {}), {}, Pins({}, {}, {}), {}, ())
 
 
-def look(programs: Iterable[info.Program], before: Context = NOTHING) -> Context:
-    """All of it now, without what ended meanwhile; what never changes is kept from `before`. Raises BpfscopeError."""
+def look(
+    programs: Iterable[info.Program], before: Context = NOTHING, places: PlaceNames | None = None, files: int = 1
+) -> Context:
+    """All of it now, without what ended meanwhile; what never changes is kept from `before`. Raises BpfscopeError.
+
+    Functions that uprobes are at are called as `places` knows them; of at most so many more files it learns the names.
+    """
     maps, charged, names = {}, {}, {}
     until = time.monotonic() + _NAMING
     for one in programs:
@@ -54,7 +60,9 @@ def look(programs: Iterable[info.Program], before: Context = NOTHING) -> Context
                 names[one.id] = _full_name(fd, one.name)
     memory, jumped_to = _of_maps({number for numbers in maps.values() for number in numbers})
     held, linked = holders(), links()
-    attached = by_program(attachments.attachments(held))
+    found = attachments.attachments(held)
+    at = (places or PlaceNames()).named(found, files)
+    attached = by_program([each._replace(where=where) for each, where in zip(found, at, strict=True)])
     pids = {holder.pid for several in held.programs.values() for holder in several}
     of_pids = {pid: units.of_process(pid) for pid in pids}
     return Context(True, names, maps, charged, memory, jumped_to, held, of_pids, pins(), attached, linked)

@@ -41,6 +41,7 @@ class ProgramFigures(NamedTuple):
     pins: tuple[str, ...]  # names in BPF file systems
     ours: bool  # this process holds it
     uncounted: str  # why runs may be missing in `runs`: TAIL_CALLED, REPLACES; "" where all are there
+    known: bool = True  # who holds it, where it is attached and what it takes has been looked up
 
     @property
     def per_second(self) -> float | None:

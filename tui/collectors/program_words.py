@@ -30,20 +30,26 @@ def holders(held: "Sequence[Holder]") -> str:
 
 
 def held_by(one: ProgramFigures) -> str:
-    """Who keeps it, at least one way: processes, a name in a BPF file system, the kernel itself."""
+    """Who keeps it, at least one way: processes, a name in a BPF file system, the kernel itself.
+
+    "" where it hasn't been looked up yet.
+    """
     if one.holders:
         return holders(one.holders)
     if one.pins:
         return f"pinned {one.pins[0]}"
-    return "where it is attached" if one.attached else NOBODY
+    if not one.known:
+        return ""
+    return "its attachment" if one.attached else NOBODY
 
 
-def places(attached: "Sequence[Attachment]") -> str:
-    """tcx-ingress eth0; uprobe /usr/bin/bash+0x31f40 and 15 more."""
+def places(attached: "Sequence[Attachment]", *, short: bool = False) -> str:
+    """tcx-ingress eth0; uprobe /usr/bin/bash:readline and 15 more; where it is to be short, without a file's folder."""
     if not attached:
         return ""
     first = attached[0]
-    said = f"{first.hook} {first.where}".rstrip()
+    where = first.where.rpartition("/")[2] if short and first.file else first.where
+    said = f"{first.hook} {where}".rstrip()
     return said if len(attached) == 1 else f"{said} and {len(attached) - 1:,} more"
 
 

@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from tui.bpf.inventory import info, kinds
 from tui.bpf.inventory.statistics import Floor, Statistics, begun
 from tui.collectors import program_context
+from tui.collectors.place_names import PlaceNames
 from tui.collectors.program_history import ALL, GAP, Figures, History
 from tui.collectors.program_samples import REPLACES, TAIL_CALLED, ProgramFigures, ProgramsSample
 from tui.owner import Owner
@@ -39,8 +40,10 @@ class _Reading(NamedTuple):
 class Programs(Owner):
     """Reads all programs again and again; rates are those since the reading before. Statistics are on until `rest`."""
 
-    def __init__(self) -> None:
+    def __init__(self, files: int = 1) -> None:
+        """Functions that are probed get their names by and by, of so many files a look-up."""
         self.history = History()
+        self._places, self._files = PlaceNames(), files
         self._statistics: Statistics | None = None
         self._floor = Floor(0.0, 0.0, None)
         self._before: dict[int, _Reading] = {}
@@ -103,7 +106,8 @@ class Programs(Owner):
             return
         changed = readings.keys() != self._before.keys() or program_context.links() != self._context.link_numbers
         if now >= self._due or (changed and now >= self._earliest):
-            self._context = program_context.look([one.program for one in readings.values()], self._context)
+            programs = [one.program for one in readings.values()]
+            self._context = program_context.look(programs, self._context, self._places, self._files)
             ended = time.monotonic()
             self._earliest = ended + _CONTEXT_SHARE * (ended - now)
             self._due = max(self._earliest, ended + _CONTEXT_SECONDS)
@@ -142,6 +146,7 @@ class Programs(Owner):
             attached=context.attached.get(one.id, ()),
             pins=context.pins.programs.get(one.id, ()),
             ours=any(holder.pid == os.getpid() for holder in holders),
+            known=one.id in context.charged,
             uncounted=TAIL_CALLED if one.id in context.jumped_to else REPLACES if kind == "ext" else "",
         )
 

@@ -20,6 +20,8 @@ from tui.errors import TargetError
 from tui.export import program_rows, rows
 
 SECONDS = 1.0
+_FILES = 20  # whose functions are named, where they are probed
+_PLACES = 34  # cells of where a program is attached
 _FIRST, _LOOKS = 0.1, 0.5  # seconds until the second reading of what is followed, and between later ones
 
 
@@ -68,7 +70,7 @@ def _print_programs(programs: Iterable[ProgramFigures], *, as_json: bool) -> Non
 
 
 def _measured(duration: float) -> ProgramsSample:
-    with Programs() as reader:
+    with Programs(_FILES) as reader:
         reader.read()
         time.sleep(duration)
         return reader.read()
@@ -86,7 +88,7 @@ def _followed(which: str, duration: float) -> _Followed:
     """Looked at more often, so that what is unloaded meanwhile isn't lost. Raises TargetError."""
     seen: dict[int, ProgramFigures] = {}
     page, missing = None, None
-    with Programs() as reader:
+    with Programs(_FILES) as reader:
         last = reader.read()
         end = last.time + duration
         wait = _FIRST  # with the second reading names and holders are known
@@ -152,15 +154,20 @@ _HEAD = f"{'ID':>7} {'TYPE':<18} {'NAME':<24} {'EVENTS/S':>9} {'AVG NOW':>8} {'A
 
 def _print_table(programs: Sequence[ProgramFigures]) -> None:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    print(f"{_HEAD}  {'ATTACHED':<34} HELD BY"[:width])
+    print(f"{_HEAD}  {'ATTACHED':<{_PLACES}} HELD BY"[:width])
     for one in programs:
         line = (
             f"{one.id:>7} {_cut(one.type, 18):<18} {_cut(one.name or '(unnamed)', 24):<24} {_rate(one):>9}"
             f" {_time(one.period_average):>8} {_time(one.total_average):>8}"
             f" {program_words.share(one.cpu_percent or 0.0):>6} {text.size(one.memory + one.maps_memory):>8}"
-            f"  {_cut(program_words.places(one.attached), 34):<34} {program_words.held_by(one)}"
+            f"  {_cut(_places(one), _PLACES):<{_PLACES}} {program_words.held_by(one)}"
         )
         print(line[:width])
+
+
+def _places(one: ProgramFigures) -> str:
+    said = program_words.places(one.attached)
+    return said if len(said) <= _PLACES else program_words.places(one.attached, short=True)
 
 
 def _rate(one: ProgramFigures) -> str:

@@ -1,6 +1,6 @@
 """A BPF program's page: what it is made of, what belongs to it, and what it does over time."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from typing import Final
 
 from rich.cells import cell_len
@@ -163,7 +163,7 @@ class ProgramScreen(AboveScreen[ProgramsSample]):
 
     def _show_parts(self) -> None:
         belonging = list(parts(self._shown, self._page))
-        self.parts.limit("what", max((cell_len(row.what) for row in belonging if row.detail), default=0))
+        self.parts.limit("what", _needed(belonging))
         self.parts.show(belonging)
 
     def show_state(self) -> None:
@@ -236,3 +236,9 @@ class ProgramScreen(AboveScreen[ProgramsSample]):
         self.as_machine = not self.as_machine
         self.code.use(MACHINE if self.as_machine else CODE, {})
         self.filtered()
+
+
+def _needed(rows: Sequence[PartRow]) -> int:
+    """The cells that names need; a path in a BPF file system may be cut where others have something beside them."""
+    beside = any(row.detail for row in rows)
+    return max((cell_len(row.what) for row in rows if row.kind != "pinned" or not beside), default=0)

@@ -20,7 +20,7 @@ OURS: Final = "◆"
 JUMPED: Final = "↷"
 MISSED: Final = "▲"
 CPU: Final = 2  # which of History's figures
-_FEWEST: Final = 12  # cells of what flexible columns say
+_PLACE, _HOLDER = 17, 14  # cells that say something: `tcx-ingress vlan7`, `bpftrace 17538`
 
 
 class Churn:
@@ -139,10 +139,16 @@ def _attached(row: ProgramRow, width: int) -> Cell:
     """Where; of several places that don't fit, how many."""
     attached = row.program.attached
     said = places(attached)
+    if cell_len(said) > width:
+        said = places(attached, short=True)
     if len(attached) < 2 or cell_len(said) <= width:
         return said
     hooks = {each.hook for each in attached}
     return f"{hooks.pop()} ×{len(attached)}" if len(hooks) == 1 else f"{len(attached):,} places"
+
+
+def _memory(row: ProgramRow, _: int) -> Cell:
+    return text.size(row.program.memory + row.program.maps_memory) if row.program.known else ""
 
 
 def _holder(row: ProgramRow, _: int) -> Cell:
@@ -152,10 +158,10 @@ def _holder(row: ProgramRow, _: int) -> Cell:
 COLUMNS: Final[tuple[Column[ProgramRow], ...]] = (
     Column("id", "ID", 6, lambda row, _: str(row.program.id), lambda row: row.program.id, right=True, flexible=True),
     Column(
-        "type", "TYPE", 10, lambda row, _: row.program.type, lambda row: row.program.type, flexible=True, priority=2,
+        "type", "TYPE", 10, lambda row, _: row.program.type, lambda row: row.program.type, flexible=True, priority=5,
         middle=True,
     ),
-    Column("name", "NAME", 16, _name, lambda row: row.program.name, flexible=True, middle=True),
+    Column("name", "NAME", 15, _name, lambda row: row.program.name, flexible=True, middle=True),
     Column(
         "events", "EVENTS/S", 8, _events, _known(lambda row: row.program.per_second), descending=True, right=True
     ),
@@ -165,24 +171,24 @@ COLUMNS: Final[tuple[Column[ProgramRow], ...]] = (
     ),
     Column(
         "all", "AVG ALL", 7, _time(lambda row: row.average), _known(lambda row: row.average), descending=True,
-        right=True, priority=6,
+        right=True, priority=7,
     ),
     Column("cpu", "CPU%", 5, _cpu, _known(lambda row: row.program.cpu_percent), descending=True, right=True),
     Column(
         "history", "60 s", STEPS // 2,
         lambda row, width: ((graph(row.history.last(row.program.id, CPU, width, STEPS), width, QUIET), "graph"),),
-        priority=5,
+        priority=9,
     ),
     Column(
-        "memory", "MEM", 8, lambda row, _: text.size(row.program.memory + row.program.maps_memory),
-        lambda row: row.program.memory + row.program.maps_memory, descending=True, right=True, priority=8,
+        "memory", "MEM", 8, _memory, lambda row: row.program.memory + row.program.maps_memory,
+        descending=True, right=True, priority=8,
     ),
     Column(
-        "attached", "ATTACHED", _FEWEST, _attached,
-        lambda row: places(row.program.attached), flexible=True, middle=True, priority=7,
+        "attached", "ATTACHED", _PLACE, _attached,
+        lambda row: places(row.program.attached), flexible=True, middle=True, priority=3,
     ),
-    Column("holders", "HELD BY", _FEWEST, _holder, lambda row: held_by(row.program), flexible=True, middle=True,
-        priority=3,
+    Column("holders", "HELD BY", _HOLDER, _holder, lambda row: held_by(row.program), flexible=True, middle=True,
+        priority=4,
     ),
 )  # fmt: skip
 
@@ -199,16 +205,22 @@ def limits(rows: Sequence[ProgramRow]) -> dict[str, int]:
     return {key: max(map(cell_len, {of(row.program) for row in rows}), default=0) for key, of in said.items()}
 
 
+def _takes(one: ProgramFigures) -> str:
+    if not one.known:
+        return ""
+    return f"{text.size(one.memory)}, maps {text.size(one.maps_memory)}" if one.maps else text.size(one.memory)
+
+
 def spelt(row: ProgramRow) -> tuple[str, str]:
     """All that is known of the program, and what is to be said about it."""
     one = row.program
     parts = [
         one.type,
         f"by {one.user} {text.clock(one.age)} ago",
-        f"{row.runs:,} runs",
-        f"{text.size(one.memory)}, maps {text.size(one.maps_memory)}" if one.maps else text.size(one.memory),
+        text.plural(row.runs, "run"),
+        _takes(one),
         places(one.attached),
-        f"held by {' · '.join(filter(None, (held_by(one), *sorted(set(one.units)))))}",
+        f"held by {' · '.join(filter(None, (held_by(one), *sorted(set(one.units)))))}" if one.known else "",
         f"pinned {', '.join(one.pins)}" if one.pins and one.holders else "",
         f"{one.misses:,} missed" if one.misses else "",
         f"tag {one.tag}",
