@@ -153,6 +153,7 @@ def test_a_queue_shows_what_comes_next_and_keeps_it(made: Made) -> None:
             found = read(fd)
             assert [value for _, value in found.entries] == [struct.pack("Q", value)]
             assert "without taking it out" in found.note
+        assert printed(str(number_of(fd)), "--raw") == [{"key": "", "value": struct.pack("Q", value).hex()}]
         assert contents.count(fd, Map.of(fd)) is None
 
 
@@ -189,6 +190,7 @@ def test_devices_are_interface_numbers(made: Made) -> None:
         (kernel.MAP_TYPE_PERF_EVENT_ARRAY, 4, 4, 0, "which perf events"),
         (kernel.MAP_TYPE_CGROUP_ARRAY, 4, 4, 0, "which cgroups"),
         (kernel.MAP_TYPE_BLOOM_FILTER, 0, 8, 0, "may be in it"),
+        (kernel.MAP_TYPE_SOCKMAP, 4, 4, 0, "this map's values have 4"),
     ],
 )
 def test_what_cannot_be_read_says_why(made: Made, kind: int, key: int, value: int, flags: int, why: str) -> None:

@@ -65,7 +65,7 @@ async def test_what_there_is_fullest_and_whose(sources: FakeSources) -> None:
         ]  # fmt: skip
         flows = next(line for line in lines if " flows " in line)
         assert "10,112      10,240     ▲99" in flows
-        assert "cil_from_netdev 128, cil_to_netd…" in flows
+        assert "cil_from_netdev 128, cil_to…" in flows
         assert "9,041+" in lines[1]
         assert any("type 99" in line and "of_tomorrow" in line for line in lines)
         assert any("(no name)" in line for line in lines)
@@ -73,6 +73,19 @@ async def test_what_there_is_fullest_and_whose(sources: FakeSources) -> None:
         assert "8 maps · 82 MiB of memory in all · ▲ 1 nearly full" in state(screen)
         assert "LRU" not in detail(screen)
         assert "the entries that were used longest ago go" in detail(screen)
+
+
+async def test_no_number_is_cut_and_nothing_is_said_of_what_is_not_known_yet(sources: FakeSources) -> None:
+    wide = fake_maps.bpf_map(41, 2, "wide", 4, 1_048_576, 1)
+    sources.maps_sample = MapsSample(TIME, (row(wide, 1, 4096, known=False),))
+    for width, value in ((160, " 1,048,576 "), (122, " 1.0 M "), (80, "")):
+        async with Bpfscope(sources).run_test(size=(width, 30)) as pilot:
+            screen = await maps(pilot)
+            line = painted(screen)[1]
+            assert value in line
+            assert "…" not in line
+            assert "nobody" not in line
+            assert "held by" not in detail(screen)
 
 
 async def test_counts_have_an_age_and_the_cursor_follows_its_map(sources: FakeSources) -> None:

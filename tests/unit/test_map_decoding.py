@@ -13,7 +13,7 @@ from tui.bpf.inventory import contents, info
 from tui.bpf.inventory.kernel_symbols import KernelSymbols
 from tui.collectors import map_histograms, map_layout
 from tui.collectors.map_histograms import LINEAR, POWERS, bars
-from tui.collectors.map_layout import layout
+from tui.collectors.map_layout import layout, with_text_keys
 from tui.collectors.map_values import change, field, fields, is_zero, summed
 
 
@@ -35,6 +35,15 @@ def test_keys_without_types(kind: int, data: bytes, shown: Value) -> None:
     one = bpf_map(1, kind, "m", len(data), 8, 10, btf_id=0)
     assert layout(one).key(data) == shown
     assert not layout(one).note
+
+
+def test_keys_of_one_letter_are_text_where_the_others_are() -> None:
+    found = layout(bpf_map(1, kernel.MAP_TYPE_HASH, "m", 16, 8, 10, btf_id=0))
+    texts = [word.ljust(16, b"\0") for word in (b"g", b"bash", b"")]
+    assert list(map(with_text_keys(found, texts).key, texts)) == ["g", "bash", ""]
+    assert with_text_keys(found, texts[:1]) is found
+    assert with_text_keys(found, [*texts, bytes(range(16))]) is found
+    assert with_text_keys(found, texts).key(bytes(range(16))) == list(range(16))
 
 
 def test_stacks_are_names_and_addresses(monkeypatch: pytest.MonkeyPatch) -> None:

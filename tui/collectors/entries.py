@@ -18,7 +18,7 @@ from tui.bpf.inventory.contents import Ring
 from tui.bpf.inventory.holders import Holder
 from tui.bpf.inventory.info import Map
 from tui.bpf.objects import refusal
-from tui.collectors.map_layout import Layout, layout
+from tui.collectors.map_layout import Layout, layout, with_text_keys
 from tui.collectors.map_values import change, field, fields, is_number, summed
 from tui.collectors.maps import User
 from tui.errors import TargetError
@@ -179,12 +179,21 @@ class Entries:
             read = contents.Contents(found, complete=self._scan.entries <= len(found))
         else:
             read = contents.contents(fd, self.map, most)
+        sample = sample._replace(layout=self._look(read.entries))
         known = self._known
         whole = before is not None and before.complete and not before.note
         self._known = {key: self._decoded(key, value, known.get(key), new=whole) for key, value in read.entries}
         entries = tuple(self._known.values())
         gone = sum(key not in self._known for key in known) if read.complete and whole else 0
         return sample._replace(entries=entries, complete=read.complete, note=read.note, gone=gone)
+
+    def _look(self, entries: list[tuple[bytes, bytes]]) -> Layout:
+        """The layout, which may depend on what keys there are."""
+        found = with_text_keys(self.layout, (key for key, _ in entries))
+        if found is not self.layout:
+            self.layout = found
+            self._known = {key: entry._replace(key=found.key(key)) for key, entry in self._known.items()}
+        return found
 
     def _looked_up(self, fd: int) -> list[tuple[bytes, bytes]]:
         """The entries that a full reading kept, those of them that are still there."""

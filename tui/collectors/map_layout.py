@@ -7,7 +7,7 @@ addresses. What nothing is known of is a number where it has the size of one, te
 import ipaddress
 import os
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from tui.bpf import kernel
@@ -189,6 +189,27 @@ def _plain(data: bytes) -> Value:
     if len(text) >= _SHORTEST_TEXT and text.isascii() and text.decode("ascii").isprintable() and not any(rest):
         return text.decode("ascii")
     return Octets(data) if len(data) <= _LARGEST else data.hex()
+
+
+def with_text_keys(found: Layout, keys: Iterable[bytes]) -> Layout:
+    """The same where keys that nothing is known of are text, all of them: then what is one letter long is, too."""
+    if found.key is not _plain:
+        return found
+    shown = [(key, _plain(key)) for key in keys]
+    some = any(isinstance(value, str) for _, value in shown)
+    if some and all(isinstance(value, str) or _is_text(key) for key, value in shown):
+        return found._replace(key=_text)
+    return found
+
+
+def _is_text(data: bytes) -> bool:
+    """One letter, or none, and noughts behind it."""
+    return data[:1].isascii() and (data[:1].decode("ascii").isprintable() or not data[0]) and not any(data[1:])
+
+
+def _text(data: bytes) -> Value:
+    """Text in front of noughts; whatever isn't what it looks like."""
+    return data[:1].rstrip(b"\0").decode("ascii") if _is_text(data) else _plain(data)
 
 
 def _prefix(data: bytes) -> Value:

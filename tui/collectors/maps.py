@@ -57,6 +57,7 @@ class MapRow(NamedTuple):
     holders: tuple[Holder, ...] = ()
     ours: bool = False  # this process holds it
     pins: tuple[str, ...] = ()  # names in BPF file systems
+    known: bool = True  # who uses and holds it has been looked up
 
     @property
     def type(self) -> str:
@@ -176,6 +177,7 @@ class Maps:
             held,
             any(holder.pid == os.getpid() for holder in held),
             self._pinned.get(number, ()),
+            self._seen is not None and number in self._seen[0],
         )
 
 

@@ -178,22 +178,30 @@ def _dump(number: int, arguments: argparse.Namespace) -> int:
     printed = 0
     try:
         with info.map_of(number) as fd:
-            if contents.contents(fd, entries.map, 1).note or entries.map.type in contents.RINGS:
-                sample = entries.read()
+            sample = entries.read()  # it tells, too, what keys look like
+            if sample.note or entries.map.type in contents.RINGS:
                 _say(sample)
+                if arguments.raw and not sample.ring:
+                    for entry in sample.entries:
+                        _print_bytes(entry.raw, entry.data, as_json=arguments.json)
+                    return 0 if sample.entries else 1
                 _print(sample.entries, sample, as_json=arguments.json)
                 return 0 if sample.entries or sample.ring else 1
             for key, value in _all(fd, entries.map, everything=arguments.all):
                 printed += 1
                 if arguments.raw:
-                    row = map_rows.undecoded(key, value)
-                    sys.stdout.write(rows.line(row) if arguments.json else f"{row['key']}: {row['value']}\n")
+                    _print_bytes(key, value, as_json=arguments.json)
                 else:
                     sys.stdout.write(_line(entries.decoded(key, value), entries.layout, as_json=arguments.json))
     except OSError as error:
         raise refusal(error, f"read map {number}") from None
     narrate(f"{printed:,} entr{'y' if printed == 1 else 'ies'}")
     return 0
+
+
+def _print_bytes(key: bytes, value: bytes, *, as_json: bool) -> None:
+    row = map_rows.undecoded(key, value)
+    sys.stdout.write(rows.line(row) if as_json else f"{row['key']}: {row['value']}\n")
 
 
 def _all(fd: int, one: Map, *, everything: bool) -> Iterator[tuple[bytes, bytes]]:

@@ -96,7 +96,7 @@ def _key_columns(view: View, title: str) -> list[Column[Entry]]:
         cells = max(len(titles[path]) + 2, view.widths.get(key, 0))
         made.append(
             Column(key, titles[path], min(cells, WIDEST), _key_member(path), _by_key(path), priority=rank // 2,
-                   narrow=min(cells, 8), middle=True)
+                   narrow=cells if path in view.numbers else min(cells, 8), middle=True)
         )  # fmt: skip
     return made
 
@@ -122,9 +122,14 @@ def _titles(paths: tuple[str, ...]) -> dict[str, str]:
 
 
 def _figure(view: View, path: str, title: str, rank: int) -> tuple[Column[Entry], Column[Entry]]:
-    def value(entry: Entry, _: int) -> Cell:
+    def value(entry: Entry, width: int) -> Cell:
         number = view.figure(entry, path)
-        return "" if number is None else ((text.count(number), "" if number else "dim"),)
+        if number is None:
+            return ""
+        shown = text.count(number)
+        if len(shown) > width:  # of an entry far down, which nobody had measured
+            shown = f"{'-' if number < 0 else ''}{text.rate(abs(number))}"
+        return ((shown, "" if number else "dim"),)
 
     def rate(entry: Entry, _: int) -> Cell:
         per_second = view.rate(entry, path)

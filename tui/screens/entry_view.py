@@ -30,6 +30,7 @@ class View:
         self.figures: tuple[str, ...] = ()  # paths of numbers
         self.others: tuple[str, ...] = ()  # paths of everything else
         self.keys: tuple[str, ...] = ()  # paths of the key's members; () where it has none
+        self.numbers: set[str] = set()  # those of them that are numbers, which are never cut
         self.widths: dict[str, int] = {}  # cells that a path's values take; they only grow, so that nothing jumps
         self.history = History()  # of the first figure's rate
         self.remembers = False
@@ -60,7 +61,10 @@ class View:
             for path in self.others:
                 self._grow(f"{VALUE}{path}", one_line(field(entry.value, path), WIDEST))
             for path in self.keys:
-                self._grow(f"{KEY}:{path}", one_line(field(entry.key, path), WIDEST))
+                part = field(entry.key, path)
+                self._grow(f"{KEY}:{path}", one_line(part, WIDEST))
+                if isinstance(part, int):
+                    self.numbers.add(path)
             if not self.keys:
                 self._grow(KEY, key_text(entry))
         return self.widths != before

@@ -1,9 +1,10 @@
 """The rows of the maps' list: columns, words to filter by, what is said about one. Pure: knows no widget."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
 from tui import text
+from tui.bpf.inventory.info import Map
 from tui.collectors.maps import MapRow, MapsSample
 from tui.widgets.columns import Column
 from tui.widgets.history import STEPS, History
@@ -90,7 +91,14 @@ def _full(row: Filling, _: int) -> Cell:
 
 def _used_by(row: Filling, _: int) -> Cell:
     role = "" if row.row.users else "dim"
-    return ((used_by(row.row) or "nobody that is known", role),)
+    return ((used_by(row.row) or ("nobody that is known" if row.row.known else ""), role),)
+
+
+def _size(of: Callable[[Map], int]) -> Callable[[Filling, int], Cell]:
+    """Bytes; in few letters where there is no room for all."""
+    return lambda row, width: (
+        short if len(short := text.count(of(row.row.map))) <= width else text.rate(of(row.row.map))
+    )
 
 
 COLUMNS: Final[tuple[Column[Filling], ...]] = (
@@ -100,12 +108,12 @@ COLUMNS: Final[tuple[Column[Filling], ...]] = (
         "name", "NAME", 15, _name, lambda row: row.row.map.name.lower(), middle=True, flexible=True
     ),
     Column(
-        "key", "KEY", 5, lambda row, _: text.count(row.row.map.key_size), lambda row: row.row.map.key_size,
+        "key", "KEY", 6, _size(lambda one: one.key_size), lambda row: row.row.map.key_size,
         descending=True, right=True, priority=6,
     ),
     Column(
-        "value", "VALUE", 6, lambda row, _: text.count(row.row.map.value_size), lambda row: row.row.map.value_size,
-        descending=True, right=True, priority=6,
+        "value", "VALUE", 10, _size(lambda one: one.value_size), lambda row: row.row.map.value_size,
+        descending=True, right=True, priority=6, narrow=6,
     ),
     Column(
         "entries", "ENTRIES", 10, _entries, lambda row: -1 if row.row.entries is None else row.row.entries,
@@ -145,14 +153,17 @@ def spelt(row: Filling, now: float) -> str:
     one = row.row.map
     counted = f"counted {now - row.row.counted:.0f} s ago" if row.row.counted and now - row.row.counted >= 2 else ""
     lru = "when full, the entries that were used longest ago go" if row.row.makes_room else ""
+    whose = [
+        f"used by {', '.join(user.shown for user in row.row.users)}" if row.row.users else "no program uses it",
+        f"pinned {', '.join(row.row.pins)}" if row.row.pins else "",
+        f"held by {held_by(row.row)}" if row.row.holders else _kept(row.row),
+    ]
     parts = [
         f"{row.row.type}, keys of {one.key_size:,} bytes, values of {one.value_size:,}",
         "types known (BTF)" if one.btf_id or one.btf_vmlinux_value_type else "types not known (no BTF)",
         *row.row.flags,
         lru or ("when full, adding fails" if row.row.nearly_full else ""),
         counted,
-        f"used by {', '.join(user.shown for user in row.row.users)}" if row.row.users else "no program uses it",
-        f"pinned {', '.join(row.row.pins)}" if row.row.pins else "",
-        f"held by {held_by(row.row)}" if row.row.holders else _kept(row.row),
+        *(whose if row.row.known else ()),
     ]
     return f"{one.name or 'map'} {one.id}  {' · '.join(filter(None, parts))}"

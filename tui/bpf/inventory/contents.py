@@ -9,7 +9,6 @@ is added or deleted meanwhile may be seen or not.
 """
 
 import errno
-import os
 import struct
 from collections.abc import Iterator
 from functools import cache
@@ -33,6 +32,7 @@ PER_CPU: Final = (
 )  # fmt: skip
 ARRAYS: Final = (kernel.MAP_TYPE_ARRAY, kernel.MAP_TYPE_PERCPU_ARRAY)  # as many entries as there can be, always
 QUEUES: Final = (kernel.MAP_TYPE_QUEUE, kernel.MAP_TYPE_STACK)
+_OF_SOCKETS: Final = (kernel.MAP_TYPE_SOCKMAP, kernel.MAP_TYPE_SOCKHASH, kernel.MAP_TYPE_REUSEPORT_SOCKARRAY)
 RINGS: Final = (kernel.MAP_TYPE_RINGBUF, kernel.MAP_TYPE_USER_RINGBUF)
 _WHY: Final = {
     kernel.MAP_TYPE_PERF_EVENT_ARRAY: "Linux doesn't tell which perf events are in it",
@@ -98,8 +98,14 @@ def contents(fd: int, one: Map, most: int = MOST) -> Contents:
     except OSError as error:
         if error.errno not in _UNREADABLE:
             raise
-        return Contents([], complete=False, note=f"Linux doesn't let this map be read: {os.strerror(error.errno)}")
+        return Contents([], complete=False, note=_refused(one, error))
     return Contents(list(found.items()), complete=True)
+
+
+def _refused(one: Map, error: OSError) -> str:
+    if error.errno == errno.ENOSPC and one.type in _OF_SOCKETS:
+        return f"Linux tells sockets by numbers of 8 bytes (cookies): this map's values have {one.value_size}"
+    return f"Linux doesn't let this map be read: {error.strerror}"
 
 
 def portions(fd: int, one: Map, portion: int = _PORTION) -> Iterator[list[tuple[bytes, bytes]]]:
