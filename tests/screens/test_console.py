@@ -86,7 +86,9 @@ async def test_functions_open_at_once_for_a_pid(sources: FakeSources) -> None:
 
 
 def test_the_console_loads_nothing_heavy() -> None:
-    heavy = "numpy markdown_it pygments tree_sitter bcc tui.bpf rich.markdown rich.syntax textual.widgets._markdown"
+    heavy = (
+        "numpy markdown_it pygments tree_sitter bcc tui.bpf.kernel rich.markdown rich.syntax textual.widgets._markdown"
+    )
     script = f"import sys, tui.app; print([name for name in '{heavy}'.split() if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

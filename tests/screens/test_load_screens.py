@@ -70,7 +70,7 @@ async def test_the_library_is_listed_and_runs(sources: FakeSources) -> None:
         loaded = await at(pilot, LoadedScreen)
         assert sources.requested == ["opens"]
         assert "compiling" in state(loaded)
-        assert context(loaded).startswith("BPF programs ▸ load ▸ opens")
+        assert context(loaded).startswith("BPF ▸ Load ▸ opens")
 
 
 async def test_events_come_as_they_are_sent(sources: FakeSources) -> None:

@@ -215,7 +215,7 @@ async def test_enter_on_what_belongs_to_it_goes_there(sources: FakeSources) -> N
         assert await at(pilot, ProgramScreen) is screen
         await pilot.press("down", "down", "enter")
         places = await at(pilot, AttachmentsScreen)
-        assert places.prompt.wanted == "eth0"
+        await until(pilot, lambda: context(places).startswith("BPF ▸ Attachments ▸ eth0"))
         await pilot.press("3")
         await at(pilot, ProgramsScreen)
         assert len(pilot.app.screen_stack) == 2
