@@ -1,5 +1,7 @@
 """Text from outside made harmless, and numbers made readable. Pure functions; knows no other part."""
 
+from collections.abc import Callable
+
 _C0 = {code: 0x2400 + code for code in range(0x20)} | {0x7F: 0x2421}
 _UNSAFE = [
     *range(0x80, 0xA0),  # C1 controls: 0x9b alone starts an escape sequence on some terminals
@@ -75,6 +77,13 @@ def clock(seconds: float) -> str:
     minutes, second = divmod(int(seconds), 60)
     hours, minute = divmod(minutes, 60)
     return f"{hours}:{minute:02}:{second:02}" if hours else f"{minute:02}:{second:02}"
+
+
+def span(low: int, high: int, shown: Callable[[int], str] = count) -> str:
+    """Whole numbers from one up to but without another: 2 – 3, 7; below 0 where the first says less than nothing."""
+    if low < 0:
+        return f"below {shown(max(0, high))}"
+    return f"{shown(low)} – {shown(high - 1)}" if high - low > 1 else shown(low)
 
 
 def plural(number: int, noun: str) -> str:

@@ -19,8 +19,10 @@ from tui.app import Bpfscope
 from tui.bpf.btf.decoder import Reference, Value
 from tui.collectors.entries import MapSample
 from tui.collectors.maps import MapsSample
+from tui.screens.attachments import AttachmentsScreen
 from tui.screens.help import HelpScreen
 from tui.screens.interfaces import InterfacesScreen
+from tui.screens.load import LoadScreen
 from tui.screens.map import MapScreen
 from tui.screens.maps import MapsScreen
 from tui.screens.processes import ProcessesScreen
@@ -230,6 +232,7 @@ async def test_a_map_that_goes_keeps_its_last_entries(sources: FakeSources) -> N
         await tell(pilot, sources, screen, sample(3, ended="map 31 is gone: nobody holds it any more"))
         assert state(screen).startswith("map 31 is gone: nobody holds it any more · 40 entries")
         assert len(screen.table().rows) == 40
+        assert "p pause" not in keys(screen)
         before = len(sources.map_intervals)
         await pilot.press("plus")
         assert len(sources.map_intervals) == before
@@ -237,6 +240,26 @@ async def test_a_map_that_goes_keeps_its_last_entries(sources: FakeSources) -> N
     async with Bpfscope(sources).run_test(size=(120, 30)) as pilot:
         screen = await page(pilot)
         assert "there is no map 31" in state(screen)
+        assert keys(screen).split() == ["esc", "back", "?", "help", "q", "quit"]
+
+
+async def test_a_map_that_was_empty_says_once_that_it_is_gone(sources: FakeSources) -> None:
+    sources.map_sample = sample(0, entries=())
+    async with Bpfscope(sources).run_test(size=(120, 30)) as pilot:
+        screen = await page(pilot)
+        await tell(pilot, sources, screen, sample(3, entries=(), ended="map 31 is gone: nobody holds it any more"))
+        assert "map 31 is gone" in state(screen)
+        assert screen.table().empty == "it was empty"
+
+
+async def test_the_other_ways_of_the_mode_lead_on_from_the_maps(sources: FakeSources) -> None:
+    async with Bpfscope(sources).run_test(size=(120, 30)) as pilot:
+        screen = await maps(pilot)
+        for key, way in (("a", AttachmentsScreen), ("l", LoadScreen)):
+            await pilot.press(key)
+            await at(pilot, way)
+            await pilot.press("escape")
+            assert await at(pilot, MapsScreen) is screen
 
 
 async def test_bytes_and_where_entries_lead(sources: FakeSources) -> None:

@@ -134,7 +134,7 @@ async def test_a_row_is_spelt_out(sources: FakeSources) -> None:
         screen = await programs(pilot)
         await type_filter(pilot, "tail_handle")
         await until(pilot, lambda: len(screen.table().rows) == 1)
-        assert "129 tail_handle_ipv4  sched_cls · by root 3:04:05 ago" in detail(pilot.app.screen)
+        assert "tail_handle_ipv4 129  sched_cls · by root 3:04:05 ago" in detail(pilot.app.screen)
         assert "held by cilium-agent 1811" in detail(pilot.app.screen)
         assert "such runs aren't counted" in detail(pilot.app.screen)
 
@@ -175,7 +175,7 @@ async def test_the_page_has_code_parts_and_graphs(sources: FakeSources) -> None:
             ("held by", 1811),
             ("pinned", 0),
         ]
-        assert "BPF ▸ 128 cil_from_netdev · sched_cls" in context(pilot.app.screen)
+        assert "BPF ▸ cil_from_netdev 128 · sched_cls" in context(pilot.app.screen)
         assert state(pilot.app.screen).startswith("81.2 k events/s · 410 ns now · 402 ns in all · 3.33 % of one CPU")
         assert screen.query_one("#graph0", Graph).plain.startswith("EVENTS/S  81.2 k most 81.2 k")
 

@@ -103,3 +103,11 @@ def test_bar_is_in_eighths_and_shows_anything_above_nought() -> None:
 @given(st.floats(-1, 2), st.integers(1, 40))
 def test_bar_fits(share: float, width: int) -> None:
     assert len(text.bar(share, width)) <= width
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "shown"),
+    [(0, 1, "0"), (1, 2, "1"), (2, 4, "2 – 3"), (1024, 2048, "1,024 – 2,047"), (-1, 0, "below 0"), (-1, 2, "below 2")],
+)
+def test_spans_name_the_first_and_the_last(low: int, high: int, shown: str) -> None:
+    assert text.span(low, high) == shown

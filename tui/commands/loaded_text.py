@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from tui import text
@@ -107,10 +107,15 @@ class LoadedText:
         unit = self._hints.unit(name)
         most = max(count for *_, count in one.bars)
         yield f"{name}{f' of {one.label}' if one.label else ''}: {one.total:,}\n"
-        bounds = [f"{unit(low)} – {unit(high)}" if high > low + 1 else unit(low) for low, high, _ in one.bars]
+        bounds = [_bounds(unit, low, high) for low, high, _ in one.bars]
         width = max(map(len, bounds))
         for said, (_, _, count) in zip(bounds, one.bars, strict=True):
             yield f"  {said:>{width}} {count:>10,} {text.bar(count / most, _BAR)}".rstrip() + "\n"
+
+
+def _bounds(unit: Callable[[int], str], low: int, high: int) -> str:
+    """Whole numbers by the first and the last, measures by where they begin and where the next do."""
+    return text.span(low, high, unit) if unit is text.count or high - low == 1 else f"{unit(low)} – {unit(high)}"
 
 
 def _entries(one: MapSample) -> str:

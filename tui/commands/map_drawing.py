@@ -33,5 +33,4 @@ def _bars(title: str, found: Found) -> Iterator[str]:
     most = max((number for *_, number in shown), default=1)
     yield f"{title}  {sum(found.slots):,}\n"
     for low, high, number in shown:
-        label = "below 0" if low < 0 else f"{low:,} – {high - 1:,}"
-        yield f"{label:>27} {number:>13,} {text.bar(number / most, _BAR)}\n"
+        yield f"{text.span(low, high):>27} {number:>13,} {text.bar(number / most, _BAR)}\n"

@@ -24,7 +24,7 @@ def seconds(word: str) -> float:
     """A positive number of seconds, of at most eleven days: what poll(2) can wait."""
     value = _decimal(word)
     if not 0 < value <= 1e6:
-        raise argparse.ArgumentTypeError(f"{word!r} is not a number of seconds between 0 and 1,000,000")
+        raise argparse.ArgumentTypeError(f"{word!r} is not a number of seconds: more than 0, at most 1,000,000")
     return value
 
 

@@ -31,6 +31,8 @@ from tui.widgets.table import Table
 READING: Final = "reading the map …"
 _NARROW: Final = 90  # cells of width, below which a histogram takes the table's place
 _SCALES: Final = ("", POWERS, LINEAR)
+_READING: Final = ("pause", "faster", "slower")  # of no use where nothing is read any more
+_DOING: Final = (*_READING, "filter", "sort", "sort_reverse")  # where nothing was
 SIGNS: Final = (
     ("/S", "how much the number on its left grows a second"),
     ("{ }", "what has types (BTF) is shown by them; without, numbers are unsigned and the rest is bytes or text"),
@@ -79,7 +81,7 @@ class MapScreen(AboveScreen[MapSample]):
         table.empty = READING
         with Horizontal(id="views"):
             yield table
-            yield Histogram(str, id="bars")
+            yield Histogram(id="bars")
 
     def begin(self) -> None:
         """Begin with the one map."""
@@ -130,7 +132,7 @@ class MapScreen(AboveScreen[MapSample]):
         if sample.note:
             return sample.note
         if not sample.entries:
-            return "the map is empty" if not sample.ended else sample.ended
+            return "the map is empty" if not sample.ended else "it was empty"
         zeros = "all entries that are left are zero: z shows them" if self._hides_zeros else ""
         return f"no entry matches {self.prompt.wanted}; esc clears the filter" if self.prompt.is_open else zeros
 
@@ -144,7 +146,7 @@ class MapScreen(AboveScreen[MapSample]):
         if found:
             drawn = map_histograms.bars(found.slots, found.first, scale)
             title = f"{found.title}  {sum(found.slots):,}  {scale}"
-            self.query_one(Histogram).show(title, drawn, label=_power if scale == POWERS else str)
+            self.query_one(Histogram).show(title, drawn, span=_span)
 
     def on_resize(self) -> None:
         """Another width has room for other views."""
@@ -189,6 +191,9 @@ class MapScreen(AboveScreen[MapSample]):
         sample, row = self._sample, self.table().row
         if name == "open":
             return row is not None and self._leads_to(row) is not None
+        over = sample.ended if sample else self.failure
+        if over and name in (_READING if sample else _DOING):
+            return False
         needed = _NEEDS.get(name)
         return super().can(name) if needed is None else sample is not None and needed(self, sample, row)
 
@@ -296,8 +301,6 @@ _NEEDS: Final[dict[str, Callable[[MapScreen, MapSample, Entry | None], bool]]] =
 } | dict.fromkeys(("zeros", "raw", "reset", "export"), lambda _, sample, __: bool(sample.entries))
 
 
-def _power(low: int) -> str:
-    """Where a bar begins: numbers of any unit."""
-    if low < 0:
-        return "below 0"
-    return text.count(low) if low < 100_000 else text.rate(low)
+def _span(low: int, high: int) -> str:
+    """A bar's numbers, of any unit; large ones in few letters."""
+    return text.span(low, high, lambda number: text.count(number) if number < 100_000 else text.rate(number))

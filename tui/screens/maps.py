@@ -17,6 +17,10 @@ from tui.widgets.lines import Detail, Phrase
 from tui.widgets.table import Table
 
 OPEN = Action("enter", "enter", "entries", "open", "Show what is in the map", 0)
+WAYS = (
+    Action("a", "a", "attached", "attachments", "Go to what is attached where", 4),
+    Action("l", "l", "load", "load", "Load a program of your own, or one of the library", 4),
+)
 READING = "reading maps …"
 NOBODY = "there are no BPF maps: load a program that has one, and it appears here"
 SIGNS = (
@@ -34,6 +38,7 @@ class MapsScreen(AboveScreen[MapsSample]):
     NAME = "Maps"
     ACTIONS = (
         OPEN,
+        *WAYS,
         filter_by("maps that have this in name, type, number, programs or holders", 1),
         SORT._replace(rank=3),
         REVERSE,
@@ -105,6 +110,14 @@ class MapsScreen(AboveScreen[MapsSample]):
         """A double click is enter."""
         if self.can("open"):
             self.action_open()
+
+    def action_attachments(self) -> None:
+        """Go to what is attached where."""
+        self.console.open_attachments()
+
+    def action_load(self) -> None:
+        """Go to programs of the user's own."""
+        self.console.open_load()
 
     def action_open(self) -> None:
         """Show what is in it."""

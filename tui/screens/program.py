@@ -169,7 +169,7 @@ class ProgramScreen(AboveScreen[ProgramsSample]):
     def show_state(self) -> None:
         """The lines around the panes."""
         one = self._shown
-        title = f"{self.number} {named(one)}" if one else str(self.number)
+        title = f"{named(one)} {self.number}" if one else str(self.number)
         left: list[Phrase] = [(("BPF ▸ ", "dim"), (title, "title"))]
         if one:
             left += [(one.type, ""), (f"by {one.user}, {text.clock(one.age)} ago", "dim"), (about(one), "dim")]
@@ -197,7 +197,7 @@ class ProgramScreen(AboveScreen[ProgramsSample]):
         row = self.table().row
         if isinstance(row, PartRow):
             about = " · ".join(filter(None, (row.detail, row.more)))
-            self.query_one(Detail).show(" ".join(filter(None, (row.kind, str(row.number or ""), row.what))), about)
+            self.query_one(Detail).show(" ".join(filter(None, (row.kind, row.what, str(row.number or "")))), about)
         elif isinstance(row, CodeRow):
             self.query_one(Detail).show(f"{row.line.slot} {row.line.text}", row.line.place)
         self.show_keys()

@@ -225,4 +225,4 @@ def spelt(row: ProgramRow) -> tuple[str, str]:
         f"{one.misses:,} missed" if one.misses else "",
         f"tag {one.tag}",
     ]
-    return f"{one.id} {named(one)}  {' · '.join(filter(None, parts))}", UNCOUNTED.get(one.uncounted, "")
+    return f"{named(one)} {one.id}  {' · '.join(filter(None, parts))}", UNCOUNTED.get(one.uncounted, "")

@@ -16,7 +16,7 @@ _LEVELS: Final = " ·░▒▓█"
 
 
 class Histogram(Widget):
-    """Bars by powers of two, each with its lower bound and its number; what lies too low to be told is marked."""
+    """Bars by powers of two, each with its bounds, or the lower one, and its number; what is too low to be told is marked."""
 
     DEFAULT_CSS = """
     Histogram { height: 1fr; width: 1fr; background: $background; }
@@ -26,6 +26,7 @@ class Histogram(Widget):
         """`label` says where a bar begins, in few cells."""
         super().__init__(id=id)
         self._label = label
+        self._span: Callable[[int, int], str] = lambda low, _: self._label(low)
         self._title = ""
         self._bars: Sequence[tuple[int, int, int]] = ()
         self._floor = 0
@@ -37,11 +38,14 @@ class Histogram(Widget):
         bars: Sequence[tuple[int, int, int]],
         floor: int = 0,
         label: Callable[[int], str] | None = None,
+        span: Callable[[int, int], str] | None = None,
     ) -> None:
         """Show these: from, up to but without (ns, or what the labels say), calls. A floor marks what lies below.
 
-        `label`: from now on these are the labels.
+        `label`: from now on these are the labels; `span`: they tell both ends.
         """
+        if span is not None and span is not self._span:
+            self._span, self._title = span, ""
         if label is not None and label is not self._label:
             self._label, self._title = label, ""
         if (title, bars, floor) != (self._title, self._bars, self._floor):
@@ -54,11 +58,11 @@ class Histogram(Widget):
         shown = _folded(self._bars, max(1, height - 1))
         most = max((count for _, _, count in shown), default=1)
         numbers = max((len(text.count(count)) for _, _, count in shown), default=1)
-        labels = max([_LABEL, *(len(self._label(low)) for low, *_ in shown)])
+        labels = max([_LABEL, *(len(self._span(low, high)) for low, high, _ in shown)])
         room = max(1, width - labels - numbers - 4)
         lines: list[tuple[Piece, ...]] = [fit(((f" {self._title}", "head"),), width)]
         for low, high, count in shown:
-            label = (f"{self._label(low):>{labels}} ", "dim")
+            label = (f"{self._span(low, high):>{labels}} ", "dim")
             bar = text.bar(count / most, room)
             if self._floor and high <= self._floor:
                 bar = _BELOW * len(bar)
