@@ -67,7 +67,7 @@ async def test_what_there_is_fullest_and_whose(sources: FakeSources) -> None:
         ]  # fmt: skip
         flows = next(line for line in lines if " flows " in line)
         assert "10,112      10,240     ▲99" in flows
-        assert "cil_from_netdev 128, cil_to…" in flows
+        assert "cil_from_netdev 128 +1" in flows
         assert "9,041+" in lines[1]
         assert any("type 99" in line and "of_tomorrow" in line for line in lines)
         assert any("(no name)" in line for line in lines)

@@ -303,4 +303,4 @@ _NEEDS: Final[dict[str, Callable[[MapScreen, MapSample, Entry | None], bool]]] =
 
 def _span(low: int, high: int) -> str:
     """A bar's numbers, of any unit; large ones in few letters."""
-    return text.span(low, high, lambda number: text.count(number) if number < 100_000 else text.rate(number))
+    return f" {text.span(low, high, lambda number: text.count(number) if number < 100_000 else text.rate(number))}"

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Final, NamedTuple
 
+from rich.cells import cell_len
+
 from tui import text
 from tui.bpf.inventory.info import Map
 from tui.collectors.maps import MapRow, MapsSample
@@ -89,9 +91,13 @@ def _full(row: Filling, _: int) -> Cell:
     return ((f"▲{100 * full:.0f}", "warn"),) if row.row.nearly_full else f"{100 * full:.0f}"
 
 
-def _used_by(row: Filling, _: int) -> Cell:
-    role = "" if row.row.users else "dim"
-    return ((used_by(row.row) or ("nobody that is known" if row.row.known else ""), role),)
+def _used_by(row: Filling, width: int) -> Cell:
+    """Of several that don't fit, the first and how many more: numbers aren't cut."""
+    role, users = "" if row.row.users else "dim", row.row.users
+    said = used_by(row.row)
+    if cell_len(said) > width and (several := users or row.row.holders) and len(several) > 1:
+        said = f"{said.split(', ')[0]} +{len(several) - 1}"
+    return ((said or ("nobody that is known" if row.row.known else ""), role),)
 
 
 def _size(of: Callable[[Map], int]) -> Callable[[Filling, int], Cell]:
@@ -133,7 +139,8 @@ COLUMNS: Final[tuple[Column[Filling], ...]] = (
         "memory", "MEMORY", 8, lambda row, _: text.size(row.row.memory), lambda row: row.row.memory,
         descending=True, right=True,
     ),
-    Column("users", "USED BY", 14, _used_by, lambda row: used_by(row.row).lower(), flexible=True, priority=4),
+    Column("users", "USED BY", 14, _used_by, lambda row: used_by(row.row).lower(), flexible=True, middle=True,
+        priority=4),
 )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ _LEVELS: Final = " ·░▒▓█"
 
 
 class Histogram(Widget):
-    """Bars by powers of two, each with its bounds, or the lower one, and its number; what is too low to be told is marked."""
+    """Bars by powers of two, each with its lower bound, or both, and its number; what is too low to tell is marked."""
 
     DEFAULT_CSS = """
     Histogram { height: 1fr; width: 1fr; background: $background; }
