@@ -21,7 +21,7 @@ from tui.export import program_rows, rows
 
 SECONDS = 1.0
 _FILES = 20  # whose functions are named, where they are probed
-_PLACES = 34  # cells of where a program is attached
+_NAMES, _PLACES = (24, 40), (34, 48)  # cells at least and at most
 _FIRST, _LOOKS = 0.1, 0.5  # seconds until the second reading of what is followed, and between later ones
 
 
@@ -149,25 +149,31 @@ def _summary(sample: ProgramsSample) -> str:
     return " · ".join(filter(None, parts))
 
 
-_HEAD = f"{'ID':>7} {'TYPE':<18} {'NAME':<24} {'EVENTS/S':>9} {'AVG NOW':>8} {'AVG ALL':>8} {'CPU %':>6} {'MEM':>8}"
-
-
 def _print_table(programs: Sequence[ProgramFigures]) -> None:
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    print(f"{_HEAD}  {'ATTACHED':<{_PLACES}} HELD BY"[:width])
-    for one in programs:
+    names = [one.name or "(unnamed)" for one in programs]
+    places = [_places(one) for one in programs]
+    for_name, for_place = _room(names, *_NAMES), _room(places, *_PLACES)
+    head = f"{'ID':>7} {'TYPE':<18} {'NAME':<{for_name}} {'EVENTS/S':>9} {'AVG NOW':>8} {'AVG ALL':>8} {'CPU %':>6}"
+    print(f"{head} {'MEM':>8}  {'ATTACHED':<{for_place}} HELD BY"[:width])
+    for one, name, place in zip(programs, names, places, strict=True):
         line = (
-            f"{one.id:>7} {_cut(one.type, 18):<18} {_cut(one.name or '(unnamed)', 24):<24} {_rate(one):>9}"
+            f"{one.id:>7} {_cut(one.type, 18):<18} {_cut(name, for_name):<{for_name}} {_rate(one):>9}"
             f" {_time(one.period_average):>8} {_time(one.total_average):>8}"
             f" {program_words.share(one.cpu_percent or 0.0):>6} {text.size(one.memory + one.maps_memory):>8}"
-            f"  {_cut(_places(one), _PLACES):<{_PLACES}} {program_words.held_by(one)}"
+            f"  {_cut(place, for_place):<{for_place}} {program_words.held_by(one)}"
         )
         print(line[:width])
 
 
+def _room(words: Sequence[str], least: int, most: int) -> int:
+    """Cells for the longest, within bounds."""
+    return max(least, min(most, max(map(len, words), default=0)))
+
+
 def _places(one: ProgramFigures) -> str:
     said = program_words.places(one.attached)
-    return said if len(said) <= _PLACES else program_words.places(one.attached, short=True)
+    return said if len(said) <= _PLACES[1] else program_words.places(one.attached, short=True)
 
 
 def _rate(one: ProgramFigures) -> str:
@@ -180,7 +186,9 @@ def _time(nanoseconds: float | None) -> str:
 
 
 def _cut(words: str, width: int) -> str:
-    return words if len(words) <= width else words[: width - 1] + "…"
+    """Both ends of what doesn't fit."""
+    behind = (width - 1) // 2
+    return words if len(words) <= width else f"{words[: width - 1 - behind]}…{words[-behind:]}"
 
 
 def _print_page(one: ProgramFigures, page: ProgramPage, arguments: argparse.Namespace) -> None:
