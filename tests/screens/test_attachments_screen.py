@@ -250,3 +250,29 @@ async def test_thousands(sources: FakeSources) -> None:
         assert under(screen).placed.offset
         await later(pilot, sources, screen, 1, *sources.placed[:10_000])
         assert "- 1,000 gone" in state(screen)
+
+
+async def test_a_failed_reading_is_said_and_tried_again() -> None:
+    sources = FakeSources()
+    sources.refusals["attachments"] = "cannot list what is attached: Resource temporarily unavailable"
+    async with Bpfscope(sources).run_test(size=SIZE) as pilot:
+        await processes(pilot)
+        await pilot.press("3")
+        await at(pilot, ProgramsScreen)
+        await pilot.press("a")
+        screen = await at(pilot, AttachmentsScreen)
+        screen.interval = 0.01
+        await until(pilot, lambda: "Resource temporarily unavailable" in state(screen))
+        del sources.refusals["attachments"]
+        await until(pilot, lambda: state(screen).startswith(f"{len(ATTACHED)} attachments"))
+
+
+async def test_the_pace_is_said_where_reading_takes_long() -> None:
+    sources = FakeSources()
+    async with Bpfscope(sources).run_test(size=SIZE) as pilot:
+        screen = await attachments(pilot)
+        assert "every 1 s" in state(screen)
+        sample = screen._latest
+        assert sample is not None
+        screen.post_message(screen.Arrived(sample._replace(every=3.04)))
+        await until(pilot, lambda: "every 3.0 s: reading takes long" in state(screen))

@@ -232,3 +232,17 @@ def test_ages() -> None:
 )
 def test_places_keep_their_ends(where: str, width: int, shown: str) -> None:
     assert place(where, width) == shown
+
+
+def test_links_that_only_begin_or_have_ended_are_passed_over(
+    around: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(_command: int, number: int) -> int:
+        if number < 3:
+            raise (BlockingIOError if number == 1 else FileNotFoundError)
+        return os.open(os.devnull, os.O_RDONLY)
+
+    monkeypatch.setattr(kernel, "ids", lambda _: iter((1, 2, 3)))
+    monkeypatch.setattr(kernel, "by_id", opened)
+    monkeypatch.setattr(kernel, "info", lambda *_: struct.pack("3I", 999, 3, 17).ljust(kernel.LINK_INFO, b"\0"))
+    assert [(each.link, each.program) for each in linked.linked(around)] == [(3, 17)]

@@ -75,6 +75,7 @@ class CgroupsSample(NamedTuple):
     lost: int = 0  # packets that our counters had no room for
     looks: int = 0  # how often it was looked which cgroups and programs there are; all but figures is as of the last
     ended: str = ""
+    every: float = 0.0  # seconds until the next at least, as reading takes long
 
 
 def effective(sample: CgroupsSample, number: int) -> Iterator[tuple[Cgroup, CgroupProgram]]:

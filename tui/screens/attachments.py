@@ -85,6 +85,10 @@ class AttachmentsScreen(AboveScreen[AttachmentsSample]):
         """All attachments, again and again."""
         return self.sources.attachments(self.interval)
 
+    def every(self) -> float:
+        """Seconds from one reading to the next."""
+        return max(self.interval, self._latest.every if self._latest else 0.0)
+
     def take(self, sample: AttachmentsSample) -> None:
         """Note what came and went."""
         self._changes.add(sample)

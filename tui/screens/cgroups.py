@@ -82,6 +82,10 @@ class CgroupsScreen(TopScreen[CgroupsSample]):
         """All cgroups, again and again."""
         return self.sources.cgroups(self.interval)
 
+    def every(self) -> float:
+        """Seconds from one reading to the next."""
+        return max(self.interval, self._latest.every if self._latest else 0.0)
+
     def take(self, sample: CgroupsSample) -> None:
         """Note the totals; marks and folds of what has ended go, too."""
         self.traffic.add(sample)
