@@ -113,6 +113,7 @@ class FakeCgroups:
     _answer: Callable[[str], Awaitable[None]]
 
     def __init__(self) -> None:
+        super().__init__()
         self.groups: tuple[Cgroup, ...] = CGROUPS
         self.counting: dict[int, float] = {}  # cgroups by number, and since when
         self.asked_to_count: list[tuple[int, bool]] = []

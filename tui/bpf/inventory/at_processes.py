@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from tui.bpf import kernel
+from tui.bpf.inventory import descriptors
 from tui.bpf.inventory.attachment import Attachment
 from tui.bpf.inventory.surroundings import Surroundings
 from tui.text import plural, sanitise
@@ -52,11 +53,12 @@ def processes() -> Processes:
     sockets: dict[int, tuple[tuple[int, int], ...]] = {}
     for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))):
         with contextlib.suppress(OSError):  # it ended, or isn't ours to look at
-            for name in os.listdir(f"/proc/{pid}/fd"):
+            teller, names = descriptors.of_process(pid)
+            for name in names:
                 with contextlib.suppress(OSError):
-                    link = os.readlink(f"/proc/{pid}/fd/{name}")
+                    link = os.readlink(f"/proc/{teller}/fd/{name}")
                     if link == _EVENT:
-                        events.extend(_event(pid, int(name)))
+                        events.extend(each._replace(pid=pid) for each in _event(teller, int(name)))
                     elif link.startswith(_SOCKET):
                         inode = int(link.removeprefix(_SOCKET)[:-1])
                         sockets[inode] = (*sockets.get(inode, ()), (pid, int(name)))
