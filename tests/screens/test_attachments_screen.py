@@ -276,3 +276,15 @@ async def test_the_pace_is_said_where_reading_takes_long() -> None:
         assert sample is not None
         screen.post_message(screen.Arrived(sample._replace(every=3.04)))
         await until(pilot, lambda: "every 3.0 s: reading takes long" in state(screen))
+
+
+async def test_escape_shows_all_kinds_again_before_it_goes_back() -> None:
+    async with Bpfscope(FakeSources()).run_test(size=SIZE) as pilot:
+        screen = await attachments(pilot)
+        await pilot.press("g")
+        assert screen.kind
+        await pilot.press("escape")
+        assert not screen.kind
+        assert len(screen.table().rows) == len(ATTACHED)
+        await pilot.press("escape")
+        await at(pilot, ProgramsScreen)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from tui.bpf.inventory.cgroup_types import ALLOW, ANY, DENY, Passed, Rule, Rules
+from tui.bpf.inventory.holders import Holder
 
 __all__ = [
     "ALLOW", "ANY", "DENY", "Cgroup", "CgroupProgram", "CgroupsSample", "Counted", "Passed", "Rule", "Rules",
@@ -22,6 +23,7 @@ class CgroupProgram(NamedTuple):
     link: int  # 0: none holds it, it stays until the cgroup ends
     ours: bool
     rules: Rules = Rules()
+    holders: tuple[Holder, ...] = ()  # of its link; none where no process has that open, or there is none
 
 
 class Counted(NamedTuple):

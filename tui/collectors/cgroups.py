@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from tui.bpf import kernel
 from tui.bpf.hooks import cgroup
-from tui.bpf.inventory import cgroups, info, kinds, rules
+from tui.bpf.inventory import cgroups, holders, info, kinds, rules
 from tui.bpf.inventory.cgroup_types import Passed, Rules
 from tui.bpf.inventory.cgroups import Group
 from tui.bpf.objects import refusal
@@ -156,6 +156,7 @@ class Cgroups(Owner):
             return
         programs = {one.id: one for one in info.programs()}
         types, linked = cgroups.attach_types(programs.values()), cgroups.links()
+        held = holders.holders().links if linked else {}
         attached = {group.id: list(cgroups.attached(group, types, linked)) for group in groups} if types else {}
         self._read_rules(programs, {one.program for found in attached.values() for one in found}, anew=now >= self._due)
         ours = {number for each in self._counters.values() for number in each.counter.programs}
@@ -170,6 +171,7 @@ class Cgroups(Owner):
                     link=one.link,
                     ours=one.program in ours,
                     rules=self._rules.get(one.program, Rules()),
+                    holders=held.get(one.link, ()),
                 )
                 for one in found
             )

@@ -144,7 +144,7 @@ def _text(
     for one in found:
         row = cgroup(one, earlier.get(one.id), elapsed)
         cpu = "" if row["cpu_percent"] is None else f"{row['cpu_percent']:.1f}"
-        yield f"{one.processes:>5} {cpu:>6} {_figures(one.passed)} {row['counted_by'] or '':<10} {one.path}\n"
+        yield f"{one.processes:>5} {cpu:>6} {_figures(one.passed)} {_by(one):<10} {one.path}\n"
         if one.counted and (denied := denied_in_words(one.counted.denied)):
             yield f"      {denied}\n"
         for each in one.programs:
@@ -153,6 +153,10 @@ def _text(
         if one.parent not in listed:
             for at, each in _inherited(sample, one):
                 yield f"      from {at.path}: {_program(each)}\n"
+
+
+def _by(one: Cgroup) -> str:
+    return "ours" if one.counted else "systemd" if one.systemd else ""
 
 
 def _figures(passed: Passed | None) -> str:

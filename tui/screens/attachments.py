@@ -52,7 +52,7 @@ class AttachmentsScreen(AboveScreen[AttachmentsSample]):
         PAUSE,
         FASTER,
         SLOWER,
-        BACK,
+        BACK._replace(help="Clear the filter; show all kinds again; then go back"),
     )
     SIGNS = (
         CURSOR,
@@ -186,6 +186,15 @@ class AttachmentsScreen(AboveScreen[AttachmentsSample]):
         elif row.placed.program:
             self.paused = False
             self.console.open_program(row.placed.program)
+
+    def action_back(self) -> None:
+        """Clear the filter; show all kinds of places again; then go back."""
+        if self.kind and not self.prompt.is_open:
+            self.kind = ""
+            self.table().release()
+            self.filtered()
+        else:
+            super().action_back()
 
     def action_kind(self) -> None:
         """The next kind of places that something is attached to, then all."""
