@@ -18,7 +18,7 @@ from tests.kernel.probing import wait_until
 from tests.targets.running import SECONDS
 from tui.bpf import kernel
 from tui.bpf.hooks import Hook
-from tui.bpf.inventory import info, rules
+from tui.bpf.inventory import at_cgroups, info, rules
 from tui.bpf.packets.by_cgroup import CgroupCounter
 from tui.collectors.cgroup_samples import Cgroup, Passed, Rule, effective
 from tui.collectors.cgroups import Cgroups
@@ -475,3 +475,19 @@ def test_an_empty_path_is_refused() -> None:
     done = subprocess.run([COMMAND, "cgroups", ""], capture_output=True, text=True, timeout=SECONDS, check=False)
     assert (done.returncode, done.stdout) == (2, "")
     assert "PATH is empty" in done.stderr
+
+
+def test_paths_that_are_too_long_for_the_system_are_said_to_be_missing(groups: Groups) -> None:
+    name, folders = "x" * 200, [os.open(groups.folder, os.O_RDONLY)]
+    try:
+        for _ in range(22):
+            os.mkdir(name, dir_fd=folders[-1])
+            folders.append(os.open(name, os.O_RDONLY, dir_fd=folders[-1]))
+        with Cgroups() as reader:
+            assert reader.read().hidden
+        assert at_cgroups.tree().missing == "cgroups: File name too long"
+    finally:
+        for folder in reversed(folders[:-1]):
+            os.rmdir(name, dir_fd=folder)
+        for folder in folders:
+            os.close(folder)
