@@ -98,6 +98,7 @@ def test_who_keeps_a_program() -> None:
     assert held_by(program(1, "x", pins=("/a", "/b"), attached=(place,))) == "pinned /a"
     assert held_by(program(1, "x", attached=(place,))) == "where it is attached"
     assert held_by(program(1, "x")) == "nobody"
+    assert held_by(program(1, "x", type="xdp")) == "not seen from this network namespace"
     assert places((place, place, place)) == "tc-ingress eth0 and 2 more"
 
 

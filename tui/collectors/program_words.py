@@ -16,6 +16,8 @@ UNCOUNTED = {
     REPLACES: "it replaces a function of another program: its runs aren't counted, their time is the other's",
 }
 NOBODY = "nobody"
+UNSEEN = "not seen from this network namespace"  # where it may be attached in another one
+_NETWORK = ("xdp", "sched_", "lwt_")  # types of programs that interfaces and routes hold
 
 
 def holders(held: "Sequence[Holder]") -> str:
@@ -29,7 +31,9 @@ def held_by(one: ProgramFigures) -> str:
         return holders(one.holders)
     if one.pins:
         return f"pinned {one.pins[0]}"
-    return "where it is attached" if one.attached else NOBODY
+    if one.attached:
+        return "where it is attached"
+    return UNSEEN if one.type.startswith(_NETWORK) and not one.uncounted else NOBODY
 
 
 def places(attached: "Sequence[Attachment]") -> str:
