@@ -18,7 +18,7 @@ from typing import NoReturn
 
 from tui import __version__
 from tui.errors import BpfscopeError, TargetError, UsageError
-from tui.text import sanitise
+from tui.text import sanitise, sanitise_lines
 
 COMMANDS = {
     "ps": "list processes",
@@ -104,7 +104,7 @@ def _system(error: OSError) -> str:
 
 def _complain(why: str) -> None:
     with contextlib.suppress(OSError):  # nobody hears it; the status says that something was wrong
-        print(f"bpfscope: {why}", file=sys.stderr, flush=True)
+        print(f"bpfscope: {sanitise_lines(why)}", file=sys.stderr, flush=True)
 
 
 def _discard_output() -> None:
@@ -119,11 +119,19 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
         super().__init__(prog, width=100)
 
 
+class _Parser(argparse.ArgumentParser):
+    """What it refuses it quotes, escape sequences and all."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say it, and end with status 2."""
+        super().error(sanitise_lines(message))
+
+
 def _command(name: str, words: Sequence[str]) -> int:
     if name == "demo":
         return _demo(words)
     module = importlib.import_module(f"tui.commands.{name}")
-    parser = argparse.ArgumentParser(f"bpfscope {name}", description=module.__doc__, formatter_class=_Formatter)
+    parser = _Parser(f"bpfscope {name}", description=module.__doc__, formatter_class=_Formatter)
     module.add_arguments(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     arguments, left = parser.parse_known_args(words)
@@ -135,7 +143,7 @@ def _command(name: str, words: Sequence[str]) -> int:
 
 def _console(words: Sequence[str]) -> int:
     listed = "\n".join(f"  {name:<9} {about}" for name, about in COMMANDS.items())
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         "bpfscope",
         description="Pick a process, pick its functions, watch their calls live.",
         epilog=f"commands (each with --help; all but demo with --json):\n{listed}",
@@ -161,7 +169,7 @@ def _console(words: Sequence[str]) -> int:
 
 
 def _demo(words: Sequence[str]) -> int:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         "bpfscope demo", description="Opens the console on a small workload of its own.", formatter_class=_Formatter
     )
     _add_console_options(parser)

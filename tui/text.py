@@ -30,6 +30,11 @@ def sanitise(text: str) -> str:
     return text if text.isascii() and text.isprintable() else text.translate(_HARMLESS)
 
 
+def sanitise_lines(text: str) -> str:
+    """The same of several lines, which they stay."""
+    return "\n".join(map(sanitise, text.split("\n")))
+
+
 def count(number: int) -> str:
     """12,345,678: exact, with separators."""
     return f"{number:,}"

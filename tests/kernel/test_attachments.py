@@ -7,6 +7,7 @@ import shutil
 import signal
 import struct
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,12 @@ from tui.collectors.attachments import Attachments
 
 __all__ = ["made"]
 RELEASE = tuple(map(int, os.uname().release.split("-")[0].split(".")[:2]))
+
+LOADS = (
+    "import sys, struct; from tui.bpf import kernel;"
+    "code = struct.pack('=BBhi', 0xB7, 0, 0, 0) + struct.pack('=BBhi', 0x95, 0, 0, 0);"
+    "fd = kernel.program_load(kernel.PROG_TYPE_PERF_EVENT, 0, code, 'other'); print(fd, flush=True); sys.stdin.read()"
+)
 
 
 @pytest.fixture
@@ -172,7 +179,7 @@ def test_cgroups(made: Attaching, cgroup: Path) -> None:
     assert places(found) == {
         ("cgroup-inet-egress", where, ""),
         ("cgroup-inet-ingress", where, ""),
-        ("cgroup-device", where, "alone"),
+        ("cgroup-device", where, "exclusive"),
         ("cgroup-inet4-connect", where, ""),
     }
     assert {each.cgroup for each in found} == {cgroup.stat().st_ino}
@@ -251,3 +258,14 @@ def test_by_program(made: Attaching) -> None:
     found = by_program(read().attachments)[kernel.program_id(program)]
     assert [each.where for each in found] == ["sched_switch", "sched_wakeup"]
     assert {each.name for each in found} == {"raw_tracepoint"}
+
+
+def test_which_program_a_clock_has_of_which_the_kernel_tells_nothing(made: Attaching) -> None:
+    """One that an ioctl set. Those that only other processes hold it isn't."""
+    with subprocess.Popen([sys.executable, "-c", LOADS], stdin=-1, stdout=-1) as other:
+        assert other.stdout
+        other.stdout.readline()
+        program = made.program("perf_event")
+        made.set_bpf(made.own(kernel.clock_event(0, 10**9)), program)
+        assert [(each.hook, each.program) for each in mine(program)] == [("perf-event", kernel.program_id(program))]
+        other.kill()

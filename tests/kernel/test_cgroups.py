@@ -18,7 +18,7 @@ from tests.kernel.probing import wait_until
 from tests.targets.running import SECONDS
 from tui.bpf import kernel
 from tui.bpf.hooks import Hook
-from tui.bpf.inventory import info, rules
+from tui.bpf.inventory import at_cgroups, info, rules
 from tui.bpf.packets.by_cgroup import CgroupCounter
 from tui.collectors.cgroup_samples import Cgroup, Passed, Rule, effective
 from tui.collectors.cgroups import Cgroups
@@ -453,3 +453,41 @@ def test_cgroups_and_programs_that_come_and_go_while_they_are_read(groups: Group
         finally:
             done.set()
         changing.result(timeout=SECONDS)
+
+
+def test_the_last_figures_of_a_cgroup_that_is_removed_meanwhile(groups: Groups) -> None:
+    place = groups.make("goes")
+    words = [str(COMMAND), "cgroups", f"/{groups.name}/goes", "--count", "-d", str(SECONDS), "--json"]
+    with subprocess.Popen(words, stdout=-1, stderr=-1, text=True) as process:
+        assert process.stderr
+        assert process.stdout
+        assert process.stderr.readline().startswith("counting the packets of")
+        assert groups.send(place, 31) == (31, 31)
+        groups.remove(place)
+        (row,) = map(json.loads, process.stdout)
+        said = process.stderr.read()
+    assert process.returncode == 0
+    assert (row["cgroup"], row["rx_packets"], row["tx_packets"]) == (f"/{groups.name}/goes", 31, 31)
+    assert said == f"/{groups.name}/goes was removed meanwhile: its figures are the last ones\n"
+
+
+def test_an_empty_path_is_refused() -> None:
+    done = subprocess.run([COMMAND, "cgroups", ""], capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "PATH is empty" in done.stderr
+
+
+def test_paths_that_are_too_long_for_the_system_are_said_to_be_missing(groups: Groups) -> None:
+    name, folders = "x" * 200, [os.open(groups.folder, os.O_RDONLY)]
+    try:
+        for _ in range(22):
+            os.mkdir(name, dir_fd=folders[-1])
+            folders.append(os.open(name, os.O_RDONLY, dir_fd=folders[-1]))
+        with Cgroups() as reader:
+            assert reader.read().hidden
+        assert at_cgroups.tree().missing == "cgroups: File name too long"
+    finally:
+        for folder in reversed(folders[:-1]):
+            os.rmdir(name, dir_fd=folder)
+        for folder in folders:
+            os.close(folder)

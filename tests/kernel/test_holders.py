@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from tests.kernel.probing import wait_until
 from tui.bpf import kernel
 from tui.bpf.inventory import holders as holding
 from tui.bpf.inventory import info
@@ -95,4 +96,15 @@ def test_what_we_open_only_to_list_it_is_not_held(monkeypatch: pytest.MonkeyPatc
 
         monkeypatch.setattr(holding, "_held", closed_after_a_look)
         assert {one.pid for one in holders().programs[number]} == {child.pid}
+        child.kill()
+
+
+def test_a_process_whose_main_thread_has_ended_holds_what_its_threads_do() -> None:
+    ends = f"import threading, ctypes; threading.Thread(target=lambda: exec({LOADS!r})).start();"
+    ends += "ctypes.CDLL(None).pthread_exit(None)"
+    with subprocess.Popen([sys.executable, "-c", ends], stdin=-1, stdout=-1, text=True) as child:
+        assert child.stdout
+        number, fd = map(int, child.stdout.readline().split())
+        wait_until(lambda: not os.listdir(f"/proc/{child.pid}/fd"), "the main thread ends")
+        assert places(holders().programs[number]) == [(child.pid, fd)]
         child.kill()

@@ -147,6 +147,9 @@ def test_packets_of_a_cgroup(tmp_path: Path) -> None:
                 (group / "cgroup.procs").write_text(str(sender.pid))
                 sender.communicate(b"\n")
             assert table(loaded, "packets")[0] >= 499
+        for target in (f"/{group.name}", group.name):  # as `bpfscope cgroups` takes them
+            with from_text(tmp_path, source, "cgroup", target=target) as loaded:
+                assert loaded.read().ended == ""
     finally:
         wait_until(lambda: not (group / "cgroup.procs").read_text(), "the cgroup is empty")
         group.rmdir()

@@ -472,7 +472,7 @@ def test_storage_of_cgroups_is_found_by_their_paths(made: Made) -> None:
         )
     except OSError:
         pytest.skip("storage of cgroups (Linux 6.2)")
-    where, _ = at_cgroups.tree()
+    where = at_cgroups.tree().root
     if not where:
         pytest.skip("cgroup v2")
     root = os.open(where, os.O_RDONLY | os.O_DIRECTORY)

@@ -250,3 +250,41 @@ async def test_thousands(sources: FakeSources) -> None:
         assert under(screen).placed.offset
         await later(pilot, sources, screen, 1, *sources.placed[:10_000])
         assert "- 1,000 gone" in state(screen)
+
+
+async def test_a_failed_reading_is_said_and_tried_again() -> None:
+    sources = FakeSources()
+    sources.refusals["attachments"] = "cannot list what is attached: Resource temporarily unavailable"
+    async with Bpfscope(sources).run_test(size=SIZE) as pilot:
+        await processes(pilot)
+        await pilot.press("3")
+        await at(pilot, ProgramsScreen)
+        await pilot.press("a")
+        screen = await at(pilot, AttachmentsScreen)
+        screen.interval = 0.01
+        await until(pilot, lambda: "Resource temporarily unavailable" in state(screen))
+        del sources.refusals["attachments"]
+        await until(pilot, lambda: state(screen).startswith(f"{len(ATTACHED)} attachments"))
+
+
+async def test_the_pace_is_said_where_reading_takes_long() -> None:
+    sources = FakeSources()
+    async with Bpfscope(sources).run_test(size=SIZE) as pilot:
+        screen = await attachments(pilot)
+        assert "every 1 s" in state(screen)
+        sample = screen._latest
+        assert sample is not None
+        screen.post_message(screen.Arrived(sample._replace(every=3.04)))
+        await until(pilot, lambda: "every 3.0 s: reading takes long" in state(screen))
+
+
+async def test_escape_shows_all_kinds_again_before_it_goes_back() -> None:
+    async with Bpfscope(FakeSources()).run_test(size=SIZE) as pilot:
+        screen = await attachments(pilot)
+        await pilot.press("g")
+        assert screen.kind
+        await pilot.press("escape")
+        assert not screen.kind
+        assert len(screen.table().rows) == len(ATTACHED)
+        await pilot.press("escape")
+        await at(pilot, ProgramsScreen)

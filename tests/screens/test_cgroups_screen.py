@@ -89,7 +89,10 @@ async def test_folding_up_what_is_below(sources: FakeSources) -> None:
         await type_filter(pilot, "session")
         assert named(screen) == ["/", "user.slice", "user-1000.slice", "session-3.scope"]
         assert "1 of 9 cgroups" in state(screen)
-        await pilot.press("escape", "left")
+        assert under(screen).cgroup.path.endswith("session-3.scope"), "what was looked for, not what it is in"
+        await pilot.press("escape")
+        assert under(screen).cgroup.path == "/user.slice", "which hides it"
+        await pilot.press("left")
         assert under(screen).cgroup.path == "/"
         await move_to(pilot, screen, "/user.slice")
         await pilot.press("right")

@@ -68,7 +68,9 @@ def test_links_of_every_type(link: Link) -> None:
     assert said(1, "Q", 0, text=b"sys_enter") == [("raw-tracepoint", "sys_enter", "")]
     assert said(3, "QI", 3, 43) == [("lsm-cgroup", "/system.slice", "")]
     assert said(3, "QI", 0, 0) == [("cgroup-inet-ingress", "a cgroup that was removed", "")]
-    assert said(3, "QI", 99, 1) == [("cgroup-inet-egress", "cgroup 99, outside of what is mounted here", "")]
+    assert said(3, "QI", 99, 1) == [
+        ("cgroup-inet-egress", "cgroup 99, outside of what is mounted or can be read here", "")
+    ]
     assert said(4, "QII", 0, 0, 12, text=b"bpf_map_elem") == [("iter", "bpf_map_elem", "map 12")]
     assert said(4, "QIIQI", 0, 0, 0, 3, 2, text=b"cgroup") == [("iter", "cgroup", "/system.slice, downwards")]
     assert said(4, "QIIII", 0, 0, 0, 8, 0, text=b"task_file") == [("iter", "task_file", "thread 8")]
@@ -232,3 +234,17 @@ def test_ages() -> None:
 )
 def test_places_keep_their_ends(where: str, width: int, shown: str) -> None:
     assert place(where, width) == shown
+
+
+def test_links_that_only_begin_or_have_ended_are_passed_over(
+    around: Surroundings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def opened(_command: int, number: int) -> int:
+        if number < 3:
+            raise (BlockingIOError if number == 1 else FileNotFoundError)
+        return os.open(os.devnull, os.O_RDONLY)
+
+    monkeypatch.setattr(kernel, "ids", lambda _: iter((1, 2, 3)))
+    monkeypatch.setattr(kernel, "by_id", opened)
+    monkeypatch.setattr(kernel, "info", lambda *_: struct.pack("3I", 999, 3, 17).ljust(kernel.LINK_INFO, b"\0"))
+    assert [(each.link, each.program) for each in linked.linked(around)] == [(3, 17)]

@@ -218,7 +218,7 @@ def test_a_line_per_cgroup_and_one_per_program() -> None:
     lines = "".join(
         command._text((one, CGROUPS[5], CGROUPS[6]), sample(), {one.id: one._replace(cpu_us=-20_000)}, 1.0)
     ).splitlines()
-    assert lines[1].split() == ["9", "2.0", "7", "700", "B", "3", "300", "B", "bpfscope", one.path]
+    assert lines[1].split() == ["9", "2.0", "7", "700", "B", "3", "300", "B", "ours", one.path]
     assert lines[2:10] == [
         "      at least 1 in denied by systemd",
         "      cgroup-inet-ingress 97 sd_fw_ingress: allow 10.0.0.0/8, 127.0.0.0/8, 2001:db8:17::/64; deny any",

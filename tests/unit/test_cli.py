@@ -70,6 +70,9 @@ def test_raw_names_are_listed_as_the_file_has_them(tmp_path: Path, capsys: pytes
         (["/bin/sh"], 2, "the console opens a process; for a file, `bpfscope count /bin/sh PATTERN`"),
         ([""], 2, "TARGET is empty"),
         (["\x1b[2J"], 1, "no process is called ␛"),
+        (["ps", "\x1b[2J"], 2, "unrecognized arguments: ␛[2J"),
+        (["maps", "\x1b[2J"], 2, "␛[2J"),
+        (["programs", "\x1b[2J"], 1, "␛[2J"),
     ],
 )
 def test_known_failures_are_one_sentence_with_a_status(

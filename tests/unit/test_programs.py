@@ -120,6 +120,7 @@ def test_who_keeps_a_program() -> None:
     assert held_by(program(1, "x", attached=(place,))) == "its attachment"
     assert held_by(program(1, "x")) == "nobody"
     assert held_by(program(1, "x", known=False)) == ""
+    assert held_by(program(1, "x", type="xdp")) == "not seen from this network namespace"
     assert places((place, place, place)) == "tc-ingress eth0 and 2 more"
     probe = Attachment("uprobe", "/usr/bin/bash:readline", 1, file="/usr/bin/bash")
     assert (places((probe,)), places((probe,), short=True)) == ("uprobe /usr/bin/bash:readline", "uprobe bash:readline")

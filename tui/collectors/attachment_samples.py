@@ -57,6 +57,7 @@ class AttachmentsSample(NamedTuple):
     missing: tuple[str, ...] = ()  # what couldn't be read: "sockets: Operation not permitted"
     uptime: int = 0  # of the machine, ns by CLOCK_BOOTTIME
     ended: str = ""  # never: there is always more to come
+    every: float = 0.0  # seconds until the next at least, as reading takes long
 
 
 def kind_of(hook: str, ifindex: int = 0) -> str:

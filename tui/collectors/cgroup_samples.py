@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from tui.bpf.inventory.cgroup_types import ALLOW, ANY, DENY, Passed, Rule, Rules
+from tui.bpf.inventory.holders import Holder
 
 __all__ = [
     "ALLOW", "ANY", "DENY", "Cgroup", "CgroupProgram", "CgroupsSample", "Counted", "Passed", "Rule", "Rules",
@@ -22,6 +23,7 @@ class CgroupProgram(NamedTuple):
     link: int  # 0: none holds it, it stays until the cgroup ends
     ours: bool
     rules: Rules = Rules()
+    holders: tuple[Holder, ...] = ()  # of its link; none where no process has that open, or there is none
 
 
 class Counted(NamedTuple):
@@ -75,6 +77,7 @@ class CgroupsSample(NamedTuple):
     lost: int = 0  # packets that our counters had no room for
     looks: int = 0  # how often it was looked which cgroups and programs there are; all but figures is as of the last
     ended: str = ""
+    every: float = 0.0  # seconds until the next at least, as reading takes long
 
 
 def effective(sample: CgroupsSample, number: int) -> Iterator[tuple[Cgroup, CgroupProgram]]:

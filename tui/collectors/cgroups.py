@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from tui.bpf import kernel
 from tui.bpf.hooks import cgroup
-from tui.bpf.inventory import cgroups, info, kinds, rules
+from tui.bpf.inventory import cgroups, holders, info, kinds, rules
 from tui.bpf.inventory.cgroup_types import Passed, Rules
 from tui.bpf.inventory.cgroups import Group
 from tui.bpf.objects import refusal
@@ -65,6 +65,7 @@ class Cgroups(Owner):
         self._units: dict[int, str] = {}
         self._remembering: set[int] = set()  # cgroups whose memory somebody counts
         self._looks = 0
+        self._figures: dict[int, Counted] = {}  # by cgroup, the last that our counters have seen; also of ended ones
 
     def close(self) -> None:
         """Takes our counters off; a second time is harmless."""
@@ -81,6 +82,8 @@ class Cgroups(Owner):
                 raise TargetError("this cgroup has ended: choose another")
             before = {one: _accounted(programs) for one, programs in self._programs.items()}
             counter = CgroupCounter(self._places[number])
+            if not self._counters:
+                self._figures.clear()
             self._counters[number] = _Counting(counter, time.monotonic(), before)
 
     def stop(self, number: int) -> None:
@@ -98,7 +101,9 @@ class Cgroups(Owner):
             groups = self._tree.read()
             self._places = {group.id: group.place for group in groups}
             self._parents = (self._parents if self._counters else {}) | {one.id: one.parent for one in groups}
+            now = time.monotonic()
             for number in self._counters.keys() - self._places.keys():  # the kernel took it off with the cgroup
+                self._note(number, self._with_those_below(number, self._counters[number].counter), now)
                 self._forget(number)
             self._look_around(groups)
             now = time.monotonic()
@@ -108,6 +113,14 @@ class Cgroups(Owner):
             found = tuple(self._cgroup(group, counted.get(group.id)) for group in groups)
             lost = sum(each.counter.lost for each in self._counters.values())
             return CgroupsSample(now, sanitise(self._tree.mount), found, self._tree.hidden, lost, self._looks)
+
+    def last_counted(self, number: int) -> Counted | None:
+        """What our counters have seen of a cgroup, also of one that has ended since."""
+        return self._figures.get(number)
+
+    def _note(self, root: int, figures: dict[int, Passed], now: float) -> None:
+        seconds = now - self._counters[root].since
+        self._figures |= {number: Counted(passed, seconds, root == number) for number, passed in figures.items()}
 
     def _cgroup(self, group: Group, counted: Counted | None) -> Cgroup:
         programs = self._programs.get(group.id, ())
@@ -143,6 +156,7 @@ class Cgroups(Owner):
             return
         programs = {one.id: one for one in info.programs()}
         types, linked = cgroups.attach_types(programs.values()), cgroups.links()
+        held = holders.holders().links if linked else {}
         attached = {group.id: list(cgroups.attached(group, types, linked)) for group in groups} if types else {}
         self._read_rules(programs, {one.program for found in attached.values() for one in found}, anew=now >= self._due)
         ours = {number for each in self._counters.values() for number in each.counter.programs}
@@ -157,6 +171,7 @@ class Cgroups(Owner):
                     link=one.link,
                     ours=one.program in ours,
                     rules=self._rules.get(one.program, Rules()),
+                    holders=held.get(one.link, ()),
                 )
                 for one in found
             )
@@ -181,6 +196,8 @@ class Cgroups(Owner):
     def _counted(self, groups: tuple[Group, ...], now: float) -> dict[int, Counted]:
         """By cgroup what our counters have seen of it and those in it: of the nearest counter above."""
         figures = {root: self._with_those_below(root, each.counter) for root, each in self._counters.items()}
+        for root, below in figures.items():
+            self._note(root, below, now)
         nearest: dict[int, int] = {}
         found: dict[int, Counted] = {}
         self._nearest.clear()

@@ -1,10 +1,10 @@
 """What the screen of attachments gets from the kernel: a part of the console's sources."""
 
 import asyncio
-import time
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
+from tui.collectors import pacing
 from tui.collectors.threads import in_thread
 
 if TYPE_CHECKING:  # loaded when somebody looks at what is attached
@@ -14,7 +14,6 @@ if TYPE_CHECKING:  # loaded when somebody looks at what is attached
     from tui.collectors.attachments import Attachments
 
 _SOON: Final = 0.3  # seconds until the second sample, the first with names of functions
-_SHARE: Final = 0.03  # of a CPU that reading takes at most
 
 
 class AttachmentSources:
@@ -38,9 +37,8 @@ async def _stream(reader: "Attachments", interval: float) -> "AsyncIterator[Atta
     """
     files = 0
     while True:
-        begun = time.monotonic()
-        sample = await in_thread(reader.read, files)
-        took = time.monotonic() - begun
-        yield sample
-        await asyncio.sleep(max(interval, took / _SHARE) if files else min(interval, _SOON))
+        sample, taken = await in_thread(pacing.timed, reader.read, files)
+        every = pacing.every(interval, taken) if files else min(interval, _SOON)
+        yield sample._replace(every=every if files else 0.0)
+        await asyncio.sleep(max(0.0, every - taken.wall))
         files = 1

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+from tui.collectors import pacing
 from tui.collectors.cgroup_samples import CgroupsSample
 from tui.collectors.cgroups import Cgroups
 from tui.collectors.threads import in_thread
@@ -15,11 +16,16 @@ class LiveCgroups:
         self._reader: Cgroups | None = None
 
     async def samples(self, interval: float) -> AsyncIterator[CgroupsSample]:
-        """A sample at once and then one every `interval` seconds, for ever. Raises BpfscopeError."""
+        """A sample at once and then one every `interval` seconds, for ever; less often where reading takes long.
+
+        Raises BpfscopeError.
+        """
         while True:
             self._reader = self._reader or Cgroups()
-            yield await in_thread(self._reader.read)
-            await asyncio.sleep(interval)
+            sample, taken = await in_thread(pacing.timed, self._reader.read)
+            every = pacing.every(interval, taken)
+            yield sample._replace(every=every)
+            await asyncio.sleep(max(0.0, every - taken.wall))
 
     async def count(self, number: int, *, on: bool) -> None:
         """Count a cgroup's packets, or no longer. Raises BpfscopeError."""

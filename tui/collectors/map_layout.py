@@ -168,7 +168,7 @@ def _task(data: bytes) -> Value:
 
 def _cgroup() -> Decode:
     """A cgroup's path below the root of cgroup v2, as the tree is now; otherwise its number."""
-    paths = at_cgroups.tree()[1]
+    paths = at_cgroups.tree().paths
 
     def read(data: bytes) -> Value:
         number = Reference.from_bytes(data, "little")

@@ -16,6 +16,8 @@ UNCOUNTED = {
     REPLACES: "it replaces a function of another program: its runs aren't counted, their time is the other's",
 }
 NOBODY = "nobody"
+UNSEEN = "not seen from this network namespace"  # where it may be attached in another one
+_NETWORK = ("xdp", "sched_", "lwt_")  # types of programs that interfaces and routes hold
 CUT = 15  # characters that the kernel keeps of a name
 
 
@@ -40,7 +42,9 @@ def held_by(one: ProgramFigures) -> str:
         return f"pinned {one.pins[0]}"
     if not one.known:
         return ""
-    return "its attachment" if one.attached else NOBODY
+    if one.attached:
+        return "its attachment"
+    return UNSEEN if one.type.startswith(_NETWORK) and not one.uncounted else NOBODY
 
 
 def places(attached: "Sequence[Attachment]", *, short: bool = False) -> str:

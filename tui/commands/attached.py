@@ -21,7 +21,7 @@ from tui.elf.patterns import compile_pattern, limited
 from tui.export import attachment_rows, rows
 from tui.text import plural
 
-_SIZES = (("hook", 4, 22), ("where", 5, 60), ("name", 4, 16), ("owner", 5, 24))  # columns, least and most cells
+_SIZES = (("HOOK", 4, 22), ("WHERE", 5, 60), ("NAME", 4, 16), ("HELD BY", 7, 24))  # columns, least and most cells
 _PATTERN = "a glob in which * and ? are special, or /regex/"
 
 
@@ -113,7 +113,7 @@ def _print(found: Iterable[Placed], *, with_instructions: bool) -> None:
     cells = [(each.hook, each.where, each.name or _unnamed(each), owners(each)) for each in found]
     sizes = [min(most, max([least, *(len(row[at]) for row in cells)])) for at, (_, least, most) in enumerate(_SIZES)]
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    hook, where, name, owner = (title.upper().ljust(size) for (title, *_), size in zip(_SIZES, sizes, strict=True))
+    hook, where, name, owner = (title.ljust(size) for (title, *_), size in zip(_SIZES, sizes, strict=True))
     print(f"{hook}  {where}  {'PROGRAM':>7}  {name}  {owner}  DETAIL"[:width].rstrip())
     for each, row in zip(found, cells, strict=True):
         hook, where, name, owner = (_cut(text, size).ljust(size) for text, size in zip(row, sizes, strict=True))

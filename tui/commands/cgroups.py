@@ -1,14 +1,16 @@
 """`bpfscope cgroups [PATH]`: the control groups, what passes them, what is allowed and denied, and their programs.
 
 Packets and bytes are those that systemd has counted since the unit started (IPAccounting=); with --count those that a
-program of our own counts meanwhile, which goes with us. PATH is a cgroup's ("/system.slice"), or a name or a glob of
-names ("ssh.service", "user-*.slice"): then those are listed, with all that are in them.
+program of our own counts meanwhile, which goes with us: those that others deny are among them. PATH is a cgroup's
+("/system.slice"), or a name or a glob of names ("ssh.service", "user-*.slice"): then those are listed, with all that
+are in them.
 """
 
 import argparse
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatchcase
+from functools import partial
 
 from tui import text
 from tui.collectors import live
@@ -16,7 +18,7 @@ from tui.collectors.cgroup_samples import Cgroup, CgroupProgram, CgroupsSample, 
 from tui.collectors.cgroups import Cgroups
 from tui.commands.numbers import seconds
 from tui.commands.running import narrate
-from tui.errors import TargetError
+from tui.errors import TargetError, UsageError
 from tui.export import rows
 from tui.export.cgroups import cgroup
 from tui.text import sanitise
@@ -29,7 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--count",
         action="store_true",
-        help="count the packets of PATH and of all below it with a program of our own, for -d S or until Ctrl-C",
+        help="count the packets of PATH and of all below it with a program of our own, for -d S or until Ctrl-C; also"
+        " those that a program of somebody else denies",
     )
 
 
@@ -42,28 +45,53 @@ def run(arguments: argparse.Namespace) -> int:
         for one in roots:
             reader.count(one.id)
         before = reader.read() if roots else before
+        last = {one.id: one for one in chosen}
         if roots or arguments.duration:
             stop.arm()
             if roots:
                 until = "" if arguments.duration else "; Ctrl-C ends it"
-                narrate(f"counting the packets of {_names(roots)}{until}")
-            for reading, _ in live.ticks(reader.read, stop, arguments.duration or 1.0, arguments.duration):
+                narrate(f"counting the packets of {_names(roots)}, also those that others deny{until}")
+            read = partial(_read, reader, last)
+            for reading, _ in live.ticks(read, stop, min(1.0, arguments.duration or 1.0), arguments.duration):
                 sample = reading
         if sample.lost:
             narrate(f"{text.plural(sample.lost, 'packet')} of too many cgroups lost")
+        removed = _removed(reader, last, sample)
     if sample.hidden:
         narrate(f"there are more cgroups: only {len(sample.cgroups):,} are read")
-    found = _below(sample, {one.id for one in chosen})
+    found = (*_below(sample, {one.id for one in chosen}), *removed)
     earlier = {one.id: one for one in before.cgroups} if sample is not before else {}
     for line in (_json if arguments.json else _text)(found, sample, earlier, sample.time - before.time):
         sys.stdout.write(line)
     return 0
 
 
+def _read(reader: Cgroups, last: dict[int, Cgroup]) -> CgroupsSample:
+    """A reading, which `last` is brought up to date with; it says where none of them is left."""
+    sample = reader.read()
+    there = {one.id: one for one in sample.cgroups if one.id in last}
+    last |= there
+    return sample if there else sample._replace(ended="removed")
+
+
+def _removed(reader: Cgroups, last: dict[int, Cgroup], sample: CgroupsSample) -> list[Cgroup]:
+    """Those that went while it was measured, with their last figures; says so."""
+    there = {one.id for one in sample.cgroups}
+    removed = [
+        one._replace(counted=reader.last_counted(one.id) or one.counted) for one in last.values() if one.id not in there
+    ]
+    if removed:
+        were = "was removed meanwhile: its figures are" if len(removed) == 1 else "were removed meanwhile: theirs are"
+        narrate(f"{_names(removed)} {were} the last ones")
+    return removed
+
+
 def _chosen(sample: CgroupsSample, path: str | None) -> tuple[Cgroup, ...]:
     """The cgroups that are asked for, with all that are in them. Raises TargetError."""
     if path is None:
         return sample.cgroups
+    if not path:
+        raise UsageError("PATH is empty: / is the root; without PATH all are listed")
     wanted = sanitise(path)
     bare = "/" + wanted.removeprefix(sample.mount).strip("/")
     exact = {one.id for one in sample.cgroups if one.path == bare}
@@ -116,7 +144,7 @@ def _text(
     for one in found:
         row = cgroup(one, earlier.get(one.id), elapsed)
         cpu = "" if row["cpu_percent"] is None else f"{row['cpu_percent']:.1f}"
-        yield f"{one.processes:>5} {cpu:>6} {_figures(one.passed)} {row['counted_by'] or '':<10} {one.path}\n"
+        yield f"{one.processes:>5} {cpu:>6} {_figures(one.passed)} {_by(one):<10} {one.path}\n"
         if one.counted and (denied := denied_in_words(one.counted.denied)):
             yield f"      {denied}\n"
         for each in one.programs:
@@ -125,6 +153,10 @@ def _text(
         if one.parent not in listed:
             for at, each in _inherited(sample, one):
                 yield f"      from {at.path}: {_program(each)}\n"
+
+
+def _by(one: Cgroup) -> str:
+    return "ours" if one.counted else "systemd" if one.systemd else ""
 
 
 def _figures(passed: Passed | None) -> str:

@@ -170,4 +170,4 @@ def narrate_attached(doing: str, attached: Attached) -> None:
 def narrate(line: str) -> None:
     """Say something on standard error."""
     with contextlib.suppress(OSError):  # who can't be told still gets the numbers
-        print(line, file=sys.stderr, flush=True)
+        print(text.sanitise_lines(line), file=sys.stderr, flush=True)

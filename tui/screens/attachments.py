@@ -52,7 +52,7 @@ class AttachmentsScreen(AboveScreen[AttachmentsSample]):
         PAUSE,
         FASTER,
         SLOWER,
-        BACK,
+        BACK._replace(help="Clear the filter; show all kinds again; then go back"),
     )
     SIGNS = (
         CURSOR,
@@ -84,6 +84,10 @@ class AttachmentsScreen(AboveScreen[AttachmentsSample]):
     def samples(self) -> AsyncIterator[AttachmentsSample]:
         """All attachments, again and again."""
         return self.sources.attachments(self.interval)
+
+    def every(self) -> float:
+        """Seconds from one reading to the next."""
+        return max(self.interval, self._latest.every if self._latest else 0.0)
 
     def take(self, sample: AttachmentsSample) -> None:
         """Note what came and went."""
@@ -182,6 +186,15 @@ class AttachmentsScreen(AboveScreen[AttachmentsSample]):
         elif row.placed.program:
             self.paused = False
             self.console.open_program(row.placed.program)
+
+    def action_back(self) -> None:
+        """Clear the filter; show all kinds of places again; then go back."""
+        if self.kind and not self.prompt.is_open:
+            self.kind = ""
+            self.table().release()
+            self.filtered()
+        else:
+            super().action_back()
 
     def action_kind(self) -> None:
         """The next kind of places that something is attached to, then all."""

@@ -66,6 +66,10 @@ class CgroupScreen(TopScreen[CgroupsSample]):
         """All cgroups: those above have programs that count here too."""
         return self.sources.cgroups(self.interval)
 
+    def every(self) -> float:
+        """Seconds from one reading to the next."""
+        return max(self.interval, self._latest.every if self._latest else 0.0)
+
     def take(self, sample: CgroupsSample) -> None:
         """Note the cgroup as it is now. Of one that has ended, the reading from before stays."""
         self._traffic.add(sample)
@@ -119,7 +123,7 @@ class CgroupScreen(TopScreen[CgroupsSample]):
         return ((said, "strong"), (spark, "graph"))
 
     def _state_right(self) -> list[Phrase]:
-        return [("paused ‖", "warn")] if self.paused else [(f"every {self.interval:g} s", "dim")]
+        return [("paused ‖", "warn")] if self.paused else [self.pace()]
 
     def can(self, name: str) -> bool:
         """What does something now."""

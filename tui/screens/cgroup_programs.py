@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from rich.cells import cell_len
 
 from tui.collectors.cgroup_samples import ANY, Cgroup, CgroupProgram, CgroupsSample, Rule, effective
+from tui.collectors.program_words import holders
 from tui.screens.cgroup_rows import short
 from tui.widgets.columns import Column
 from tui.widgets.pieces import Cell, Piece
@@ -13,7 +14,7 @@ from tui.widgets.pieces import Cell, Piece
 MANNERS: Final = {
     "multi": "with others",
     "override": "gives way to one below",
-    "exclusive": "alone here and below",
+    "exclusive": "exclusive",
 }
 _ROLES: Final = {"allow": "good", "deny": "warn"}
 BOTH: Final = "what is both allowed and denied passes"
@@ -80,8 +81,9 @@ def _what(row: PageRow, _: int) -> tuple[Piece, ...]:
 
 
 def held_by(row: PageRow) -> str:
-    """What keeps the program there."""
-    return f"link {row.program.link}" if row.program.link else "the cgroup"
+    """What keeps the program there: processes, by its link."""
+    program = row.program
+    return holders(program.holders) or (f"link {program.link}" if program.link else "the cgroup")
 
 
 def _where(row: PageRow) -> Cell:
@@ -104,7 +106,7 @@ COLUMNS: Final[tuple[Column[PageRow], ...]] = (
     Column("id", "ID", 7, _of(lambda row: str(row.program.id)), right=True, priority=1),
     Column("type", "TYPE", 17, _of(lambda row: row.program.type), priority=4),
     Column("manner", "RUNS", 19, _of(lambda row: MANNERS[row.program.flags]), priority=3, narrow=11),
-    Column("held", "HELD BY", 14, _of(held_by), priority=2, narrow=11),
+    Column("held", "HELD BY", 14, _of(held_by), priority=2, flexible=True, middle=True),
     Column("at", "ATTACHED TO", 12, _of(_where), flexible=True, middle=True),
 )
 
@@ -114,6 +116,7 @@ def limits(rows: Iterable[PageRow]) -> dict[str, int]:
     rows = list(rows)
     return {
         "what": max((sum(cell_len(piece) for piece, _ in _what(row, 0)) for row in rows), default=20),
+        "held": max((cell_len(held_by(row)) for row in rows), default=14),
         "at": max((cell_len(row.at.path) for row in rows if not row.here), default=12),
     }
 
@@ -121,7 +124,8 @@ def limits(rows: Iterable[PageRow]) -> dict[str, int]:
 def spelt(row: PageRow) -> tuple[str, str]:
     """What the row says, and what is to be said about it."""
     program = row.program
-    held = f"link {program.link}" if program.link else "no link holds it: it stays until the cgroup ends"
+    held = f"held by {held_by(row)}, link {program.link}" if program.holders else f"link {program.link}"
+    held = held if program.link else "no link holds it: it stays until the cgroup ends"
     where = f"attached to {row.at.path}"
     if row.rule:
         firewall = BOTH if program.rules.counters or "ingress" in program.hook or "egress" in program.hook else ""

@@ -1,6 +1,6 @@
 """The cgroups mode's first screen: the tree, what passes each, what is allowed and denied, and who counts it."""
 
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 
 from textual.widget import Widget
 
@@ -22,7 +22,7 @@ SIGNS = (
     CURSOR,
     MARKED,
     ("IN OUT", "bytes and packets of IP that came to, or were sent by, its processes and those of all cgroups in it"),
-    ("ours", "counted by a program of our own since that time, where c was pressed, and in all cgroups below"),
+    ("ours", "counted by us since that time, where c was pressed, and in all cgroups below; also what others deny"),
     ("systemd", "counted by systemd since the unit started (IPAccounting=); without what was denied"),
     ("ALLOW DENY", "addresses, by systemd's firewall; what is both allowed and denied passes"),
     ("in out dev", "programs of others for packets that come and go, and for devices; more have their hook's name"),
@@ -63,6 +63,7 @@ class CgroupsScreen(TopScreen[CgroupsSample]):
         self._counting: set[int] = set()  # where our counters are
         self.traffic = Traffic()
         self._limits: dict[str, int] = {}
+        self._typed = ""
         self._limited: object = None  # for what they were made
 
     def content(self) -> Iterable[Widget]:
@@ -82,6 +83,10 @@ class CgroupsScreen(TopScreen[CgroupsSample]):
         """All cgroups, again and again."""
         return self.sources.cgroups(self.interval)
 
+    def every(self) -> float:
+        """Seconds from one reading to the next."""
+        return max(self.interval, self._latest.every if self._latest else 0.0)
+
     def take(self, sample: CgroupsSample) -> None:
         """Note the totals; marks and folds of what has ended go, too."""
         self.traffic.add(sample)
@@ -95,10 +100,27 @@ class CgroupsScreen(TopScreen[CgroupsSample]):
         if self._sample is not None:
             rows, table, folded = self.traffic.rows(self._sample.cgroups), self.table(), frozenset(self._folded)
             shown = self.leaves(lambda wanted: visible(rows, wanted, folded, tree=self.as_tree))
+            before = table.row
             table.empty = f"no cgroup matches {self.prompt.wanted}; esc clears the filter"
             table.show(self._held(shown) if self.as_tree else shown)
+            self._go_to_match(before, {row.cgroup.id: row.cgroup.parent for row in rows})
             self._limit(self._sample)
         self.show_state()
+
+    def _go_to_match(self, before: CgroupRow | None, parents: Mapping[int, int]) -> None:
+        """What only stands there for those in it isn't what was looked for: the cursor goes to the first that is. From
+        one that is no longer shown since something above is folded up, it goes there.
+        """
+        table, typed = self.table(), self.prompt.wanted
+        fresh, self._typed = typed != self._typed, typed
+        if fresh and not typed and self.as_tree and before:
+            shown, number = {row_key(row): at for at, row in enumerate(table.rows)}, row_key(before)
+            while number in parents and number not in shown:
+                number = parents[number]
+            if number in shown:
+                table.move_to(shown[number])
+        elif typed and table.row and not table.row.matches and (fresh or not table.followed):
+            table.move_to(next((index for index, row in enumerate(table.rows) if row.matches), 0))
 
     def _held(self, rows: Sequence[CgroupRow]) -> Sequence[CgroupRow]:
         """In a tree whose order is held each row keeps its branch; it isn't held where cgroups come or go."""

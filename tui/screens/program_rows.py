@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from tui import text
 from tui.collectors.program_history import History
 from tui.collectors.program_samples import ProgramFigures
-from tui.collectors.program_words import UNCOUNTED, held_by, holders, places, share
+from tui.collectors.program_words import UNCOUNTED, UNSEEN, held_by, holders, places, share
 from tui.widgets.columns import Column
 from tui.widgets.history import SECONDS, STEPS
 from tui.widgets.pieces import Cell
@@ -151,8 +151,11 @@ def _memory(row: ProgramRow, _: int) -> Cell:
     return text.size(row.program.memory + row.program.maps_memory) if row.program.known else ""
 
 
-def _holder(row: ProgramRow, _: int) -> Cell:
-    return ((held_by(row.program), "" if row.program.holders else "dim"),)
+def _holder(row: ProgramRow, width: int) -> Cell:
+    said = held_by(row.program)
+    if said == UNSEEN and cell_len(said) > width:
+        said = "not seen here"
+    return ((said, "" if row.program.holders else "dim"),)
 
 
 COLUMNS: Final[tuple[Column[ProgramRow], ...]] = (

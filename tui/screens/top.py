@@ -1,11 +1,12 @@
 """What the screens have in common where everything begins, one per mode: a live list, read while it is seen."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Any, ClassVar, Generic, TypeVar
 
 from textual.message import Message
 
-from tui.errors import BpfscopeError
+from tui.errors import BpfscopeError, TargetError
 from tui.screens.live import LiveScreen
 from tui.screens.modes import SWITCHING, tabs
 from tui.widgets.actions import Action
@@ -34,7 +35,7 @@ class TopScreen(LiveScreen, Generic[Sample]):
             return isinstance(message, TopScreen.Arrived)
 
     class Failed(Message):
-        """Nothing can be read any more."""
+        """Nothing can be read now; it is tried again, unless what it is about has ended."""
 
         def __init__(self, reason: str) -> None:
             super().__init__()
@@ -75,11 +76,17 @@ class TopScreen(LiveScreen, Generic[Sample]):
         self.run_worker(self._collect(), group="samples", exclusive=True)
 
     async def _collect(self) -> None:
-        try:
-            async for sample in self.samples():
-                self.post_message(self.Arrived(sample))
-        except BpfscopeError as error:
-            self.post_message(self.Failed(str(error)))
+        while True:
+            try:
+                async for sample in self.samples():
+                    self.post_message(self.Arrived(sample))
+                return
+            except TargetError as error:  # what has ended doesn't come again
+                self.post_message(self.Failed(str(error)))
+                return
+            except BpfscopeError as error:
+                self.post_message(self.Failed(str(error)))
+                await asyncio.sleep(self.interval)
 
     def on_top_screen_arrived(self, event: Arrived) -> None:
         """Take the reading, and show it unless paused."""
@@ -111,7 +118,17 @@ class TopScreen(LiveScreen, Generic[Sample]):
             return []
         if self.paused:
             return [("paused ‖", "warn")]
-        return [(self.table().sort_title, "dim"), (f"every {self.interval:g} s", "dim")]
+        return [(self.table().sort_title, "dim"), self.pace()]
+
+    def every(self) -> float:
+        """Seconds from one reading to the next: more than asked for where reading takes long."""
+        return self.interval
+
+    def pace(self) -> Phrase:
+        """How often is read, in words."""
+        if (every := self.every()) > 1.05 * self.interval:
+            return (f"every {every:.{1 if every < 9.95 else 0}f} s: reading takes long", "warn")
+        return (f"every {self.interval:g} s", "dim")
 
     def can(self, name: str) -> bool:
         """What does something now."""

@@ -5,9 +5,10 @@ costs 3,000 calls.
 """
 
 import contextlib
+import errno
 import os
 from collections.abc import Collection, Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from tui.bpf import kernel
 from tui.bpf.hooks import cgroup
@@ -30,27 +31,36 @@ _HOOKS: Final = {  # by types of programs
     "cgroup_sysctl": "cgroup_sysctl",
     "lsm": "lsm_cgroup",
 }
-_MODES: Final = {0: "alone", 1: "may be overridden below", 2: ""}  # BPF_F_ALLOW_OVERRIDE, BPF_F_ALLOW_MULTI
+_MODES: Final = {0: "exclusive", 1: "may be overridden below", 2: ""}  # BPF_F_ALLOW_OVERRIDE, BPF_F_ALLOW_MULTI
 
 
-def tree() -> tuple[str, dict[int, str]]:
-    """Where cgroup v2 is mounted, "" where it isn't; and the path below that of each cgroup, by its number.
+class Paths(NamedTuple):
+    """The cgroups that there are."""
 
-    Paths are as the kernel has them, not sanitised.
-    """
+    root: str  # where cgroup v2 is mounted, "" where it isn't
+    paths: dict[int, str]  # below that, by number, as the kernel has them, not sanitised
+    missing: str = ""  # why some are left out
+
+
+def tree() -> Paths:
+    """All cgroups, but those whose paths are longer than the system takes."""
     try:
         root = cgroup.root()
         found = {os.stat(root).st_ino: "/"}
     except (NotSupported, OSError):
-        return "", {}
-    below = [root]
+        return Paths("", {})
+    below, missing = [root], ""
     while below and len(found) < _MOST:
-        with contextlib.suppress(OSError), os.scandir(below.pop()) as entries:  # removed meanwhile
-            for entry in entries:
-                if entry.is_dir(follow_symlinks=False):
-                    found[entry.inode()] = entry.path.removeprefix(root.rstrip("/"))
-                    below.append(entry.path)
-    return root, found
+        try:
+            with os.scandir(below.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        found[entry.inode()] = entry.path.removeprefix(root.rstrip("/"))
+                        below.append(entry.path)
+        except OSError as error:  # removed meanwhile
+            if error.errno == errno.ENAMETOOLONG:
+                missing = f"cgroups: {error.strerror}"
+    return Paths(root, found, f"cgroups: more than {_MOST:,}" if below else missing)
 
 
 def queried(root: str, paths: dict[int, str], types: Collection[str]) -> Iterator[Attachment]:

@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from tui.bpf import kernel
+from tui.bpf.inventory import descriptors
 from tui.bpf.inventory.attachment import Attachment
+from tui.bpf.inventory.holders import Holders
 from tui.bpf.inventory.surroundings import Surroundings
 from tui.text import plural, sanitise
 
@@ -52,11 +54,12 @@ def processes() -> Processes:
     sockets: dict[int, tuple[tuple[int, int], ...]] = {}
     for pid in map(int, filter(str.isdecimal, os.listdir("/proc"))):
         with contextlib.suppress(OSError):  # it ended, or isn't ours to look at
-            for name in os.listdir(f"/proc/{pid}/fd"):
+            teller, names = descriptors.of_process(pid)
+            for name in names:
                 with contextlib.suppress(OSError):
-                    link = os.readlink(f"/proc/{pid}/fd/{name}")
+                    link = os.readlink(f"/proc/{teller}/fd/{name}")
                     if link == _EVENT:
-                        events.extend(_event(pid, int(name)))
+                        events.extend(each._replace(pid=pid) for each in _event(teller, int(name)))
                     elif link.startswith(_SOCKET):
                         inode = int(link.removeprefix(_SOCKET)[:-1])
                         sockets[inode] = (*sockets.get(inode, ()), (pid, int(name)))
@@ -86,7 +89,9 @@ def completed(linked: Iterable[Attachment], found: Iterable[Event], around: Surr
         yield row._replace(link=link.link, pids=()) if row else link
 
 
-def events(found: Iterable[Event], around: Surroundings, linked: Iterable[Attachment]) -> Iterator[Attachment]:
+def events(
+    found: Iterable[Event], around: Surroundings, linked: Iterable[Attachment], held: Holders | None = None
+) -> Iterator[Attachment]:
     """What no link tells: a program at several events of a place, one for each CPU say, is one row."""
     told = Counter((each.program, each.hook, each.where) for each in linked)
     hidden = Counter(pid for each in linked if each.hook == "perf-event" for pid in each.pids)
@@ -97,7 +102,8 @@ def events(found: Iterable[Event], around: Surroundings, linked: Iterable[Attach
                 yield row._replace(detail=plural(number, "event") if number > 1 else "")
         elif number > hidden[event.pid]:  # each link of such a process has an event that tells nothing either
             detail = f"{plural(number - hidden[event.pid], 'event')}, of which the kernel doesn't tell more"
-            yield Attachment("perf-event", "", around.only("perf_event"), pids=(event.pid,), detail=detail)
+            program = around.only("perf_event", event.pid, held)
+            yield Attachment("perf-event", "", program, pids=(event.pid,), detail=detail)
 
 
 def _row(event: Event, around: Surroundings) -> Attachment:

@@ -66,7 +66,8 @@ class _Sources:
         self._here: dict[int, Interface] = {}
 
     def all(self) -> Iterator[Attachment]:
-        root, paths = at_cgroups.tree()
+        root, paths, left_out = at_cgroups.tree()
+        self.missing += [left_out] * bool(left_out)
         self._here = dict(self._by_netlink("interfaces", lambda route: at_interfaces.interfaces(route).items()))
         around = Surroundings(self._programs, self._here, {number: sanitise(path) for number, path in paths.items()})
         types = {around.type(number) for number in self._programs}
@@ -80,7 +81,7 @@ class _Sources:
         by_maps = at_maps.by_maps() if types & at_maps.TYPES else ()
         links, others = _joined(links, (*at_cgroups.queried(root, paths, types), *by_maps))
         yield from (*links, *others)
-        yield from at_processes.events(self._found.events, around, links)
+        yield from at_processes.events(self._found.events, around, links, self._held)
         yield from self._part("sockets", lambda: self._sockets(around))
 
     def owned(self, found: Attachment) -> Attachment:

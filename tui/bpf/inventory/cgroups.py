@@ -6,6 +6,7 @@ again. Walking costs 8 µs a cgroup where nothing changed: a folder's count of l
 latter the next time.
 """
 
+import errno
 import os
 import struct
 from collections.abc import Iterable, Iterator
@@ -43,7 +44,7 @@ class Tree:
 
     def __init__(self, mount: str) -> None:
         self.mount = mount
-        self.hidden = False  # whether there are more than MOST
+        self.hidden = False  # whether there are more than MOST, or some whose paths are too long for the system
         self._children: dict[str, tuple[int, tuple[str, ...]]] = {}  # by place: how many, and which
 
     def read(self) -> tuple[Group, ...]:
@@ -51,11 +52,13 @@ class Tree:
         groups: list[Group] = []
         waiting = [(0, 0, "/", self.mount)]
         before, self._children = self._children, {}
+        too_long = False
         while waiting and len(groups) < MOST:
             parent, level, path, place = waiting.pop()
             try:
                 status = os.stat(place)
-            except OSError:  # ended meanwhile, and another may have come; or a path that is too long for the system
+            except OSError as error:  # ended meanwhile, and another may have come
+                too_long = too_long or error.errno == errno.ENAMETOOLONG
                 self._children.pop(os.path.dirname(place), None)
                 continue
             group = Group(status.st_ino, parent, level, path, place)
@@ -63,7 +66,7 @@ class Tree:
             children = self._below(group, status.st_nlink - 2, before.get(place))
             prefix = path.removesuffix("/")
             waiting += [(group.id, level + 1, f"{prefix}/{sanitise(name)}", f"{place}/{name}") for name in children]
-        self.hidden = bool(waiting)
+        self.hidden = bool(waiting) or too_long
         if not groups:
             raise NotSupported(f"cgroup v2 is no longer mounted at {sanitise(self.mount)}: start bpfscope anew")
         return tuple(groups)

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from tui.bpf import kernel
+from tui.bpf.inventory import descriptors
 from tui.text import sanitise
 
 _INODE: Final = "anon_inode:"
@@ -69,10 +70,11 @@ def _held(pid: int) -> dict[int, tuple[_Held, ...]]:
     """By file descriptor; of a process that ended, or that we may not look at, nothing."""
     found = {}
     with contextlib.suppress(OSError):
-        for name in os.listdir(f"/proc/{pid}/fd"):
+        teller, names = descriptors.of_process(pid)
+        for name in names:
             with contextlib.suppress(OSError):
-                link = os.readlink(f"/proc/{pid}/fd/{name}")
-                if link.startswith(_INODE) and (held := tuple(_of_inode(pid, int(name), link))):
+                link = os.readlink(f"/proc/{teller}/fd/{name}")
+                if link.startswith(_INODE) and (held := tuple(_of_inode(teller, int(name), link))):
                     found[int(name)] = held
     return found
 

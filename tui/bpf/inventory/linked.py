@@ -34,7 +34,7 @@ def linked(around: Surroundings) -> Iterator[Attachment]:
         for number in kernel.ids(kernel.LINK_GET_NEXT_ID):
             try:
                 fd = kernel.by_id(kernel.LINK_GET_FD_BY_ID, number)
-            except FileNotFoundError:  # ended meanwhile
+            except (FileNotFoundError, BlockingIOError):  # ended meanwhile, or only begins
                 continue
             try:
                 yield from _of(fd, around)

@@ -45,7 +45,7 @@ def _tasks() -> Iterator[tuple[int, int]]:
 
 def _cgroups() -> Iterator[tuple[int, int]]:
     """Numbers of cgroups, with a descriptor of each."""
-    root, paths = at_cgroups.tree()
+    root, paths, _ = at_cgroups.tree()
     for number, path in paths.items():
         with contextlib.suppress(OSError), _closed(os.open(root + path, os.O_RDONLY | os.O_DIRECTORY)) as fd:
             yield number, fd

@@ -15,6 +15,7 @@ from tui.bpf.inventory import info, kinds
 from tui.bpf.inventory.at_interfaces import Interface
 from tui.bpf.inventory.at_maps import map_text
 from tui.bpf.inventory.attachment import position
+from tui.bpf.inventory.holders import Holders
 from tui.errors import BpfscopeError
 from tui.text import sanitise
 
@@ -46,9 +47,14 @@ class Surroundings:
         """The type of a program, "" where it ended."""
         return kinds.program_type(self._programs[program].type) if program in self._programs else ""
 
-    def only(self, kind: str) -> int:
-        """The only program of a type that there is; 0 where there are several: what has one, has that."""
+    def only(self, kind: str, pid: int = 0, held: Holders | None = None) -> int:
+        """The only program of a type that there is, or that this process can have: those that others hold are theirs.
+        0 where there are several.
+        """
         found = [number for number in self._programs if self.type(number) == kind]
+        if held and len(found) > 1:
+            by = {number: {each.pid for each in held.programs.get(number, ())} for number in found}
+            found = [number for number in found if pid in by[number] or not by[number]]
         return found[0] if len(found) == 1 else 0
 
     def interface(self, ifindex: int) -> str:
@@ -81,7 +87,7 @@ class Surroundings:
         """The path below the root of cgroup v2, which is `/`."""
         if not number:
             return "a cgroup that was removed"
-        return self._cgroups.get(number) or f"cgroup {number}, outside of what is mounted here"
+        return self._cgroups.get(number) or f"cgroup {number}, outside of what is mounted or can be read here"
 
     @cached_property
     def _own_namespace(self) -> int:

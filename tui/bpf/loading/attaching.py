@@ -14,6 +14,7 @@ from tui.bpf import kernel
 from tui.bpf.hooks import Hook
 from tui.bpf.hooks import attach as attach_to_packets
 from tui.bpf.hooks.cgroup import root as root_cgroup
+from tui.bpf.inventory import at_cgroups
 from tui.bpf.loading import formats
 from tui.bpf.loading.places import EVENTS, KPROBES, PACKETS, Place
 from tui.bpf.objects import refusal
@@ -111,7 +112,7 @@ def _packets(placed: Placed, program: int) -> None:
 
 
 def _cgroup(placed: Placed, program: int) -> None:
-    path = placed.place.target or root_cgroup()
+    path = _folder(placed.place.target)
     folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         for kind in (kernel.ATTACH_CGROUP_INGRESS, kernel.ATTACH_CGROUP_EGRESS):
@@ -120,6 +121,20 @@ def _cgroup(placed: Placed, program: int) -> None:
         os.close(folder)
     placed.notes.append(_DECIDES["cgroup"])
     placed.watch(lambda: not os.path.isdir(path))
+
+
+def _folder(named: str) -> str:
+    """A cgroup by its folder, or, as `bpfscope cgroups` takes it, by its path below the root, or its name. Raises
+    TargetError where several have that.
+    """
+    root = root_cgroup()
+    below = f"{root.rstrip('/')}/{named.strip('/')}"
+    if not named or os.path.isdir(below):
+        return below
+    found = [] if "/" in named else [one for one in at_cgroups.tree().paths.values() if one.rpartition("/")[2] == named]
+    if len(found) > 1:
+        raise TargetError(f"several cgroups are called {sanitise(named)}: {', '.join(map(sanitise, found[:3]))}, …")
+    return root.rstrip("/") + found[0] if found else named
 
 
 def _perf(placed: Placed, program: int) -> None:
@@ -168,7 +183,7 @@ def _failure(place: Place, error: OSError) -> BpfscopeError:
             f"Linux doesn't let this user {doing}: run as root, or with CAP_BPF, CAP_PERFMON and CAP_NET_ADMIN"
         )
     if place.kind == "cgroup" and error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EBADF):
-        return TargetError(f"{sanitise(place.target)} is no cgroup: name its folder, below /sys/fs/cgroup")
+        return TargetError(f"{sanitise(place.target)} is no cgroup: `bpfscope cgroups` lists them")
     if error.errno in _MISSING.get(place.kind, ()):
         return NotSupported(_WHY[place.kind].format(sanitise(place.name)))
     return refusal(error, doing)
