@@ -6,7 +6,6 @@ from typing import Final, NamedTuple
 from rich.cells import cell_len
 
 from tui import text
-from tui.bpf.inventory.info import Map
 from tui.collectors.maps import MapRow, MapsSample
 from tui.widgets.columns import Column
 from tui.widgets.history import STEPS, History
@@ -100,11 +99,9 @@ def _used_by(row: Filling, width: int) -> Cell:
     return ((said or ("nobody that is known" if row.row.known else ""), role),)
 
 
-def _size(of: Callable[[Map], int]) -> Callable[[Filling, int], Cell]:
+def _size(of: Callable[[MapRow], int]) -> Callable[[Filling, int], Cell]:
     """Bytes; in few letters where there is no room for all."""
-    return lambda row, width: (
-        short if len(short := text.count(of(row.row.map))) <= width else text.rate(of(row.row.map))
-    )
+    return lambda row, width: short if len(short := text.count(of(row.row))) <= width else text.rate(of(row.row))
 
 
 COLUMNS: Final[tuple[Column[Filling], ...]] = (
@@ -114,11 +111,11 @@ COLUMNS: Final[tuple[Column[Filling], ...]] = (
         "name", "NAME", 15, _name, lambda row: row.row.map.name.lower(), middle=True, flexible=True
     ),
     Column(
-        "key", "KEY", 6, _size(lambda one: one.key_size), lambda row: row.row.map.key_size,
+        "key", "KEY", 6, _size(lambda one: one.map.key_size), lambda row: row.row.map.key_size,
         descending=True, right=True, priority=6,
     ),
     Column(
-        "value", "VALUE", 10, _size(lambda one: one.value_size), lambda row: row.row.map.value_size,
+        "value", "VALUE", 10, _size(lambda one: one.map.value_size), lambda row: row.row.map.value_size,
         descending=True, right=True, priority=6, narrow=6,
     ),
     Column(
