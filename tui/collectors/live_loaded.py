@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Final
 
+from tui.bpf.loading.module import Ending
 from tui.collectors.load_request import Request
 from tui.collectors.loaded import Loaded, LoadedSample
 from tui.collectors.samples import Attached
@@ -56,10 +57,12 @@ class LiveLoaded:
 
 async def load(request: Request) -> tuple[LiveLoaded, Attached]:
     """Compile, load and attach. Raises SourceError, BpfscopeError."""
-    work = asyncio.ensure_future(in_thread(Loaded, request))
+    ending = Ending()
+    work = asyncio.ensure_future(in_thread(Loaded, request, ending))
     try:
         return LiveLoaded(await asyncio.shield(work)), Attached((), ())
     except asyncio.CancelledError:  # the thread goes on: what it loads must not stay
+        ending.now()
         with suppress(BpfscopeError):
             (await work).close()
         raise

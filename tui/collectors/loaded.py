@@ -19,7 +19,7 @@ from tui.bpf.btf.decoder import Octets, Value
 from tui.bpf.inventory.info import Map, Program
 from tui.bpf.inventory.statistics import Statistics
 from tui.bpf.loading import attaching
-from tui.bpf.loading.module import LoadedMap, Module
+from tui.bpf.loading.module import Ending, LoadedMap, Module
 from tui.bpf.loading.places import UPROBES, Place, chosen
 from tui.bpf.loading.preparing import ready
 from tui.bpf.loading.source import PRINTED, PRINTER, TYPE_OF
@@ -97,8 +97,11 @@ class _Sizes(NamedTuple):
 class Loaded(Owner):
     """Owns everything of one source; leaving it takes its programs off, and the kernel forgets them."""
 
-    def __init__(self, request: Request) -> None:
-        """Compiles, loads and attaches. Raises SourceError and whatever else BpfscopeError is."""
+    def __init__(self, request: Request, ending: Ending | None = None) -> None:
+        """Compiles, loads and attaches. Raises SourceError and whatever else BpfscopeError is.
+
+        `ending` lets another thread end the compilation.
+        """
         self.path, self.source = request.path, request.source
         self.notes: list[str] = []
         self._owned = ExitStack()
@@ -110,7 +113,7 @@ class Loaded(Owner):
             attaching.check(place)
         try:
             self._module = self._owned.enter_context(
-                Module(ready(self.source, self.path, readers(self.source, request.hooks)))
+                Module(ready(self.source, self.path, readers(self.source, request.hooks)), ending)
             )
             self.warnings: tuple[Problem, ...] = self._module.warnings
             functions = [name for name in self._module.functions if name != PRINTER or not self._prints]

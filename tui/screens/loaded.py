@@ -161,7 +161,7 @@ class LoadedScreen(LiveScreen):
 
     def start_session(self) -> None:
         """Compile, load, attach; in a task that is closed by whatever way this ends."""
-        self._session = self.console.open_session(self.sources.load(self.request))
+        self._session = self.console.open_session(self.sources.load(self.request), cancels=True)
         self.start()
 
     def start(self) -> None:

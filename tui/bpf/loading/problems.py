@@ -15,7 +15,8 @@ _PLACE: Final = re.compile(r"^; (?P<text>.*?)(?: @ (?P<file>.*):(?P<line>\d+))?$
 _INSTRUCTION: Final = re.compile(r"^(\d+): \(")
 _END: Final = re.compile(r"^processed \d+ insns|^verification time|^stack depth|^max_states")
 _STATE: Final = re.compile(
-    r"^\d+: |^from \d+ to \d+|^R\d+(_\w)?=|^arg#|^;|^func#|^mark_precise|^\s*$|^last_idx|^parent "
+    r"^\d+: |^(cur|old) state: |^(caller|callee):|^ ?frame\d+: "
+    r"|^from \d+ to \d+|^R\d+(_\w)?=|^arg#|^;|^func#|^mark_precise|^\s*$|^last_idx|^parent "
 )
 _HINTS: Final = (
     ("map_value_or_null", "a lookup may find nothing: test the pointer before its first use"),
@@ -40,6 +41,18 @@ _HINTS: Final = (
     ("unbounded memory access", "bound the length first: if (n > sizeof(x)) return 0"),
     ("R2 min value is negative", "bound the length first, also below: make it unsigned"),
 )  # fmt: skip
+
+
+_NO_ROOM: Final = ("out of memory", "bad_alloc", "Cannot allocate memory", "MemoryError", "allocation failed")
+_LLVM: Final = re.compile(r"^(?:(?:fatal )?error: (?:error in backend: )?|LLVM ERROR: |Error: )(?P<text>\S.*)")
+_LLVM_PLACE: Final = re.compile(r"\b[^\s:]+:(\d+):(\d+)\b(?:: in function [^:]*: )?")
+_LLVM_HINTS: Final = (
+    ("stack limit", "the stack has 512 bytes: keep what is larger in a map, as a BPF_PERCPU_ARRAY of one entry"),
+    ("signed division", "BPF divides without signs: make both sides unsigned, and see to the sign yourself"),
+    ("= sdiv", "BPF divides without signs: make both sides unsigned, and see to the sign yourself"),
+    ("= srem", "BPF divides without signs: make both sides unsigned, and see to the sign yourself"),
+    ("Cannot select", "BPF has no instruction for it"),
+)
 
 
 class Problem(NamedTuple):
@@ -73,6 +86,23 @@ def of_compiler(said: str, name: str) -> tuple[Problem, ...]:
     return tuple(_messages(said, name))
 
 
+def of_llvm(said: str) -> Problem | None:
+    """Why LLVM has ended the process that compiled, where it has said so: what Clang accepts and BPF cannot do."""
+    if any(part in said for part in _NO_ROOM):
+        return Problem(0, 0, "compiling it needs more than 1 GiB of memory: is something endless in it?")
+    lines = said.split("\n")
+    found = next((_LLVM.match(line) for line in reversed(lines) if _LLVM.match(line)), None)
+    if found is None:
+        return None
+    behind = said[said.rindex(found[0]) :]
+    inside = "<inline asm>" in found["text"]  # its lines are its own
+    place = None if inside else _LLVM_PLACE.search(behind)
+    text = _LLVM_PLACE.sub("", found["text"], count=1) if place and "in function" in found["text"] else found["text"]
+    hint = next((hint for part, hint in _LLVM_HINTS if part in text), "")
+    number, column = (int(place[1]), int(place[2])) if place else (0, 0)
+    return Problem(number, column, sanitise(re.sub(r"\b0x[0-9a-f]+: ", "", text).strip().rstrip(".")), hint)
+
+
 def of_map(said: str, source: str) -> Problem | None:
     """Why the kernel refuses a map, at its declaration, where libbcc says that it does."""
     found = re.search(r"could not open bpf map: (\w+), error: (.*)", said)
@@ -104,7 +134,8 @@ def of_verifier(log: str, source: str, function: str, table: Sequence[Place] = (
     lines = [line for line in log.splitlines() if line.strip()]
     end = next((at for at, line in enumerate(lines) if _END.match(line)), len(lines))
     reasons = [line for line in lines[:end] if not _STATE.match(line)]
-    reason = reasons[-1] if reasons else lines[end - 1] if lines else ""
+    known = [line for line in reasons if any(part in line for part, _ in _HINTS)]  # others may come behind
+    reason = (known or reasons or lines[:end] or [""])[-1]
     at = next((int(found[1]) for line in reversed(lines[:end]) if (found := _INSTRUCTION.match(line))), -1)
     number = line_of(list(table), at) if at >= 0 else 0
     for line in reversed(lines[:end]) if not number else ():

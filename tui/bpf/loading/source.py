@@ -101,6 +101,7 @@ def prepare(
 
 FLAGS: Final = (
     "-DCONFIG_BPF_SYSCALL=1",
+    "-Werror=implicit-function-declaration",  # a misspelt helper would become a program that calls itself
     "-Wno-macro-redefined",
     "-Wno-address-of-packed-member",
     "-Wno-unused-value",
