@@ -7,7 +7,7 @@ from typing import Final
 
 from tui.bpf.loading.module import Ending
 from tui.collectors.load_request import Request
-from tui.collectors.loaded import Loaded, LoadedSample
+from tui.collectors.loaded import Event, Loaded, LoadedSample
 from tui.collectors.samples import Attached
 from tui.collectors.threads import in_thread
 from tui.errors import BpfscopeError
@@ -36,6 +36,9 @@ class LiveLoaded:
                     return
                 if sample is None or loop.time() >= due:
                     sample = await in_thread(self._loaded.read)
+                    if sample.ended:  # what is still in the buffers comes with it
+                        rest = await in_thread(self._rest)
+                        sample = sample._replace(events=(*sample.events, *rest), seen=sample.seen + len(rest))
                     due = max(due + interval, loop.time())
                     fresh = True
                 else:
@@ -47,6 +50,9 @@ class LiveLoaded:
             if sample.ended:
                 return
             await asyncio.sleep(min(_LOOKS, max(0.0, due - loop.time())))
+
+    def _rest(self) -> list[Event]:
+        return [event for events in self._loaded.rest() for event in events]
 
     async def close(self) -> None:
         """Takes everything off."""

@@ -22,7 +22,7 @@ from tui.bpf.loading import attaching
 from tui.bpf.loading.module import Ending, LoadedMap, Module
 from tui.bpf.loading.places import UPROBES, Place, chosen
 from tui.bpf.loading.preparing import ready
-from tui.bpf.loading.source import PRINTED, PRINTER, TYPE_OF
+from tui.bpf.loading.source import LOST, PRINTED, PRINTER, TYPE_OF
 from tui.bpf.objects import refusal
 from tui.bpf.perf_ring import OUTPUT, SOFTWARE, PerfRings
 from tui.bpf.ring import Ring
@@ -65,6 +65,7 @@ class LoadedProgram(NamedTuple):
     instructions: int
     runs: int = 0  # since it was attached
     run_time_ns: int = 0
+    misses: int = 0  # runs that were passed over, since one ran on that CPU already
 
 
 class LoadedSample(NamedTuple):
@@ -77,7 +78,7 @@ class LoadedSample(NamedTuple):
     maps: tuple[MapSample, ...]
     events: tuple[Event, ...] = ()  # since the reading before
     seen: int = 0  # events since the start
-    lost: int = 0  # events that found no room, as far as the kernel tells
+    lost: int = 0  # events that found no room in a buffer
     ended: str = ""  # why nothing more is to be expected
 
 
@@ -163,7 +164,7 @@ class Loaded(Owner):
     def _tables(self) -> Iterator[LoadedMap]:
         """The maps that hold something to look at."""
         for each in self._module.maps:
-            if each.kind not in _EVENTS and not each.name.startswith(TYPE_OF):
+            if each.kind not in _EVENTS and each.name != LOST and not each.name.startswith(TYPE_OF):
                 yield each
 
     def _open_events(self) -> None:
@@ -215,9 +216,23 @@ class Loaded(Owner):
             maps,
             tuple(events),
             self._seen,
-            sum(rings.lost for _, rings, _ in self._perf),
+            self._lost(),
             sanitise(ended),
         )
+
+    def _lost(self) -> int:
+        """Events that found no room in any buffer, and lines that the program of ours wasn't run for."""
+        number = sum(rings.lost for _, rings, _ in self._perf)
+        for each in self._module.maps:
+            if each.name == LOST:
+                found = kernel.map_lookup(each.fd, bytes(each.key_size), each.value_size)
+                number += int.from_bytes(found or b"", "little")
+        return number + (Program.of(self._module.programs[PRINTER]).misses if self._prints else 0)
+
+    def rest(self) -> Iterator[list[Event]]:
+        """What is still in the buffers, once the programs have been taken off: that ends."""
+        while events := self.events():
+            yield events
 
     def events(self, most: int = MOST) -> list[Event]:
         """What has been sent since the last time, in the order of time."""
@@ -254,7 +269,8 @@ class Loaded(Owner):
         for name, place in self._places.items():
             program = Program.of(self._module.programs[name])
             size = self._module.sizes[name]
-            yield LoadedProgram(name, program.id, sanitise(place.text), size, program.runs, program.run_time_ns)
+            where, misses = sanitise(place.text), program.misses
+            yield LoadedProgram(name, program.id, where, size, program.runs, program.run_time_ns, misses)
 
     def detach(self) -> None:
         """Takes the programs off; maps and events can still be read."""

@@ -131,8 +131,15 @@ def _lines(
             continue
         if last:
             loaded.detach()
+            for rest in loaded.rest():
+                yield from shown.events(rest)
         sample = loaded.read()
         yield from shown.events(sample.events)
+        if sample.ended and not last:
+            for rest in loaded.rest():
+                yield from shown.events(rest)
+            sample = loaded.read()
+            yield from shown.events(sample.events)
         yield from shown.end(sample) if last or sample.ended else shown.interval(sample)
         if sample.ended:
             return

@@ -74,7 +74,8 @@ class LoadedText:
         yield from self._maps(sample, last=True)
         for program in sample.programs:
             mean = f", {text.duration(program.run_time_ns / program.runs)} each" if program.runs else ""
-            narrate(f"{program.name} ran {program.runs:,} time{'' if program.runs == 1 else 's'}{mean}")
+            missed = f"; {program.misses:,} passed over, since one ran on that CPU already" if program.misses else ""
+            narrate(f"{program.name} ran {program.runs:,} time{'' if program.runs == 1 else 's'}{mean}{missed}")
         lost = f", {sample.lost:,} lost" if sample.lost else ""
         if sample.seen or lost:
             narrate(f"{text.plural(sample.seen, 'event')} in {sample.elapsed:.1f} s{lost}")

@@ -20,6 +20,7 @@ def program(one: LoadedProgram) -> Row:
         "instructions": one.instructions,
         "runs": one.runs,
         "run_time_ns": one.run_time_ns,
+        "misses": one.misses,
     }
 
 

@@ -31,7 +31,7 @@ _PLAIN: Final = {
 PRINTED: Final = "bpfscope_printed"  # the ring buffer that a program of ours copies what bpf_trace_printk says to
 PRINTER: Final = "raw_tracepoint__bpf_trace_printk"  # that program: the tracepoint is there since 5.9
 _PRINTER: Final = f"""struct {PRINTED}_line {{ u64 time; u32 tid, pid; char text[240]; }};
-BPF_RINGBUF_OUTPUT({PRINTED}, 64);
+BPF_RINGBUF_OUTPUT({PRINTED}, 512);
 RAW_TRACEPOINT_PROBE(bpf_trace_printk) {{
 	struct {PRINTED}_line *line = {PRINTED}.ringbuf_reserve(sizeof(struct {PRINTED}_line));
 	if (!line) return 0;
@@ -45,6 +45,22 @@ RAW_TRACEPOINT_PROBE(bpf_trace_printk) {{
 }}"""
 
 _PRINTER_THERE: Final = re.compile(rf"\b{PRINTER}\b|\bRAW_TRACEPOINT_PROBE\s*\(\s*bpf_trace_printk\b")
+
+LOST: Final = "bpfscope_lost"  # an array of one number: calls for room in ring buffers for which there was none
+_LOST: Final = f"""BPF_ARRAY({LOST}, u64, 1);
+static inline __attribute__((always_inline)) long {LOST}_output(void *ring, void *data, u64 size, u64 flags) {{
+	long failed = bpf_ringbuf_output(ring, data, size, flags);
+	if (failed) {LOST}.atomic_increment(0);
+	return failed;
+}}
+static inline __attribute__((always_inline)) void *{LOST}_reserve(void *ring, u64 size, u64 flags) {{
+	void *room = bpf_ringbuf_reserve(ring, size, flags);
+	if (!room) {LOST}.atomic_increment(0);
+	return room;
+}}
+#define bpf_ringbuf_output {LOST}_output
+#define bpf_ringbuf_reserve {LOST}_reserve"""
+_RINGS: Final = re.compile(r"ringbuf|RINGBUF|\bbpf_trace_printk\s*\(")
 
 PREAMBLE: Final = """#include <linux/types.h>
 #include <uapi/linux/ptrace.h>
@@ -93,6 +109,8 @@ def prepare(
     if re.search(r"\bbpf_trace_printk\s*\(", text) and not _PRINTER_THERE.search(text):
         tables.append(_PRINTER)
     head = [*PREAMBLE.splitlines(), *structs.values(), *declare(source), *more]
+    if _RINGS.search(text):
+        head += _LOST.splitlines()
     lines = [*head, *numbered(source, path), '#line 1 "bpfscope"', *tables]
     flags = (*(f"-I{folder}" for folder in INCLUDES), "-I/virtual/include", f"-I{os.path.dirname(path) or '.'}")
     named = {name: tuple(f"{TYPE_OF}{name}_{at}" for at in range(len(kinds))) for name, kinds in events.items()}
