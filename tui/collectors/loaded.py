@@ -10,7 +10,7 @@ through bpf_trace_printk, which all programs of the machine share.
 import os
 import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -22,7 +22,8 @@ from tui.bpf.loading import attaching
 from tui.bpf.loading.module import Ending, LoadedMap, Module
 from tui.bpf.loading.places import UPROBES, Place, chosen
 from tui.bpf.loading.preparing import ready
-from tui.bpf.loading.source import LOST, PRINTED, PRINTER, TYPE_OF
+from tui.bpf.loading.problems import SourceError
+from tui.bpf.loading.source import LOST, PRINTED, PRINTER, TYPE_OF, has_floats
 from tui.bpf.objects import refusal
 from tui.bpf.perf_ring import OUTPUT, SOFTWARE, PerfRings
 from tui.bpf.ring import Ring
@@ -85,14 +86,27 @@ class LoadedSample(NamedTuple):
 class _Sizes(NamedTuple):
     """How to decode events of a map, by their sizes."""
 
-    decode: Mapping[int, Decode]
+    decode: Mapping[int, Mapping[str, Decode]]  # by the names of types
 
     def read(self, data: bytes) -> Value:
-        """Of the type that fits; perf pads samples, so that they may be longer."""
+        """Of the type that fits; of several as all of them. perf pads samples, so that they may be longer."""
         size = max((each for each in self.decode if each <= len(data) < each + 8), default=-1)
         if size < 0:
             return _plain(data)
-        return self.decode[size](data[:size])
+        types = self.decode[size]
+        if len(types) > 1:
+            return {f"{name}?": decode(data[:size]) for name, decode in types.items()}
+        (decode,) = types.values()
+        return decode(data[:size])
+
+
+def _sizes(types: Sequence[LoadedMap]) -> _Sizes:
+    """Of maps whose values are of the events' types."""
+    found: dict[int, dict[str, Decode]] = {}
+    for each in types:
+        made = layout(Map.of(each.fd))
+        found.setdefault(each.value_size, {})[made.value_type] = made.value
+    return _Sizes(found)
 
 
 class Loaded(Owner):
@@ -113,9 +127,7 @@ class Loaded(Owner):
         for place in request.hooks.values():
             attaching.check(place)
         try:
-            self._module = self._owned.enter_context(
-                Module(ready(self.source, self.path, readers(self.source, request.hooks)), ending)
-            )
+            self._module = self._owned.enter_context(self._compiled(readers(self.source, request.hooks), ending))
             self.warnings: tuple[Problem, ...] = self._module.warnings
             functions = [name for name in self._module.functions if name != PRINTER or not self._prints]
             self._places = chosen(functions, self.source, request.hooks, request.only, request.target)
@@ -131,6 +143,19 @@ class Loaded(Owner):
             self.close()
             raise
         self._started = time.monotonic()
+
+    def _compiled(self, more: Sequence[str], ending: Ending | None) -> Module:
+        if not has_floats(self.source):
+            return Module(ready(self.source, self.path, more), ending)
+        try:
+            return Module(ready(self.source, self.path, more, floats=True), ending)
+        except SourceError:  # it calculates with them: what is wrong then is said of the source as it stands
+            module = Module(ready(self.source, self.path, more), ending)
+        self.notes.append(
+            "no map and no event can be shown by its types: libbcc describes none where a source calculates with float"
+            " or double"
+        )
+        return module
 
     @property
     def places(self) -> tuple[tuple[str, str], ...]:
@@ -174,7 +199,7 @@ class Loaded(Owner):
         self._rings: list[tuple[str, Ring, _Sizes]] = []
         for each in maps.values():
             types = [maps[name] for name in self._module.prepared.events.get(each.name, ()) if name in maps]
-            sizes = _Sizes({one.value_size: layout(Map.of(one.fd)).value for one in types})
+            sizes = _sizes(types)
             if each.kind == kernel.MAP_TYPE_PERF_EVENT_ARRAY:
                 rings = self._owned.enter_context(PerfRings(SOFTWARE, OUTPUT, table=each.fd))
                 self._perf.append((each.name, rings, sizes))

@@ -24,7 +24,7 @@ class LoadedText:
 
     def __init__(self, loaded: Loaded, source: str) -> None:
         self._loaded, self._hints = loaded, hints(source)
-        self._tables, self._shift = histograms(source), powers(source)
+        self._tables, self._powers = histograms(source), powers(source)
         self._columns: dict[str, dict[str, int]] = {}  # widths by member, by map
         self._titled = ""
         self._since = time.time_ns() - time.monotonic_ns()  # of the clock on the wall
@@ -88,7 +88,7 @@ class LoadedText:
             if name in self._hints.hidden:
                 continue
             if name in self._tables:
-                made = distributions(one, self._hints, self._shift)
+                made = distributions(one, self._hints, self._powers.get(name))
                 for each in made[:_HISTOGRAMS]:
                     parts += self._histogram(name, each)
                 continue

@@ -467,6 +467,6 @@ class LoadedScreen(LiveScreen):
 
         sample, view = self.view.sample, self.view
         if sample is not None:
-            row = loaded_rows.sample(sample, view.hints, view.histograms, view.shift)
+            row = loaded_rows.sample(sample, view.hints, view.powers)
             said, bad = await written(self._asked.removesuffix(".c"), {"json": lambda: rows.line(row)})
             self.say(said, bad=bad)

@@ -31,12 +31,14 @@ def read(path: str) -> str:
     return text
 
 
-def ready(source: str, path: str, more: Sequence[str] = ()) -> Prepared:
-    """The source made ready for this kernel, with `more` lines in front.
+def ready(source: str, path: str, more: Sequence[str] = (), *, floats: bool = False) -> Prepared:
+    """The source made ready for this kernel, with `more` lines in front; `floats` as `prepare` has it.
 
     Raises NotSupported (no such tracepoint), NotPermitted, BinaryError.
     """
-    return prepare(source, path, lambda tag, *name: formats.struct_of(tag, formats.read(*name)), _declared, more)
+    return prepare(
+        source, path, lambda tag, *name: formats.struct_of(tag, formats.read(*name)), _declared, more, floats=floats
+    )
 
 
 def _declared(source: str) -> list[str]:

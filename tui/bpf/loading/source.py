@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from tui.bpf.btf.decoder import FLOATING
 from tui.bpf.loading.declarations import bare
 
 INCLUDE: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "include")
@@ -87,9 +88,11 @@ def prepare(
     tracepoint: Callable[[str, str, str], str],
     declare: Callable[[str], list[str]],
     more: Sequence[str] = (),
+    *,
+    floats: bool = False,
 ) -> Prepared:
     """`tracepoint` gives a struct's definition by its tag, category and event; `declare` what a source needs of types;
-    `more` is put behind these.
+    `more` is put behind these; `floats` makes structs of float and double (`has_floats`).
 
     Raises what these two do.
     """
@@ -111,10 +114,25 @@ def prepare(
     head = [*PREAMBLE.splitlines(), *structs.values(), *declare(source), *more]
     if _RINGS.search(text):
         head += _LOST.splitlines()
+    if floats:
+        head += _FLOATS
     lines = [*head, *numbered(source, path), '#line 1 "bpfscope"', *tables]
     flags = (*(f"-I{folder}" for folder in INCLUDES), "-I/virtual/include", f"-I{os.path.dirname(path) or '.'}")
     named = {name: tuple(f"{TYPE_OF}{name}_{at}" for at in range(len(kinds))) for name, kinds in events.items()}
     return Prepared("\n".join(lines) + "\n", said(path), source, (*flags, *FLAGS), named)
+
+
+# With a float anywhere libbcc describes no types at all. BPF can but copy them, which it can do with structs as well.
+_FLOATS: Final = [
+    line
+    for kind, bits in (("float", "u32"), ("double", "u64"))
+    for line in (f"struct {FLOATING}{kind} {{ {bits} bits; }};", f"#define {kind} struct {FLOATING}{kind}")
+]
+
+
+def has_floats(source: str) -> bool:
+    """Whether it has the words, outside of comments."""
+    return bool(re.search(r"\b(?:float|double)\b", bare(source)))
 
 
 FLAGS: Final = (
