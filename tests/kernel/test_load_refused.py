@@ -171,7 +171,7 @@ def test_tracepoints_of_a_source_that_this_kernel_lacks(tmp_path: Path) -> None:
 def test_files_that_are_no_source(tmp_path: Path) -> None:
     (tmp_path / "binary.c").write_bytes(b"\xff\xfe\0")
     for path, said in {
-        str(tmp_path / "missing.c"): "is no file",
+        str(tmp_path / "missing.c"): "there is no file",
         str(tmp_path): "is no file",
         str(tmp_path / "binary.c"): "it isn't text",
         "nothing_like_it": "there is no nothing_like_it in the library",
@@ -196,6 +196,8 @@ def test_lines_that_make_no_sense(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(UsageError, match=said):
             parsed(line)
+    with pytest.raises(UsageError, match="nothing here runs at 1"):
+        Loaded(request(str(path), "1", hooks=["perf:faults"])).close()
     for hook, said in {
         "missing=perf:faults": "there is no function missing",
         "count=xdp:nothing0": "no interface",
@@ -205,9 +207,10 @@ def test_lines_that_make_no_sense(tmp_path: Path) -> None:
 
 
 def test_without_permission() -> None:
-    done = run_as_nobody(BPFSCOPE, "load", "page_faults", "-d", "0.1")
-    assert done.returncode == 3, done.stderr
-    assert done.stderr.splitlines()[-1].startswith("bpfscope: Linux doesn't let this user")
+    for name in ("page_faults", "opens"):
+        done = run_as_nobody(BPFSCOPE, "load", name, "-d", "0.1")
+        assert done.returncode == 3, done.stderr
+        assert done.stderr.splitlines()[-1].startswith("bpfscope: Linux doesn't let this user")
 
 
 def test_the_command_says_what_the_compiler_says(tmp_path: Path) -> None:

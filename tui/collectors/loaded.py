@@ -33,7 +33,7 @@ from tui.collectors.load_request import Request
 from tui.collectors.map_layout import Decode, layout
 from tui.collectors.usdt_readers import readers
 from tui.collectors.user_probes import UserProbe, attach_type
-from tui.errors import BpfscopeError
+from tui.errors import BpfscopeError, UsageError
 from tui.owner import Owner
 from tui.text import sanitise
 
@@ -131,6 +131,11 @@ class Loaded(Owner):
             self.warnings: tuple[Problem, ...] = self._module.warnings
             functions = [name for name in self._module.functions if name != PRINTER or not self._prints]
             self._places = chosen(functions, self.source, request.hooks, request.only, request.target)
+            if request.target and not any(place.target == request.target for place in self._places.values()):
+                raise UsageError(
+                    f"nothing here runs at {sanitise(request.target)}: an interface or a cgroup is named for hooks that"
+                    " see packets (socket, tcx-ingress, tcx-egress, xdp, cgroup)"
+                )
             self._load()
             self._open_events()
             self._owned.enter_context(Statistics())

@@ -302,7 +302,7 @@ class LoadedScreen(LiveScreen):
         width = max(20, (table.size.width or self.size.width) - _NUMBER)
         rows = tuple(source_lines(self.request.source, self.problems, width))
         if rows != table.rows:
-            table.show(rows, anew=not table.rows)
+            table.show(rows, anew=True)  # in this order, also when the cursor has just moved
             if first := next((at for at, row in enumerate(rows) if row.number and row.error), None):
                 table.move_to(min(len(rows) - 1, first + 3))
                 table.move_to(first)

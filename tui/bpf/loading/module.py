@@ -107,7 +107,7 @@ class Module(Owner):
         wire.send(self._channel, {"source": prepared.text, "flags": prepared.flags})
         answer = self._answer("compile")
         said = answer["said"]
-        self.warnings = of_compiler(said, prepared.name)
+        self.warnings = of_compiler(said, prepared.name, prepared.source)
         if "functions" not in answer:
             if "bcc" in answer["reason"]:
                 raise CompileError(
@@ -166,7 +166,7 @@ class Module(Owner):
         name = self.prepared.name
         if status == -signal.SIGXCPU:
             return CompileError(f"{name}: compiling it takes longer than a minute: is something endless in it?")
-        warnings = of_compiler(said, name)
+        warnings = of_compiler(said, name, self.prepared.source)
         if problem := of_llvm(said):
             others = tuple(each for each in warnings if not each.error)
             return SourceError(name, "it doesn't compile", (problem, *others), said)

@@ -18,6 +18,8 @@ _LARGEST: Final = 1 << 20  # bytes of a source
 def read(path: str) -> str:
     """A source file's text. Raises BpfscopeError."""
     try:
+        if not os.path.lexists(path):
+            raise BpfscopeError(f"there is no file {path}: give load a C file, or a name of `load --list`")
         if not os.path.isfile(path):
             raise BpfscopeError(f"{path} is no file: give load a C file, or a name of `load --list`")
         with open(path, encoding="utf-8") as file:

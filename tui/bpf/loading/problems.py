@@ -11,6 +11,7 @@ from tui.text import sanitise
 _MESSAGE: Final = re.compile(
     r"^(?P<file>.*?):(?P<line>\d+):(?P<column>\d+): (?P<kind>fatal error|error|warning|note): (?P<text>.*)$"
 )
+_INCLUDED: Final = re.compile(r"^(?:In file included| {17}) ?from (?P<file>.*?):(?P<line>\d+)[:,]$")
 _PLACE: Final = re.compile(r"^; (?P<text>.*?)(?: @ (?P<file>.*):(?P<line>\d+))?$")
 _INSTRUCTION: Final = re.compile(r"^(\d+): \(")
 _END: Final = re.compile(r"^processed \d+ insns|^verification time|^stack depth|^max_states")
@@ -81,9 +82,12 @@ class SourceError(CompileError):
         self.said = said
 
 
-def of_compiler(said: str, name: str) -> tuple[Problem, ...]:
-    """Clang's messages in the order in which they came; notes belong to what is before them and are left out."""
-    return tuple(_messages(said, name))
+def of_compiler(said: str, name: str, source: str) -> tuple[Problem, ...]:
+    """Clang's messages in the order in which they came; notes belong to what is before them and are left out.
+
+    What is wrong in a header is said with the header's name, at the line that includes it.
+    """
+    return tuple(_messages(said, name, source.split("\n")))
 
 
 def of_llvm(said: str) -> Problem | None:
@@ -113,25 +117,36 @@ def of_map(said: str, source: str) -> Problem | None:
     return Problem(line, 0, f"the kernel refuses the map {sanitise(found[1])}: {sanitise(found[2]).lower()}")
 
 
-def _messages(said: str, name: str) -> Iterator[Problem]:
-    for line in said.splitlines():
+def _messages(said: str, name: str, lines: Sequence[str]) -> Iterator[Problem]:
+    included = 0
+    for line in said.split("\n"):
+        if (found := _INCLUDED.match(line)) and found["file"] == name:
+            included = int(found["line"])
         found = _MESSAGE.match(line)
         if not found or found["kind"] == "note":
             continue
         here = found["file"] == name
+        number = int(found["line"])
+        text = found["text"] if here or not included else f"{found['file']}:{number}:{found['column']}: {found['text']}"
         yield Problem(
-            int(found["line"]) if here else 0,
-            int(found["column"]) if here else 0,
-            re.sub(r"struct tracepoint__(\w+?)_1(?=\w)", r"struct tracepoint__\1__", sanitise(found["text"])),
+            number if here else included,
+            _characters(lines[number - 1] if number <= len(lines) else "", int(found["column"])) if here else 0,
+            re.sub(r"struct tracepoint__(\w+?)_1(?=\w)", r"struct tracepoint__\1__", sanitise(text)),
             error=found["kind"] != "warning",
         )
+        included = 0
+
+
+def _characters(line: str, column: int) -> int:
+    """A column that Clang gives, in bytes, in characters."""
+    return len(line.encode("utf-8", "replace")[: column - 1].decode("utf-8", "ignore")) + 1
 
 
 def of_verifier(log: str, source: str, function: str, table: Sequence[Place] = ()) -> Problem:
     """Why the verifier refuses, at the line of the instruction that it was at: by the compiler's table of lines, or by
     what the log says of lines (since 6.10; before that only their text).
     """
-    lines = [line for line in log.splitlines() if line.strip()]
+    lines = [line for line in log.split("\n") if line.strip()]
     end = next((at for at, line in enumerate(lines) if _END.match(line)), len(lines))
     reasons = [line for line in lines[:end] if not _STATE.match(line)]
     known = [line for line in reasons if any(part in line for part, _ in _HINTS)]  # others may come behind
@@ -150,6 +165,6 @@ def of_verifier(log: str, source: str, function: str, table: Sequence[Place] = (
 def _line_with(text: str, source: str) -> int:
     """The only line with this text; 0 where there are several."""
     found = [
-        number for number, line in enumerate(source.splitlines(), 1) if text.strip() and line.strip() == text.strip()
+        number for number, line in enumerate(source.split("\n"), 1) if text.strip() and line.strip() == text.strip()
     ]
     return found[0] if len(found) == 1 else 0
