@@ -95,7 +95,8 @@ class LoadedText:
             entries = largest(used(one), _LARGEST) if last else grown(one.entries, _GROWN)
             more = "" if last else ", what grew most"
             if entries:
-                parts.append(f"{name}: {_entries(one)}{more}\n")
+                shown = f"{len(entries)} of " if last and len(entries) < len(used(one)) else ""
+                parts.append(f"{name}: {shown}{_entries(one)}{more}\n")
             for entry in entries:
                 key = "" if entry.key is None else f"{self._hints.line(entry.key)}: "
                 change = f"  +{entry.delta:,}" if isinstance(entry.delta, int) and not last and not entry.new else ""

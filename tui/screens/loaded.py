@@ -231,7 +231,7 @@ class LoadedScreen(LiveScreen):
     def _ask(self, mode: str) -> None:
         """Leave for a mode, or (empty) go back; after a question where something would be lost."""
         seen = self.view.sample.seen if self.view.sample else 0
-        if self.holding and (seen or any(pane.rows for pane in self.view.panes)):
+        if self.holding and (seen or any(pane.rows or getattr(pane, "bars", ()) for pane in self.view.panes)):
             question = ConfirmScreen(f"Detach {self.holding} and go back?", "What was seen is lost then.")
             self.app.push_screen(question, lambda yes: self._leave(mode) if yes else None)
         else:

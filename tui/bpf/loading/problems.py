@@ -44,6 +44,9 @@ _HINTS: Final = (
 )  # fmt: skip
 
 
+_UNSEEN: Final = (
+    "this kernel has no such tracepoint, or TRACEPOINT_PROBE is in a macro of your own: it has to be written out"
+)
 _NO_ROOM: Final = ("out of memory", "bad_alloc", "Cannot allocate memory", "MemoryError", "allocation failed")
 _LLVM: Final = re.compile(r"^(?:(?:fatal )?error: (?:error in backend: )?|LLVM ERROR: |Error: )(?P<text>\S.*)")
 _LLVM_PLACE: Final = re.compile(r"\b[^\s:]+:(\d+):(\d+)\b(?:: in function [^:]*: )?")
@@ -132,6 +135,7 @@ def _messages(said: str, name: str, lines: Sequence[str]) -> Iterator[Problem]:
             number if here else included,
             _characters(lines[number - 1] if number <= len(lines) else "", int(found["column"])) if here else 0,
             re.sub(r"struct tracepoint__(\w+?)_1(?=\w)", r"struct tracepoint__\1__", sanitise(text)),
+            _UNSEEN if re.search(r"incomplete .*struct tracepoint__", text) else "",
             error=found["kind"] != "warning",
         )
         included = 0
@@ -139,7 +143,8 @@ def _messages(said: str, name: str, lines: Sequence[str]) -> Iterator[Problem]:
 
 def _characters(line: str, column: int) -> int:
     """A column that Clang gives, in bytes, in characters."""
-    return len(line.encode("utf-8", "replace")[: column - 1].decode("utf-8", "ignore")) + 1
+    data = line.encode("utf-8", "replace")
+    return len(data[: column - 1].decode("utf-8", "ignore")) + 1 if column <= len(data) else column
 
 
 def of_verifier(log: str, source: str, function: str, table: Sequence[Place] = ()) -> Problem:

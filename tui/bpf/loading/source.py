@@ -12,10 +12,12 @@ from typing import Final, NamedTuple
 
 from tui.bpf.btf.decoder import FLOATING
 from tui.bpf.loading.declarations import bare
+from tui.errors import NotSupported
 
 INCLUDE: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "include")
 INCLUDES: Final = (INCLUDE, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "include"))
 TYPE_OF: Final = "bpfscope_type_of_"  # maps whose values are of the types of events: their BTF is all that is wanted
+_GOES_ON: Final = re.compile(r"\\[ \t\v\f\r]*$")  # Clang takes it also with blanks behind
 _INCLUDE: Final = re.compile(r'^(\s*#\s*include\s*)(?:<([^>]+)>|"([^"]+)")')
 _TRACEPOINT: Final = re.compile(r"\bTRACEPOINT_PROBE\s*\(\s*(\w+)\s*,\s*(\w+)\s*\)|\btracepoint__(\w+?)__(\w+)")
 _OURS: Final = "_1"  # for the second "__" of a struct's name: of others libbcc makes structs itself, from debugfs
@@ -102,7 +104,11 @@ def prepare(
         category, event = found[1] or found[3], found[2] or found[4]
         tag = f"tracepoint__{category}{_OURS}{event}"
         if tag not in structs:
-            structs[tag] = tracepoint(tag, category, event)
+            try:
+                structs[tag] = tracepoint(tag, category, event)
+            except NotSupported:
+                if not _conditional(text, found.start()):
+                    raise
     events = dict(_events(text))
     tables = [
         f'BPF_F_TABLE("array", u32, {kind}, {TYPE_OF}{name}_{at}, 1, 0);'
@@ -128,6 +134,18 @@ _FLOATS: Final = [
     for kind, bits in (("float", "u32"), ("double", "u64"))
     for line in (f"struct {FLOATING}{kind} {{ {bits} bits; }};", f"#define {kind} struct {FLOATING}{kind}")
 ]
+
+
+def _conditional(text: str, at: int) -> bool:
+    """Whether this is in a macro's definition or below an #if: there it may not count, and Clang says what is wrong."""
+    before = text[:at].split("\n")
+    first = len(before) - 1
+    while first and _GOES_ON.search(before[first - 1]):
+        first -= 1
+    if re.match(r"\s*#\s*define\b", before[first]):
+        return True
+    depth = sum(bool(re.match(r"\s*#\s*if", line)) - bool(re.match(r"\s*#\s*endif", line)) for line in before)
+    return depth > 0
 
 
 def has_floats(source: str) -> bool:
@@ -163,7 +181,7 @@ def numbered(source: str, path: str) -> Iterator[str]:
         began = goes_on
         if not began:
             yield f'#line {number} "{name}"'
-        goes_on = line.endswith("\\")
+        goes_on = bool(_GOES_ON.search(line))
         whole = _renamed(_included(line, os.path.dirname(path)))
         at = _body(plain) if depth == 0 and not (began or goes_on or plain.lstrip().startswith("#")) else 0
         if at:  # libbcc puts lines in before it
