@@ -196,9 +196,9 @@ class Bpfscope(App[None]):
 
     # Probes
 
-    def open_session(self, attaching: Attaching[Running]) -> Session[Running]:
-        """Attach. What is opened here is closed before the console ends."""
-        session = Session(attaching)
+    def open_session(self, attaching: Attaching[Running], *, cancels: bool = False) -> Session[Running]:
+        """Attach. What is opened here is closed before the console ends; `cancels`: also before it is attached."""
+        session = Session(attaching, cancels=cancels)
         self._sessions.add(session)
         return session
 

@@ -141,7 +141,9 @@ def test_run_queue() -> None:
             os.read(back[0], 1)
         echo.join()
         sample = loaded.read()
-        (one,) = distributions(sample.maps[sample.names.index("waited")], hints(loaded.source), powers(loaded.source))
+        (one,) = distributions(
+            sample.maps[sample.names.index("waited")], hints(loaded.source), powers(loaded.source)["waited"]
+        )
         for fd in (*there, *back):
             os.close(fd)
     assert one.total >= 1_009

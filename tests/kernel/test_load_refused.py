@@ -1,12 +1,16 @@
 """What can be wrong with C of one's own: one message each, at the line where there is one."""
 
 import os
+import subprocess
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.kernel.loading import from_text, library, written
-from tests.kernel.probing import BPFSCOPE, run, run_as_nobody
+from tests.kernel.probing import BPFSCOPE, run, run_as_nobody, wait_until
+from tui.bpf.loading.module import Ending
 from tui.bpf.loading.problems import SourceError
 from tui.collectors.load_request import parsed, request
 from tui.collectors.loaded import Loaded
@@ -167,7 +171,7 @@ def test_tracepoints_of_a_source_that_this_kernel_lacks(tmp_path: Path) -> None:
 def test_files_that_are_no_source(tmp_path: Path) -> None:
     (tmp_path / "binary.c").write_bytes(b"\xff\xfe\0")
     for path, said in {
-        str(tmp_path / "missing.c"): "is no file",
+        str(tmp_path / "missing.c"): "there is no file",
         str(tmp_path): "is no file",
         str(tmp_path / "binary.c"): "it isn't text",
         "nothing_like_it": "there is no nothing_like_it in the library",
@@ -192,6 +196,8 @@ def test_lines_that_make_no_sense(tmp_path: Path) -> None:
     }.items():
         with pytest.raises(UsageError, match=said):
             parsed(line)
+    with pytest.raises(UsageError, match="nothing here runs at 1"):
+        Loaded(request(str(path), "1", hooks=["perf:faults"])).close()
     for hook, said in {
         "missing=perf:faults": "there is no function missing",
         "count=xdp:nothing0": "no interface",
@@ -201,9 +207,10 @@ def test_lines_that_make_no_sense(tmp_path: Path) -> None:
 
 
 def test_without_permission() -> None:
-    done = run_as_nobody(BPFSCOPE, "load", "page_faults", "-d", "0.1")
-    assert done.returncode == 3, done.stderr
-    assert done.stderr.splitlines()[-1].startswith("bpfscope: Linux doesn't let this user")
+    for name in ("page_faults", "opens"):
+        done = run_as_nobody(BPFSCOPE, "load", name, "-d", "0.1")
+        assert done.returncode == 3, done.stderr
+        assert done.stderr.splitlines()[-1].startswith("bpfscope: Linux doesn't let this user")
 
 
 def test_the_command_says_what_the_compiler_says(tmp_path: Path) -> None:
@@ -237,3 +244,70 @@ def test_own_headers_are_found(tmp_path: Path) -> None:
 def test_the_library_wants_an_interface_where_it_does() -> None:
     with pytest.raises(UsageError, match="needs an interface"):
         library("tc_example").close()
+
+
+@pytest.mark.parametrize(
+    ("body", "line", "said"),
+    [
+        ("char text[600] = {};\n\tbpf_probe_read_kernel(text, sizeof text, ctx);\n\treturn text[9];", 2, "512 bytes"),
+        ("s64 some = bpf_ktime_get_ns();\n\treturn (some - 5) / 3;", 3, "BPF divides without signs"),
+        ("return bpf_ktime_get_nss();", 2, "function 'bpf_ktime_get_nss'"),
+        ('asm volatile("r0 = *(u64 *)(r99 + 0)");\n\treturn 0;', 0, "<inline asm>"),
+        ("for (;;)\n\t\tbpf_ktime_get_ns();\n\treturn 0;", 3, "infinite loop detected"),
+    ],
+)
+def test_what_llvm_refuses(body: str, line: int, said: str, tmp_path: Path) -> None:
+    error = refused(tmp_path, f"int count(void *ctx) {{\n\t{body}\n}}\n", "perf:page-faults")
+    assert isinstance(error, SourceError)
+    assert said in str(error)
+    assert error.problems[0].line == line
+
+
+ENDLESS = 'asm(".incbin \\"/dev/zero\\"");\n' + RUNS
+
+
+def test_a_source_that_takes_all_memory(tmp_path: Path) -> None:
+    assert "needs more than 1 GiB of memory" in str(refused(tmp_path, ENDLESS, "perf:page-faults"))
+
+
+def test_the_compiler_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    source = _waiting(tmp_path)
+    ending = Ending()
+    timer = threading.Timer(1, ending.now)
+    timer.start()
+    began = time.monotonic()
+    with pytest.raises(CompileError):
+        Loaded(request(str(source), hooks=["perf:page-faults"]), ending).close()
+    timer.join()
+    assert time.monotonic() - began < 20
+
+
+def test_the_compiler_ends_with_whoever_started_it(tmp_path: Path) -> None:
+    source = _waiting(tmp_path)
+    process = subprocess.Popen([BPFSCOPE, "load", source, "--hook", "perf:page-faults"], stderr=subprocess.DEVNULL)
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children")
+    wait_until(lambda: _compiling(children), "the compiler")
+    (child,) = children.read_text().split()
+    process.kill()
+    process.wait()
+    wait_until(lambda: _over(child), "the compiler ends")
+
+
+def _waiting(folder: Path) -> Path:
+    """A source whose compilation waits: what it includes is a pipe into which nobody writes, by way of a header."""
+    os.mkfifo(folder / "pipe")
+    (folder / "header.h").write_text('#include "pipe"\n')
+    return written(folder, '#include "header.h"\n' + RUNS)
+
+
+def _compiling(children: Path) -> bool:
+    """Whether the child has begun; what it maps tells."""
+    found = children.read_text().split()
+    return bool(found) and "libbcc" in Path(f"/proc/{found[0]}/maps").read_text()
+
+
+def _over(process: str) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True

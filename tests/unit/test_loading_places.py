@@ -135,9 +135,13 @@ def sample(*entries: Entry) -> MapSample:
 
 
 def test_histograms_from_slots() -> None:
-    assert powers("x(bpf_log2l(n))") == 0
-    assert powers("x(bpf_log2(n))") == 1
-    assert powers("x(n / 10)") is None
+    source = """
+BPF_HISTOGRAM(direct); BPF_HISTOGRAM(less); BPF_HISTOGRAM(linear); BPF_HISTOGRAM(keyed, struct key); BPF_HISTOGRAM(by);
+void a(void) { u64 n = 7, slot = bpf_log2l(n); direct.increment(bpf_log2l(n)); less.atomic_increment(bpf_log2(n)); }
+void b(void) { struct key key = {}; key.slot = slot; keyed.increment(key); }
+void c(void) { u64 slot = n / 10; linear.increment(slot); by.increment(n % 3); /* bpf_log2l(n) */ }
+"""
+    assert powers(source) == {"direct": 0, "less": 1, "linear": None, "keyed": 0, "by": None}
     plain = sample(*(Entry(b"", b"", slot, number) for slot, number in ((1, 5), (2, 18), (4, 13), (9, 0))))
     (one,) = distributions(plain, hints(""), 0)
     assert (one.label, one.total, one.bars) == ("", 36, ((0, 2, 5), (2, 4, 18), (4, 8, 0), (8, 16, 13)))

@@ -13,6 +13,8 @@ from tui.bpf.loading import formats, line_table, preparing
 from tui.bpf.loading.declarations import bare, declared
 from tui.bpf.loading.problems import SourceError, of_compiler, of_map, of_verifier
 from tui.bpf.loading.source import PRINTER, TYPE_OF, Prepared, numbered, prepare
+from tui.errors import NotSupported
+from tui.screens.source_rows import source_lines
 
 SWITCH = """name: sched_switch
 ID: 372
@@ -204,11 +206,26 @@ def test_messages_of_the_compiler() -> None:
         "/home/eva/tool.c:7:1: warning: unused\n"
         "bpfscope:1:3: error: field has incomplete type 'struct tracepoint__sched_1sched_switch'\x1b[31m\n"
     )
-    found = of_compiler(said, "/home/eva/tool.c")
+    found = of_compiler(said, "/home/eva/tool.c", "\n" * 20)
     assert [(each.line, each.column, each.error) for each in found] == [(15, 17, True), (7, 1, False), (0, 0, True)]
     assert found[2].text == "field has incomplete type 'struct tracepoint__sched__sched_switch'␛[31m"
     error = SourceError("/home/eva/tool.c", "it doesn't compile", found)
     assert str(error) == "/home/eva/tool.c:15:17: it doesn't compile: too many arguments (and 1 more)"
+
+
+def test_messages_about_headers_and_columns_in_characters() -> None:
+    said = (
+        "In file included from tool.c:2:\nIn file included from ./one.h:4:\n./two.h:8:9: error: no such thing\n"
+        "tool.c:3:10: error: nor that\n"
+    )
+    header, own = of_compiler(said, "tool.c", 'int a;\n#include "one.h"\n/* ä */ x\n')
+    assert (header.line, header.column, header.text) == (2, 0, "./two.h:8:9: no such thing")
+    assert (own.line, own.column) == (3, 9)
+
+
+def test_a_form_feed_ends_no_line() -> None:
+    rows = list(source_lines("int a;\f\nint b\x0b;\x85\nint c;\n", [(3, 1, "wrong", True)], 80))
+    assert [(row.number, row.error) for row in rows] == [(1, False), (2, False), (3, True), (0, True)]
 
 
 LOG = """0: R1=ctx() R10=fp0
@@ -258,3 +275,13 @@ def test_sources_that_are_none(tmp_path: Path) -> None:
     for path, said in ((tmp_path, "is no file"), (big, "larger than 1 MiB")):
         with pytest.raises(Exception, match=said):
             preparing.read(str(path))
+
+
+def test_tracepoints_in_macros_and_below_conditions_may_be_missing() -> None:
+    def missing(tag: str, category: str, event: str) -> str:
+        raise NotSupported(f"there is no {category}:{event} for {tag}")
+
+    for source in ("#ifdef X\nTRACEPOINT_PROBE(a, b) {}\n#endif\n", "#define T(c, e) \\ \n  TRACEPOINT_PROBE(c, e)\n"):
+        assert "TRACEPOINT_PROBE" in prepare(source, "x.c", missing, lambda _: []).text
+    with pytest.raises(NotSupported):
+        prepare("#ifdef X\n#endif\nTRACEPOINT_PROBE(a, b) {}\n", "x.c", missing, lambda _: [])

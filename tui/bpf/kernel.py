@@ -125,6 +125,7 @@ SO_ATTACH_BPF: Final = 50
 
 ENOTSUPP: Final = 524  # the kernel's own; it leaks out of uprobes for instructions that can't be probed
 
+_PERF_FORMAT_LOST: Final = 1 << 4  # 6.0
 _AF_PACKET: Final = 17
 _SOL_SOCKET: Final = 1
 _PIDFD_GETFD: Final = 438  # the same on all machines
@@ -481,9 +482,24 @@ def sampling_event(kind: int, config: int, cpu: int) -> int:
     For what programs put out (PERF_TYPE_SOFTWARE, PERF_COUNT_SW_BPF_OUTPUT), or for what a tracepoint says.
     """
     thread, moment, raw, use_clockid, wake_each, size = 1 << 1, 1 << 2, 1 << 10, 1 << 25, 1, 112
-    flags = (config, 1, thread | moment | raw, 0, use_clockid)
-    attributes = struct.pack("2I5QI", kind, size, *flags, wake_each).ljust(92, b"\0") + struct.pack("i", 1)
-    return perf_event_open(attributes.ljust(size, b"\0"), -1, cpu)
+
+    def opened(read_format: int) -> int:
+        flags = (config, 1, thread | moment | raw, read_format, use_clockid)
+        attributes = struct.pack("2I5QI", kind, size, *flags, wake_each).ljust(92, b"\0") + struct.pack("i", 1)
+        return perf_event_open(attributes.ljust(size, b"\0"), -1, cpu)
+
+    try:
+        return opened(_PERF_FORMAT_LOST)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+    return opened(0)
+
+
+def lost_samples(event: int) -> int | None:
+    """How many samples of a `sampling_event` have found no room; None before Linux 6.0."""
+    data = os.read(event, 16)
+    return int(struct.unpack("2Q", data)[1]) if len(data) == 16 else None
 
 
 def raw_tracepoint_open(program: int, name: str) -> int:

@@ -1,6 +1,6 @@
 """Runs in a process of its own: somebody's C through bcc into the kernel, its programs and maps back as descriptors.
 
-usage: python -m tui.bpf.load_child SOCKET
+usage: python -m tui.bpf.load_child SOCKET PARENT
 
 Over the socket (its number; a stream) come and go lengths of 4 bytes and as much JSON. `{"source", "flags"}` is
 answered by `{"functions", "maps"}`, or by `{"said"}` where it doesn't compile. Then `{"programs": [[function, type,
@@ -8,10 +8,14 @@ attach type], …]}` is answered by `{"loaded": n}` with the programs' descripto
 `{"refused": function, "errno", "log", "lines": [[instruction, line], …]}`.
 
 Loading here, and not where the bytecode is wanted, keeps what libbcc knows: the BTF of maps, and the source's lines.
-It prints to descriptors 1 and 2 as it likes; both go to a file in memory, which is what `said` holds.
+It prints to descriptors 1 and 2 as it likes; both are a file in memory of the parent's, which is what `said` holds:
+also where LLVM ends this process. A source may be anybody's: memory, time and files are limited, and when the parent
+(its process number) ends, the kernel ends this one.
 """
 
 import os
+import resource
+import signal
 import socket
 import sys
 from collections.abc import Iterator
@@ -22,6 +26,15 @@ from tui.bpf.loading import line_table
 from tui.bpf.loading.wire import receive, send
 
 ARCHITECTURES: Final = {"x86_64": "x86", "aarch64": "arm64"}  # as libbcc wants them in the environment
+_SAID: Final = 1  # the descriptor to which everything is printed
+_LIMITS: Final = {
+    resource.RLIMIT_AS: 1 << 30,  # bytes; Python, LLVM's library and a source of ours take 280 MB of it
+    resource.RLIMIT_CPU: 60,  # seconds
+    resource.RLIMIT_FSIZE: 16 << 20,  # bytes of what is said
+    resource.RLIMIT_CORE: 0,
+}
+_MOST_SAID: Final = 1 << 20  # bytes
+_PR_SET_PDEATHSIG: Final = 1
 _LARGEST_REGION: Final = 1 << 28  # bytes of memory that are searched at a time
 _LOG: Final = 16 << 20  # bytes for the verifier's log; it says more than a page only when it refuses
 
@@ -75,17 +88,17 @@ class Module:
         return fd, ctypes.get_errno(), log.value.decode(errors="replace")
 
 
-def serve(channel: socket.socket, said: int) -> None:
+def serve(channel: socket.socket) -> None:
     """Compiles, answers, loads, answers. Whoever asks may go at any time: then this ends, and nothing is loaded."""
     request = receive(channel)
     try:
         module = Module(request["source"], request["flags"])
     except (ValueError, ImportError, OSError, AttributeError) as error:
         reason = "" if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-        send(channel, {"said": _read(said), "reason": reason})
+        send(channel, {"said": _read(), "reason": reason})
         return
     maps = list(module.maps())
-    send(channel, {"functions": module.functions(), "maps": [each[:-1] for each in maps], "said": _read(said)})
+    send(channel, {"functions": module.functions(), "maps": [each[:-1] for each in maps], "said": _read()})
     programs: list[int] = []
     for function, kind, attach_type in receive(channel)["programs"]:
         fd, number, log = module.load(function, kind, attach_type)
@@ -121,19 +134,28 @@ def _memory() -> Iterator[bytes]:
                     yield memory.read(end - start)
 
 
-def _read(file: int) -> str:
-    return os.pread(file, os.fstat(file).st_size, 0).decode(errors="replace")
+def _read() -> str:
+    return os.pread(_SAID, _MOST_SAID, 0).decode(errors="replace")
+
+
+def confine(parent: int) -> None:
+    """Limits this process, and lets it end with its parent."""
+    import ctypes
+
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != parent:  # it has gone already
+        os._exit(1)
+    for which, most in _LIMITS.items():
+        resource.setrlimit(which, (most, most))
 
 
 def main() -> None:
     """Serves one source."""
     channel = socket.socket(fileno=int(sys.argv[1]))
-    said = os.memfd_create("said")
-    os.dup2(said, 1)
-    os.dup2(said, 2)
+    confine(int(sys.argv[2]))
     os.environ.setdefault("ARCH", ARCHITECTURES.get(os.uname().machine, ""))
     try:
-        serve(channel, said)
+        serve(channel)
     except (OSError, EOFError):  # nobody waits for it any more
         sys.exit(1)
     channel.close()

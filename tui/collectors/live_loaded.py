@@ -5,8 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Final
 
+from tui.bpf.loading.module import Ending
 from tui.collectors.load_request import Request
-from tui.collectors.loaded import Loaded, LoadedSample
+from tui.collectors.loaded import Event, Loaded, LoadedSample
 from tui.collectors.samples import Attached
 from tui.collectors.threads import in_thread
 from tui.errors import BpfscopeError
@@ -35,6 +36,9 @@ class LiveLoaded:
                     return
                 if sample is None or loop.time() >= due:
                     sample = await in_thread(self._loaded.read)
+                    if sample.ended:  # what is still in the buffers comes with it
+                        rest = await in_thread(self._rest)
+                        sample = sample._replace(events=(*sample.events, *rest), seen=sample.seen + len(rest))
                     due = max(due + interval, loop.time())
                     fresh = True
                 else:
@@ -47,6 +51,9 @@ class LiveLoaded:
                 return
             await asyncio.sleep(min(_LOOKS, max(0.0, due - loop.time())))
 
+    def _rest(self) -> list[Event]:
+        return [event for events in self._loaded.rest() for event in events]
+
     async def close(self) -> None:
         """Takes everything off."""
         async with self._turn:
@@ -56,10 +63,12 @@ class LiveLoaded:
 
 async def load(request: Request) -> tuple[LiveLoaded, Attached]:
     """Compile, load and attach. Raises SourceError, BpfscopeError."""
-    work = asyncio.ensure_future(in_thread(Loaded, request))
+    ending = Ending()
+    work = asyncio.ensure_future(in_thread(Loaded, request, ending))
     try:
         return LiveLoaded(await asyncio.shield(work)), Attached((), ())
     except asyncio.CancelledError:  # the thread goes on: what it loads must not stay
+        ending.now()
         with suppress(BpfscopeError):
             (await work).close()
         raise

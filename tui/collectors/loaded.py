@@ -10,7 +10,7 @@ through bpf_trace_printk, which all programs of the machine share.
 import os
 import struct
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -19,10 +19,11 @@ from tui.bpf.btf.decoder import Octets, Value
 from tui.bpf.inventory.info import Map, Program
 from tui.bpf.inventory.statistics import Statistics
 from tui.bpf.loading import attaching
-from tui.bpf.loading.module import LoadedMap, Module
+from tui.bpf.loading.module import Ending, LoadedMap, Module
 from tui.bpf.loading.places import UPROBES, Place, chosen
 from tui.bpf.loading.preparing import ready
-from tui.bpf.loading.source import PRINTED, PRINTER, TYPE_OF
+from tui.bpf.loading.problems import SourceError
+from tui.bpf.loading.source import LOST, PRINTED, PRINTER, TYPE_OF, has_floats
 from tui.bpf.objects import refusal
 from tui.bpf.perf_ring import OUTPUT, SOFTWARE, PerfRings
 from tui.bpf.ring import Ring
@@ -32,7 +33,7 @@ from tui.collectors.load_request import Request
 from tui.collectors.map_layout import Decode, layout
 from tui.collectors.usdt_readers import readers
 from tui.collectors.user_probes import UserProbe, attach_type
-from tui.errors import BpfscopeError
+from tui.errors import BpfscopeError, UsageError
 from tui.owner import Owner
 from tui.text import sanitise
 
@@ -65,6 +66,7 @@ class LoadedProgram(NamedTuple):
     instructions: int
     runs: int = 0  # since it was attached
     run_time_ns: int = 0
+    misses: int = 0  # runs that were passed over, since one ran on that CPU already
 
 
 class LoadedSample(NamedTuple):
@@ -77,28 +79,44 @@ class LoadedSample(NamedTuple):
     maps: tuple[MapSample, ...]
     events: tuple[Event, ...] = ()  # since the reading before
     seen: int = 0  # events since the start
-    lost: int = 0  # events that found no room, as far as the kernel tells
+    lost: int = 0  # events that found no room in a buffer
     ended: str = ""  # why nothing more is to be expected
 
 
 class _Sizes(NamedTuple):
     """How to decode events of a map, by their sizes."""
 
-    decode: Mapping[int, Decode]
+    decode: Mapping[int, Mapping[str, Decode]]  # by the names of types
 
     def read(self, data: bytes) -> Value:
-        """Of the type that fits; perf pads samples, so that they may be longer."""
+        """Of the type that fits; of several as all of them. perf pads samples, so that they may be longer."""
         size = max((each for each in self.decode if each <= len(data) < each + 8), default=-1)
         if size < 0:
             return _plain(data)
-        return self.decode[size](data[:size])
+        types = self.decode[size]
+        if len(types) > 1:
+            return {f"{name}?": decode(data[:size]) for name, decode in types.items()}
+        (decode,) = types.values()
+        return decode(data[:size])
+
+
+def _sizes(types: Sequence[LoadedMap]) -> _Sizes:
+    """Of maps whose values are of the events' types."""
+    found: dict[int, dict[str, Decode]] = {}
+    for each in types:
+        made = layout(Map.of(each.fd))
+        found.setdefault(each.value_size, {})[made.value_type] = made.value
+    return _Sizes(found)
 
 
 class Loaded(Owner):
     """Owns everything of one source; leaving it takes its programs off, and the kernel forgets them."""
 
-    def __init__(self, request: Request) -> None:
-        """Compiles, loads and attaches. Raises SourceError and whatever else BpfscopeError is."""
+    def __init__(self, request: Request, ending: Ending | None = None) -> None:
+        """Compiles, loads and attaches. Raises SourceError and whatever else BpfscopeError is.
+
+        `ending` lets another thread end the compilation.
+        """
         self.path, self.source = request.path, request.source
         self.notes: list[str] = []
         self._owned = ExitStack()
@@ -109,12 +127,15 @@ class Loaded(Owner):
         for place in request.hooks.values():
             attaching.check(place)
         try:
-            self._module = self._owned.enter_context(
-                Module(ready(self.source, self.path, readers(self.source, request.hooks)))
-            )
+            self._module = self._owned.enter_context(self._compiled(readers(self.source, request.hooks), ending))
             self.warnings: tuple[Problem, ...] = self._module.warnings
             functions = [name for name in self._module.functions if name != PRINTER or not self._prints]
             self._places = chosen(functions, self.source, request.hooks, request.only, request.target)
+            if request.target and not any(place.target == request.target for place in self._places.values()):
+                raise UsageError(
+                    f"nothing here runs at {sanitise(request.target)}: an interface or a cgroup is named for hooks that"
+                    " see packets (socket, tcx-ingress, tcx-egress, xdp, cgroup)"
+                )
             self._load()
             self._open_events()
             self._owned.enter_context(Statistics())
@@ -127,6 +148,19 @@ class Loaded(Owner):
             self.close()
             raise
         self._started = time.monotonic()
+
+    def _compiled(self, more: Sequence[str], ending: Ending | None) -> Module:
+        if not has_floats(self.source):
+            return Module(ready(self.source, self.path, more), ending)
+        try:
+            return Module(ready(self.source, self.path, more, floats=True), ending)
+        except SourceError:  # it calculates with them: what is wrong then is said of the source as it stands
+            module = Module(ready(self.source, self.path, more), ending)
+        self.notes.append(
+            "no map and no event can be shown by its types: libbcc describes none where a source calculates with float"
+            " or double"
+        )
+        return module
 
     @property
     def places(self) -> tuple[tuple[str, str], ...]:
@@ -160,7 +194,7 @@ class Loaded(Owner):
     def _tables(self) -> Iterator[LoadedMap]:
         """The maps that hold something to look at."""
         for each in self._module.maps:
-            if each.kind not in _EVENTS and not each.name.startswith(TYPE_OF):
+            if each.kind not in _EVENTS and each.name != LOST and not each.name.startswith(TYPE_OF):
                 yield each
 
     def _open_events(self) -> None:
@@ -170,7 +204,7 @@ class Loaded(Owner):
         self._rings: list[tuple[str, Ring, _Sizes]] = []
         for each in maps.values():
             types = [maps[name] for name in self._module.prepared.events.get(each.name, ()) if name in maps]
-            sizes = _Sizes({one.value_size: layout(Map.of(one.fd)).value for one in types})
+            sizes = _sizes(types)
             if each.kind == kernel.MAP_TYPE_PERF_EVENT_ARRAY:
                 rings = self._owned.enter_context(PerfRings(SOFTWARE, OUTPUT, table=each.fd))
                 self._perf.append((each.name, rings, sizes))
@@ -212,9 +246,23 @@ class Loaded(Owner):
             maps,
             tuple(events),
             self._seen,
-            sum(rings.lost for _, rings, _ in self._perf),
+            self._lost(),
             sanitise(ended),
         )
+
+    def _lost(self) -> int:
+        """Events that found no room in any buffer, and lines that the program of ours wasn't run for."""
+        number = sum(rings.lost for _, rings, _ in self._perf)
+        for each in self._module.maps:
+            if each.name == LOST:
+                found = kernel.map_lookup(each.fd, bytes(each.key_size), each.value_size)
+                number += int.from_bytes(found or b"", "little")
+        return number + (Program.of(self._module.programs[PRINTER]).misses if self._prints else 0)
+
+    def rest(self) -> Iterator[list[Event]]:
+        """What is still in the buffers, once the programs have been taken off: that ends."""
+        while events := self.events():
+            yield events
 
     def events(self, most: int = MOST) -> list[Event]:
         """What has been sent since the last time, in the order of time."""
@@ -251,7 +299,8 @@ class Loaded(Owner):
         for name, place in self._places.items():
             program = Program.of(self._module.programs[name])
             size = self._module.sizes[name]
-            yield LoadedProgram(name, program.id, sanitise(place.text), size, program.runs, program.run_time_ns)
+            where, misses = sanitise(place.text), program.misses
+            yield LoadedProgram(name, program.id, where, size, program.runs, program.run_time_ns, misses)
 
     def detach(self) -> None:
         """Takes the programs off; maps and events can still be read."""

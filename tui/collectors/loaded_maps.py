@@ -1,7 +1,7 @@
 """Maps of the user's own programs as they are shown: entries by size, and bcc's histograms as such. Pure.
 
 BPF_HISTOGRAM is an array of counts, or a hash whose key has a `slot`: what else the key has tells histograms apart. A
-slot is a power of two where the source calculates it with bpf_log2l or bpf_log2, as it mostly does, otherwise a number.
+slot is a power of two where the source calculates it with bpf_log2l or bpf_log2, otherwise a number.
 """
 
 import re
@@ -10,11 +10,14 @@ from typing import Final, NamedTuple
 
 from tui.bpf.btf.decoder import Value
 from tui.bpf.inventory.contents import ARRAYS
+from tui.bpf.loading.declarations import bare
 from tui.collectors.entries import Entry, MapSample
 from tui.collectors.hints import Hints
 from tui.collectors.map_values import fields, is_number, is_zero
 
 _HISTOGRAM: Final = re.compile(r"\bBPF_HISTOGRAM\s*\(\s*(\w+)")
+_NAME: Final = re.compile(r"\b[A-Za-z_]\w*")
+_DEPTH: Final = 3  # variables that are calculated from others
 _MOST_BITS: Final = 64
 _MOST_BARS: Final = 4_096
 Bar = tuple[int, int, int]  # from, up to but without, how often
@@ -33,11 +36,41 @@ def histograms(source: str) -> frozenset[str]:
     return frozenset(_HISTOGRAM.findall(source))
 
 
-def powers(source: str) -> int | None:
-    """What slots are. 0: as bpf_log2l has them (2 for 2 and 3); 1: one less, as bpf_log2 does; None: plain numbers."""
-    if re.search(r"\bbpf_log2l\s*\(", source):
+def powers(source: str) -> dict[str, int | None]:
+    """What slots of each histogram are. 0: as bpf_log2l has them (2 for 2 and 3); 1: one less, as bpf_log2 does; None:
+    plain numbers. By what the map is called with, and what was last put into the variables in it.
+    """
+    text = bare(source)
+    return {name: _powers(text, name) for name in histograms(source)}
+
+
+def _powers(text: str, name: str) -> int | None:
+    found = re.finditer(rf"\b{name}\s*\.\s*\w+\s*\(", text)
+    calls = [(text[: one.start()], _expression(text, one.end(), ";")) for one in found]
+    said = " ".join(_put(before, given, _DEPTH) for before, given in calls) or text
+    if re.search(r"\bbpf_log2l\s*\(", said):
         return 0
-    return 1 if re.search(r"\bbpf_log2\s*\(", source) else None
+    return 1 if re.search(r"\bbpf_log2\s*\(", said) else None
+
+
+def _put(before: str, expression: str, depth: int) -> str:
+    """The expression, and those that variables in it were last given."""
+    parts = [expression]
+    for name in sorted(set(_NAME.findall(expression))) if depth else ():
+        pattern = rf"\b{name}\b(?:\s*\.\s*(\w+))?\s*=(?!=)"
+        last = {one[1]: one for one in re.finditer(pattern, before)}
+        parts += [_put(before[: one.start()], _expression(before, one.end(), ";,"), depth - 1) for one in last.values()]
+    return " ".join(parts)
+
+
+def _expression(text: str, start: int, ends: str) -> str:
+    """Up to one of these characters outside of brackets, or to the bracket that closes what is around."""
+    depth = 0
+    for at in range(start, len(text)):
+        depth += (text[at] in "([{") - (text[at] in ")]}")
+        if depth < 0 or (depth == 0 and text[at] in ends):
+            return text[start:at]
+    return text[start:]
 
 
 def distributions(sample: MapSample, hints: Hints, shift: int | None) -> tuple[Distribution, ...]:

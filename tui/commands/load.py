@@ -16,7 +16,7 @@ from tui.collectors import library, live
 from tui.collectors.hints import hints
 from tui.collectors.load_request import request
 from tui.collectors.loaded import Event, Loaded, LoadedSample
-from tui.collectors.loaded_maps import histograms, powers
+from tui.collectors.loaded_maps import powers
 from tui.commands.loaded_text import LoadedText
 from tui.commands.running import add_duration, add_interval, narrate
 from tui.errors import TargetError, UsageError
@@ -131,8 +131,15 @@ def _lines(
             continue
         if last:
             loaded.detach()
+            for rest in loaded.rest():
+                yield from shown.events(rest)
         sample = loaded.read()
         yield from shown.events(sample.events)
+        if sample.ended and not last:
+            for rest in loaded.rest():
+                yield from shown.events(rest)
+            sample = loaded.read()
+            yield from shown.events(sample.events)
         yield from shown.end(sample) if last or sample.ended else shown.interval(sample)
         if sample.ended:
             return
@@ -151,7 +158,7 @@ class _Look:
 class _Json:
     def __init__(self, loaded: Loaded, source: str) -> None:
         self._loaded, self._hints = loaded, hints(source)
-        self._tables, self._shift = histograms(source), powers(source)
+        self._powers = powers(source)
 
     def begin(self) -> Iterator[str]:
         sample = self._loaded.read()
@@ -172,4 +179,4 @@ class _Json:
         yield rows.line({"kind": "summary"} | self._row(sample))
 
     def _row(self, sample: LoadedSample) -> rows.Row:
-        return loaded_rows.sample(sample, self._hints, self._tables, self._shift)
+        return loaded_rows.sample(sample, self._hints, self._powers)

@@ -24,7 +24,7 @@ class LoadedText:
 
     def __init__(self, loaded: Loaded, source: str) -> None:
         self._loaded, self._hints = loaded, hints(source)
-        self._tables, self._shift = histograms(source), powers(source)
+        self._tables, self._powers = histograms(source), powers(source)
         self._columns: dict[str, dict[str, int]] = {}  # widths by member, by map
         self._titled = ""
         self._since = time.time_ns() - time.monotonic_ns()  # of the clock on the wall
@@ -74,7 +74,8 @@ class LoadedText:
         yield from self._maps(sample, last=True)
         for program in sample.programs:
             mean = f", {text.duration(program.run_time_ns / program.runs)} each" if program.runs else ""
-            narrate(f"{program.name} ran {program.runs:,} time{'' if program.runs == 1 else 's'}{mean}")
+            missed = f"; {program.misses:,} passed over, since one ran on that CPU already" if program.misses else ""
+            narrate(f"{program.name} ran {program.runs:,} time{'' if program.runs == 1 else 's'}{mean}{missed}")
         lost = f", {sample.lost:,} lost" if sample.lost else ""
         if sample.seen or lost:
             narrate(f"{text.plural(sample.seen, 'event')} in {sample.elapsed:.1f} s{lost}")
@@ -87,14 +88,15 @@ class LoadedText:
             if name in self._hints.hidden:
                 continue
             if name in self._tables:
-                made = distributions(one, self._hints, self._shift)
+                made = distributions(one, self._hints, self._powers.get(name))
                 for each in made[:_HISTOGRAMS]:
                     parts += self._histogram(name, each)
                 continue
             entries = largest(used(one), _LARGEST) if last else grown(one.entries, _GROWN)
             more = "" if last else ", what grew most"
             if entries:
-                parts.append(f"{name}: {_entries(one)}{more}\n")
+                shown = f"{len(entries)} of " if last and len(entries) < len(used(one)) else ""
+                parts.append(f"{name}: {shown}{_entries(one)}{more}\n")
             for entry in entries:
                 key = "" if entry.key is None else f"{self._hints.line(entry.key)}: "
                 change = f"  +{entry.delta:,}" if isinstance(entry.delta, int) and not last and not entry.new else ""

@@ -1,5 +1,6 @@
 """What programs of the user's own say, as plain dictionaries, with the field names of `bpfscope load --json`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from tui.collectors.entries import MapSample
@@ -20,6 +21,7 @@ def program(one: LoadedProgram) -> Row:
         "instructions": one.instructions,
         "runs": one.runs,
         "run_time_ns": one.run_time_ns,
+        "misses": one.misses,
     }
 
 
@@ -29,13 +31,13 @@ def event(one: Event, hints: Hints) -> Row:
     return {"time_ns": one.time_ns, "map": one.table, **thread, "value": hints.named(one.value)}
 
 
-def sample(one: LoadedSample, hints: Hints, tables: frozenset[str], shift: int | None) -> Row:
-    """An interval or the summary: totals since the start. `tables` are histograms, with slots as `powers` has them."""
+def sample(one: LoadedSample, hints: Hints, shifts: Mapping[str, int | None]) -> Row:
+    """An interval or the summary: totals since the start. `shifts`: of each histogram, as `powers` has them."""
     return {
         "elapsed_ns": round(one.elapsed * 1e9),
         "programs": [program(each) for each in one.programs],
         "maps": [
-            _map(name, each, hints, name in tables, shift)
+            _map(name, each, hints, shifts)
             for name, each in zip(one.names, one.maps, strict=True)
             if name not in hints.hidden
         ],
@@ -45,12 +47,12 @@ def sample(one: LoadedSample, hints: Hints, tables: frozenset[str], shift: int |
     }
 
 
-def _map(name: str, one: MapSample, hints: Hints, histogram: bool, shift: int | None) -> Row:
+def _map(name: str, one: MapSample, hints: Hints, shifts: Mapping[str, int | None]) -> Row:
     row: Row = {"name": name, "id": one.map.id, "complete": one.complete, "note": one.note or None}
-    if histogram:
+    if name in shifts:
         row["histograms"] = [
             {"key": each.label or None, "buckets": [list(bar) for bar in each.bars]}
-            for each in distributions(one, hints, shift)
+            for each in distributions(one, hints, shifts[name])
         ]
         return row
     entries = [map_rows.entry(each, one.layout) for each in one.entries]

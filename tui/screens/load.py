@@ -3,6 +3,8 @@
 Keys go to the list until `o` opens the line; it takes what `bpfscope load` takes.
 """
 
+import os
+import shlex
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from operator import attrgetter
@@ -15,6 +17,7 @@ from textual.widgets import Input
 from tui.errors import BpfscopeError
 from tui.screens.base import CURSOR, CUT, ConsoleScreen
 from tui.screens.loaded import LoadedScreen
+from tui.text import sanitise
 from tui.widgets.actions import Action
 from tui.widgets.columns import Column, Sort
 from tui.widgets.entry import Entry, Past
@@ -32,7 +35,7 @@ HOOKS: Final = (
 )
 TYPING = (
     Action("", "enter", "load", "", "Compile, load and attach", 0),
-    Action("", "tab", "complete", "", "The next hook or option", 2),
+    Action("", "tab", "complete", "", "The next hook, option, folder or file", 2),
     Action("", "↑ ↓", "earlier", "", "What was loaded before", 3),
     Action("", "esc", "to the list", "", "Back to the list", 1),
 )
@@ -52,6 +55,8 @@ COLUMNS: "Final[tuple[Column[Ready], ...]]" = (
 def completions(text: str, cursor: int, tracepoints: Sequence[str] = ()) -> list[str]:
     """Words that may stand where the cursor is; `tracepoints`: their names, "sched:sched_switch"."""
     begun = text[:cursor].rpartition(" ")[2]
+    if begun.startswith(("/", "./", "../", "~/")):
+        return _files(begun)
     function, equals, hook = begun.rpartition("=")
     kind, colon, name = hook.partition(":")
     words: Iterable[str] = _WORDS[2:] if equals else _WORDS
@@ -60,6 +65,25 @@ def completions(text: str, cursor: int, tracepoints: Sequence[str] = ()) -> list
     elif colon and kind == "raw":
         words = (f"raw:{each.partition(':')[2]}" for each in tracepoints if name)
     return [f"{function}{equals}{word}" for word in words if hook and word.startswith(hook) and word != hook][:_MOST]
+
+
+def _files(begun: str) -> list[str]:
+    """Folders and C files whose path begins like this; names with blanks in them would need quotation marks."""
+    folder, slash, name = begun.rpartition("/")
+    try:
+        with os.scandir(os.path.expanduser(f"{folder}{slash}")) as entries:
+            found = [(each.name, each.is_dir()) for each in entries if each.name.startswith(name)]
+    except OSError:
+        return []
+    words = [
+        f"{folder}/{each}{'/' if is_folder else ''}" for each, is_folder in found if is_folder or each[-2:] == ".c"
+    ]
+    plain = [
+        word
+        for word in sorted(words)
+        if word != begun and shlex.quote(end := word.removeprefix("~")) == end == sanitise(end)
+    ]
+    return [word for word in plain if name or not word.rpartition("/")[2].startswith(".")][:_MOST]
 
 
 class LoadScreen(ConsoleScreen):

@@ -161,7 +161,7 @@ class LoadedScreen(LiveScreen):
 
     def start_session(self) -> None:
         """Compile, load, attach; in a task that is closed by whatever way this ends."""
-        self._session = self.console.open_session(self.sources.load(self.request))
+        self._session = self.console.open_session(self.sources.load(self.request), cancels=True)
         self.start()
 
     def start(self) -> None:
@@ -231,7 +231,7 @@ class LoadedScreen(LiveScreen):
     def _ask(self, mode: str) -> None:
         """Leave for a mode, or (empty) go back; after a question where something would be lost."""
         seen = self.view.sample.seen if self.view.sample else 0
-        if self.holding and (seen or any(pane.rows for pane in self.view.panes)):
+        if self.holding and (seen or any(pane.rows or getattr(pane, "bars", ()) for pane in self.view.panes)):
             question = ConfirmScreen(f"Detach {self.holding} and go back?", "What was seen is lost then.")
             self.app.push_screen(question, lambda yes: self._leave(mode) if yes else None)
         else:
@@ -302,7 +302,7 @@ class LoadedScreen(LiveScreen):
         width = max(20, (table.size.width or self.size.width) - _NUMBER)
         rows = tuple(source_lines(self.request.source, self.problems, width))
         if rows != table.rows:
-            table.show(rows, anew=not table.rows)
+            table.show(rows, anew=True)  # in this order, also when the cursor has just moved
             if first := next((at for at, row in enumerate(rows) if row.number and row.error), None):
                 table.move_to(min(len(rows) - 1, first + 3))
                 table.move_to(first)
@@ -467,6 +467,6 @@ class LoadedScreen(LiveScreen):
 
         sample, view = self.view.sample, self.view
         if sample is not None:
-            row = loaded_rows.sample(sample, view.hints, view.histograms, view.shift)
+            row = loaded_rows.sample(sample, view.hints, view.powers)
             said, bad = await written(self._asked.removesuffix(".c"), {"json": lambda: rows.line(row)})
             self.say(said, bad=bad)

@@ -9,7 +9,7 @@ from tui import text
 from tui.collectors.entries import Entry, MapSample
 from tui.collectors.hints import Hints, Value, hints
 from tui.collectors.loaded import PRINTK, Event, LoadedProgram, LoadedSample
-from tui.collectors.loaded_maps import Distribution, distributions, histograms, powers, used
+from tui.collectors.loaded_maps import Distribution, distributions, powers, used
 from tui.collectors.map_values import is_number
 from tui.widgets.columns import Column
 from tui.widgets.pieces import Cell
@@ -192,7 +192,7 @@ class View:
 
     def __init__(self, source: str) -> None:
         self.hints = hints(source)
-        self.histograms, self.shift = histograms(source), powers(source)
+        self.powers = powers(source)  # of the maps that are histograms
         self.panes: list[Pane] = []
         self.sample: LoadedSample | None = None
         self._runs: dict[str, tuple[float, int]] = {}
@@ -231,7 +231,7 @@ class View:
         for pane in self.panes:
             if isinstance(pane, EntriesPane | BarsPane) and pane.name == name:
                 return pane
-        made = BarsPane(name, self.hints, self.shift) if name in self.histograms else EntriesPane(name, self.hints)
+        made = BarsPane(name, self.hints, self.powers[name]) if name in self.powers else EntriesPane(name, self.hints)
         self.panes.append(made)
         return made
 

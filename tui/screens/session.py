@@ -22,7 +22,9 @@ Attaching = Coroutine[Any, Any, tuple[Running, Attached]]
 class Session(Generic[Running]):
     """Attaches in a task of its own: who waits for it may be cancelled, the links are closed all the same."""
 
-    def __init__(self, attaching: Attaching[Running]) -> None:
+    def __init__(self, attaching: Attaching[Running], *, cancels: bool = False) -> None:
+        """`cancels`: closing doesn't wait until it is attached, but cancels that; what attaches sees to the rest."""
+        self._cancels = cancels
         self._attaching = asyncio.create_task(attaching)
         self._attaching.add_done_callback(_retrieve)
         self._closing: asyncio.Task[None] | None = None
@@ -44,10 +46,16 @@ class Session(Generic[Running]):
         await asyncio.shield(self._closing)
 
     async def _close(self) -> None:
+        if self._cancels:
+            self._attaching.cancel()  # nothing happens where it is done
         try:
             probing, _ = await self._attaching
         except BpfscopeError:
             return
+        except asyncio.CancelledError:
+            if self._attaching.cancelled():
+                return
+            raise
         await probing.close()
 
 

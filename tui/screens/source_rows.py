@@ -41,7 +41,7 @@ def source_lines(source: str, problems: Sequence[tuple[int, int, str, bool]], wi
     by_line: dict[int, list[tuple[int, str, bool]]] = {}
     for line, column, said, error in problems:
         by_line.setdefault(line, []).append((column, said, error))
-    for number, written in enumerate(source.splitlines(), 1):
+    for number, written in enumerate(source.removesuffix("\n").split("\n"), 1):
         here = by_line.get(number, [])
         error = any(bad for *_, bad in here)
         shown = sanitise(written.expandtabs(4))

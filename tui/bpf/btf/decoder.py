@@ -24,6 +24,7 @@ _DEEPEST: Final = 32  # types in types; the kernel allows 32 (MAX_RESOLVE_DEPTH,
 _MOST: Final = 1 << 18  # numbers of one value
 _LARGEST: Final = 1 << 29  # bytes of one value
 _INTEGERS: Final = {1: "b", 2: "h", 4: "i", 8: "q"}
+FLOATING: Final = "bpfscope_"  # our structs that stand for float and double, where these can't be described
 _FLOATS: Final = {2: "e", 4: "f", 8: "d"}
 
 
@@ -106,6 +107,8 @@ class _Planner:
         return Plan(count * size, partial(_elements, element.read, count, size), count * element.numbers)
 
     def _struct(self, one: Type, depth: int) -> Plan:
+        if one.name in (f"{FLOATING}float", f"{FLOATING}double"):
+            return _float(one)
         readers: list[tuple[str, int, Read]] = []
         numbers = 1
         for member in one.members:

@@ -73,10 +73,12 @@ def _events_of(folder: str) -> list[str]:
 
 
 def root() -> str:
-    """Where tracefs is mounted. Raises NotSupported."""
+    """Where tracefs is mounted. Raises NotSupported, NotPermitted."""
     for folder in FOLDERS:
         if os.path.isdir(f"{folder}/events"):
             return folder
+        if os.path.isdir(folder) and not os.access(folder, os.X_OK):
+            raise NotPermitted("Linux doesn't let this user read tracepoints (tracefs): run as root")
     raise NotSupported("there is no tracefs: mount -t tracefs none /sys/kernel/tracing")
 
 

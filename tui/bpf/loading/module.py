@@ -10,22 +10,26 @@ The child ends with `load`; nothing of bcc or LLVM comes into this process.
 
 import errno
 import os
+import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from tui.bpf.loading import wire
 from tui.bpf.loading.line_table import Place
-from tui.bpf.loading.problems import Problem, SourceError, of_compiler, of_map, of_verifier
+from tui.bpf.loading.problems import Problem, SourceError, of_compiler, of_llvm, of_map, of_verifier
 from tui.bpf.loading.source import Prepared
 from tui.bpf.objects import refusal
 from tui.errors import CompileError
 from tui.owner import Owner
+from tui.text import sanitise
 
 _ROOT: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))))
 _SECONDS: Final = 60  # for compiling
+_MOST_SAID: Final = 1 << 20  # bytes of what the compiler prints
 _TOO_MUCH: Final = (errno.E2BIG, errno.EFAULT)  # the latter since 6.18, of too many jumps
 _REFUSED: Final = (errno.EPERM, errno.EACCES, errno.EINVAL, errno.ENOSPC, *_TOO_MUCH)  # with a log: by the verifier
 
@@ -41,11 +45,34 @@ class LoadedMap(NamedTuple):
     fd: int  # stays the module's
 
 
+class Ending:
+    """Lets another thread end a compilation at once."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._asked = False
+
+    def watch(self, child: subprocess.Popen[bytes]) -> None:
+        """What is to be ended; at once, where that has been asked for already."""
+        with self._lock:
+            self._child = child
+            if self._asked:
+                child.kill()
+
+    def now(self) -> None:
+        """End it. Of what has been compiled already nothing changes."""
+        with self._lock:
+            self._asked = True
+            if self._child is not None:
+                self._child.kill()  # harmless after it has ended and been waited for
+
+
 class Module(Owner):
     """Owns the child, then what it has loaded."""
 
-    def __init__(self, prepared: Prepared) -> None:
-        """Compiles. Raises SourceError; CompileError where bcc is missing or ends."""
+    def __init__(self, prepared: Prepared, ending: Ending | None = None) -> None:
+        """Compiles. Raises SourceError; CompileError where bcc is missing or ends, and where `ending` ends it."""
         self.prepared = prepared
         self.programs: dict[str, int] = {}
         self.maps: tuple[LoadedMap, ...] = ()
@@ -53,19 +80,23 @@ class Module(Owner):
         ours, theirs = socket.socketpair()
         self._channel = ours
         ours.settimeout(_SECONDS)
-        command = [sys.executable, "-P", "-m", "tui.bpf.load_child", str(theirs.fileno())]
+        self._said = os.memfd_create("said", os.MFD_CLOEXEC)
+        command = [sys.executable, "-P", "-m", "tui.bpf.load_child", str(theirs.fileno()), str(os.getpid())]
         environment = os.environ | {"PYTHONPATH": _ROOT, "PYTHONWARNINGS": "ignore"}
         try:
             self._child = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                command, stdin=subprocess.DEVNULL, stdout=self._said, stderr=self._said,
                 pass_fds=[theirs.fileno()], env=environment,
             )  # fmt: skip
         except OSError as error:
             ours.close()
+            os.close(self._said)
             raise CompileError(f"cannot start the compiler: {error.strerror}") from None
         finally:
             theirs.close()
         try:
+            if ending is not None:
+                ending.watch(self._child)
             self._compile()
         except BaseException:
             self.close()
@@ -76,7 +107,7 @@ class Module(Owner):
         wire.send(self._channel, {"source": prepared.text, "flags": prepared.flags})
         answer = self._answer("compile")
         said = answer["said"]
-        self.warnings = of_compiler(said, prepared.name)
+        self.warnings = of_compiler(said, prepared.name, prepared.source)
         if "functions" not in answer:
             if "bcc" in answer["reason"]:
                 raise CompileError(
@@ -122,10 +153,30 @@ class Module(Owner):
         try:
             return wire.receive(self._channel, fds)
         except TimeoutError:
-            raise CompileError(f"the compiler did not {doing} it within {_SECONDS} s") from None
+            raise CompileError(
+                f"the compiler did not {doing} it within {_SECONDS} s: is there something endless in it, or an include"
+                " that is no file, as a pipe?"
+            ) from None
         except (EOFError, OSError):
-            status = self._child.wait()
-            raise CompileError(f"the compiler ended by itself (status {status}): is there memory left?") from None
+            raise self._ended(self._child.wait()) from None
+
+    def _ended(self, status: int) -> CompileError:
+        """Why the child ended, from what it has printed and how it ended."""
+        said = os.pread(self._said, _MOST_SAID, 0).decode(errors="replace")
+        name = self.prepared.name
+        if status == -signal.SIGXCPU:
+            return CompileError(f"{name}: compiling it takes longer than a minute: is something endless in it?")
+        warnings = of_compiler(said, name, self.prepared.source)
+        if problem := of_llvm(said):
+            others = tuple(each for each in warnings if not each.error)
+            return SourceError(name, "it doesn't compile", (problem, *others), said)
+        how = f"signal {-status}" if status < 0 else f"status {status}"
+        last = _last(said) if said.strip() else "it says nothing"
+        if status in (-signal.SIGSEGV, -signal.SIGBUS, -signal.SIGILL, -signal.SIGABRT):
+            last += "; LLVM can't cope with something in the source: leave parts out to find which"
+        elif status == -signal.SIGKILL:
+            last += "; is there memory left?"
+        return CompileError(f"the compiler ended by itself ({how}): {last}")
 
     def close(self) -> None:
         """Ends the child if it is still there, and closes everything; a second time is harmless."""
@@ -133,10 +184,13 @@ class Module(Owner):
         if self._child.poll() is None:
             self._child.kill()
         self._child.wait()
+        if self._said >= 0:
+            os.close(self._said)
+            self._said = -1
         while self._fds:
             os.close(self._fds.pop())
 
 
 def _last(said: str) -> str:
     lines = [line for line in said.splitlines() if line.strip()]
-    return lines[-1].strip() if lines else "bcc doesn't say why"
+    return sanitise(lines[-1].strip()) if lines else "bcc doesn't say why"

@@ -18,6 +18,8 @@ _LARGEST: Final = 1 << 20  # bytes of a source
 def read(path: str) -> str:
     """A source file's text. Raises BpfscopeError."""
     try:
+        if not os.path.lexists(path):
+            raise BpfscopeError(f"there is no file {path}: give load a C file, or a name of `load --list`")
         if not os.path.isfile(path):
             raise BpfscopeError(f"{path} is no file: give load a C file, or a name of `load --list`")
         with open(path, encoding="utf-8") as file:
@@ -31,12 +33,14 @@ def read(path: str) -> str:
     return text
 
 
-def ready(source: str, path: str, more: Sequence[str] = ()) -> Prepared:
-    """The source made ready for this kernel, with `more` lines in front.
+def ready(source: str, path: str, more: Sequence[str] = (), *, floats: bool = False) -> Prepared:
+    """The source made ready for this kernel, with `more` lines in front; `floats` as `prepare` has it.
 
     Raises NotSupported (no such tracepoint), NotPermitted, BinaryError.
     """
-    return prepare(source, path, lambda tag, *name: formats.struct_of(tag, formats.read(*name)), _declared, more)
+    return prepare(
+        source, path, lambda tag, *name: formats.struct_of(tag, formats.read(*name)), _declared, more, floats=floats
+    )
 
 
 def _declared(source: str) -> list[str]:

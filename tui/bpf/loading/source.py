@@ -10,11 +10,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from tui.bpf.btf.decoder import FLOATING
 from tui.bpf.loading.declarations import bare
+from tui.errors import NotSupported
 
 INCLUDE: Final = os.path.join(os.path.dirname(os.path.abspath(__file__)), "include")
 INCLUDES: Final = (INCLUDE, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "include"))
 TYPE_OF: Final = "bpfscope_type_of_"  # maps whose values are of the types of events: their BTF is all that is wanted
+_GOES_ON: Final = re.compile(r"\\[ \t\v\f\r]*$")  # Clang takes it also with blanks behind
 _INCLUDE: Final = re.compile(r'^(\s*#\s*include\s*)(?:<([^>]+)>|"([^"]+)")')
 _TRACEPOINT: Final = re.compile(r"\bTRACEPOINT_PROBE\s*\(\s*(\w+)\s*,\s*(\w+)\s*\)|\btracepoint__(\w+?)__(\w+)")
 _OURS: Final = "_1"  # for the second "__" of a struct's name: of others libbcc makes structs itself, from debugfs
@@ -31,7 +34,7 @@ _PLAIN: Final = {
 PRINTED: Final = "bpfscope_printed"  # the ring buffer that a program of ours copies what bpf_trace_printk says to
 PRINTER: Final = "raw_tracepoint__bpf_trace_printk"  # that program: the tracepoint is there since 5.9
 _PRINTER: Final = f"""struct {PRINTED}_line {{ u64 time; u32 tid, pid; char text[240]; }};
-BPF_RINGBUF_OUTPUT({PRINTED}, 64);
+BPF_RINGBUF_OUTPUT({PRINTED}, 512);
 RAW_TRACEPOINT_PROBE(bpf_trace_printk) {{
 	struct {PRINTED}_line *line = {PRINTED}.ringbuf_reserve(sizeof(struct {PRINTED}_line));
 	if (!line) return 0;
@@ -45,6 +48,22 @@ RAW_TRACEPOINT_PROBE(bpf_trace_printk) {{
 }}"""
 
 _PRINTER_THERE: Final = re.compile(rf"\b{PRINTER}\b|\bRAW_TRACEPOINT_PROBE\s*\(\s*bpf_trace_printk\b")
+
+LOST: Final = "bpfscope_lost"  # an array of one number: calls for room in ring buffers for which there was none
+_LOST: Final = f"""BPF_ARRAY({LOST}, u64, 1);
+static inline __attribute__((always_inline)) long {LOST}_output(void *ring, void *data, u64 size, u64 flags) {{
+	long failed = bpf_ringbuf_output(ring, data, size, flags);
+	if (failed) {LOST}.atomic_increment(0);
+	return failed;
+}}
+static inline __attribute__((always_inline)) void *{LOST}_reserve(void *ring, u64 size, u64 flags) {{
+	void *room = bpf_ringbuf_reserve(ring, size, flags);
+	if (!room) {LOST}.atomic_increment(0);
+	return room;
+}}
+#define bpf_ringbuf_output {LOST}_output
+#define bpf_ringbuf_reserve {LOST}_reserve"""
+_RINGS: Final = re.compile(r"ringbuf|RINGBUF|\bbpf_trace_printk\s*\(")
 
 PREAMBLE: Final = """#include <linux/types.h>
 #include <uapi/linux/ptrace.h>
@@ -71,9 +90,11 @@ def prepare(
     tracepoint: Callable[[str, str, str], str],
     declare: Callable[[str], list[str]],
     more: Sequence[str] = (),
+    *,
+    floats: bool = False,
 ) -> Prepared:
     """`tracepoint` gives a struct's definition by its tag, category and event; `declare` what a source needs of types;
-    `more` is put behind these.
+    `more` is put behind these; `floats` makes structs of float and double (`has_floats`).
 
     Raises what these two do.
     """
@@ -83,7 +104,11 @@ def prepare(
         category, event = found[1] or found[3], found[2] or found[4]
         tag = f"tracepoint__{category}{_OURS}{event}"
         if tag not in structs:
-            structs[tag] = tracepoint(tag, category, event)
+            try:
+                structs[tag] = tracepoint(tag, category, event)
+            except NotSupported:
+                if not _conditional(text, found.start()):
+                    raise
     events = dict(_events(text))
     tables = [
         f'BPF_F_TABLE("array", u32, {kind}, {TYPE_OF}{name}_{at}, 1, 0);'
@@ -93,14 +118,44 @@ def prepare(
     if re.search(r"\bbpf_trace_printk\s*\(", text) and not _PRINTER_THERE.search(text):
         tables.append(_PRINTER)
     head = [*PREAMBLE.splitlines(), *structs.values(), *declare(source), *more]
+    if _RINGS.search(text):
+        head += _LOST.splitlines()
+    if floats:
+        head += _FLOATS
     lines = [*head, *numbered(source, path), '#line 1 "bpfscope"', *tables]
     flags = (*(f"-I{folder}" for folder in INCLUDES), "-I/virtual/include", f"-I{os.path.dirname(path) or '.'}")
     named = {name: tuple(f"{TYPE_OF}{name}_{at}" for at in range(len(kinds))) for name, kinds in events.items()}
     return Prepared("\n".join(lines) + "\n", said(path), source, (*flags, *FLAGS), named)
 
 
+# With a float anywhere libbcc describes no types at all. BPF can but copy them, which it can do with structs as well.
+_FLOATS: Final = [
+    line
+    for kind, bits in (("float", "u32"), ("double", "u64"))
+    for line in (f"struct {FLOATING}{kind} {{ {bits} bits; }};", f"#define {kind} struct {FLOATING}{kind}")
+]
+
+
+def _conditional(text: str, at: int) -> bool:
+    """Whether this is in a macro's definition or below an #if: there it may not count, and Clang says what is wrong."""
+    before = text[:at].split("\n")
+    first = len(before) - 1
+    while first and _GOES_ON.search(before[first - 1]):
+        first -= 1
+    if re.match(r"\s*#\s*define\b", before[first]):
+        return True
+    depth = sum(bool(re.match(r"\s*#\s*if", line)) - bool(re.match(r"\s*#\s*endif", line)) for line in before)
+    return depth > 0
+
+
+def has_floats(source: str) -> bool:
+    """Whether it has the words, outside of comments."""
+    return bool(re.search(r"\b(?:float|double)\b", bare(source)))
+
+
 FLAGS: Final = (
     "-DCONFIG_BPF_SYSCALL=1",
+    "-Werror=implicit-function-declaration",  # a misspelt helper would become a program that calls itself
     "-Wno-macro-redefined",
     "-Wno-address-of-packed-member",
     "-Wno-unused-value",
@@ -126,7 +181,7 @@ def numbered(source: str, path: str) -> Iterator[str]:
         began = goes_on
         if not began:
             yield f'#line {number} "{name}"'
-        goes_on = line.endswith("\\")
+        goes_on = bool(_GOES_ON.search(line))
         whole = _renamed(_included(line, os.path.dirname(path)))
         at = _body(plain) if depth == 0 and not (began or goes_on or plain.lstrip().startswith("#")) else 0
         if at:  # libbcc puts lines in before it
