@@ -41,6 +41,7 @@ def _release() -> tuple[int, ...]:
 REQUIREMENTS: dict[str, tuple[Callable[[], bool], str]] = {
     "uprobe_multi": (_uprobe_multi, "uprobe_multi links (Linux 6.6)"),
     "pidfd exit status": (_pidfd_exit_status, "exit codes of reaped processes from their pidfd (Linux 6.15)"),
+    "process filter": (lambda: _release() >= (6, 10), "the process filter of uprobe_multi links (Linux 6.10)"),
     "tcx": (lambda: _release() >= (6, 6), "tcx links (Linux 6.6)"),
     "netfilter links": (lambda: _release() >= (6, 4), "links to netfilter (Linux 6.4)"),
     "tun": (lambda: os.path.exists("/dev/net/tun"), "tun and tap interfaces (CONFIG_TUN)"),

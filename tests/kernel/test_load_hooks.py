@@ -32,6 +32,7 @@ int seen(struct CONTEXT *ctx) { packets.atomic_increment(0); return RETURN; }
 """
 
 
+@pytest.mark.requires("process filter")
 def test_uprobe_of_a_process(start: Start, tmp_path: Path) -> None:
     process, other = start("plain-pie"), start("plain-pie")
     with from_text(tmp_path, COUNT, f"uprobe:{process.pid}:alpha") as loaded:
@@ -68,6 +69,7 @@ int result(struct pt_regs *ctx) { u64 n = (u32)PT_REGS_RC(ctx); gave.atomic_incr
         assert table(loaded, "gave") == {2: 997}
 
 
+@pytest.mark.requires("process filter")
 def test_usdt(start: Start, tmp_path: Path) -> None:
     process = start("usdt")
     with from_text(tmp_path, COUNT, f"usdt:{process.pid}:shop:asked") as loaded:
@@ -75,6 +77,7 @@ def test_usdt(start: Start, tmp_path: Path) -> None:
         assert table(loaded, "calls") == {process.pid: 29}
 
 
+@pytest.mark.requires("process filter")
 def test_usdt_arguments(start: Start, tmp_path: Path) -> None:
     process = start("usdt")
     source = """
@@ -259,6 +262,7 @@ TRACEPOINT_PROBE(syscalls, sys_enter_write)
     assert full == [[0, 2, 5], [2, 4, 18], [512, 1024, 13]]
 
 
+@pytest.mark.requires("process filter")
 def test_json_of_the_command(start: Start, tmp_path: Path) -> None:
     process = start("plain-pie")
     path = written(tmp_path, COUNT)

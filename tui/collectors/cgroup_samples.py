@@ -1,10 +1,12 @@
 """Control groups as plain data. Text is sanitised."""
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from tui.bpf.inventory.cgroup_types import ALLOW, ANY, DENY, Passed, Rule, Rules
-from tui.bpf.inventory.holders import Holder
+
+if TYPE_CHECKING:  # it knows the kernel, which the console's start doesn't need
+    from tui.bpf.inventory.holders import Holder
 
 __all__ = [
     "ALLOW", "ANY", "DENY", "Cgroup", "CgroupProgram", "CgroupsSample", "Counted", "Passed", "Rule", "Rules",
@@ -23,7 +25,7 @@ class CgroupProgram(NamedTuple):
     link: int  # 0: none holds it, it stays until the cgroup ends
     ours: bool
     rules: Rules = Rules()
-    holders: tuple[Holder, ...] = ()  # of its link; none where no process has that open, or there is none
+    holders: "tuple[Holder, ...]" = ()  # of its link; none where no process has that open, or there is none
 
 
 class Counted(NamedTuple):
