@@ -14,6 +14,7 @@ from tests.kernel.conftest import Start
 from tests.kernel.probing import Command, counted, run_as_nobody
 from tui.bpf import compiler
 from tui.bpf.objects import ObjectSpec, magic
+from tui.cache import kept
 from tui.errors import CompileError
 
 HERE = Path(compiler.HERE)
@@ -130,7 +131,8 @@ def test_damaged_cache_entries_are_made_anew(source: str, cache: Path, damage: b
     entry = cache / key
     entry.write_bytes(damage)
     spec = compiler.compile_source(source).spec
-    assert ObjectSpec.from_json(entry.read_text(), key) == spec
+    assert ObjectSpec.from_json((kept("objects", key) or b"").decode(), key) == spec
+    assert entry.read_bytes() != damage
 
 
 @compiles

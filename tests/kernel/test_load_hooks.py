@@ -139,8 +139,8 @@ def test_packets_of_an_interface(hook: str, context: str, value: int, tmp_path: 
 def test_packets_of_a_cgroup(tmp_path: Path) -> None:
     group = Path(root()) / f"bpfscope-test-{os.getpid()}"
     group.mkdir()
-    sends = (
-        "import socket; s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM); input();"
+    sends = (  # the socket is of the cgroup that the process is in when it is made
+        "import socket; input(); s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM);"
         "[s.sendto(b'x', ('127.0.0.1', 9)) for _ in range(499)]"
     )
     try:
