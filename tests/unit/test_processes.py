@@ -199,7 +199,7 @@ def test_a_process_that_is_moved_to_another_unit_is_noticed_soon(monkeypatch: py
     groups = b"0::/system.slice/new.service\n"
     assert "new.service" in [one(reader.read(), os.getpid()).unit for _ in range(processes._MOVES)]
     groups = b""  # it can't be read now
-    assert {one(reader.read(), os.getpid()).unit for _ in range(processes._MOVES)} == {"new.service"}
+    assert {one(reader.read(), os.getpid()).unit for _ in range(processes._TURNS)} == {"new.service"}
 
 
 def test_the_unit_is_that_of_its_control_group() -> None:

@@ -98,10 +98,12 @@ class Processes:
             if not stat or stat.ended:
                 continue
             key = (pid, stat.started)
-            known = self._fixed.get(key)
+            known = before = self._fixed.get(key)
             due = uptime - stat.started / _TICKS < _YOUNG or pid % _TURNS == self._number % _TURNS
             if not known or due or known.comm != stat.name:
                 known = self._describe(pid, stat)
+                if known and before and not known.groups:  # they couldn't be read now
+                    known = known._replace(groups=before.groups, unit=before.unit)
             elif pid % _MOVES == self._number % _MOVES and not stat.flags & _KERNEL_THREAD:
                 known = _moved(pid, known)
             if not known:
