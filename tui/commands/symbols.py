@@ -12,7 +12,6 @@ from tui.collectors import target as targets
 from tui.commands import selection
 from tui.commands.numbers import seconds
 from tui.errors import BpfscopeError, UsageError
-from tui.export import rows
 
 if TYPE_CHECKING:
     from tui.collectors.calibration import Costs
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
     from tui.elf.lines import Line
     from tui.elf.names import Function
     from tui.elf.sites import Site
+    from tui.export import rows
 
 _AT_ONCE = 4096  # rows
 
@@ -65,6 +65,8 @@ def run(arguments: argparse.Namespace) -> int:
     found = selection.pick_functions(target, arguments.module, arguments.patterns)
     located = _lines(target, found) if arguments.lines else None
     if arguments.json:
+        from tui.export import rows
+
         for function in found:
             sys.stdout.write(rows.line(rows.function(function) | _located(located, function)))
     else:
@@ -83,6 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
 def _sites(target: "Target", arguments: argparse.Namespace) -> int:
     """A row per function: its site's distance from the first byte, the instruction there, the cost, or why none."""
     from tui.collectors.files import Files
+    from tui.export import rows
 
     functions = selection.pick_functions(target, arguments.module, arguments.patterns)
     located = _lines(target, functions) if arguments.lines else None
