@@ -37,7 +37,7 @@ def test_what_is_no_listing(kept: Path, content: bytes) -> None:
 
 def test_plain_names_are_kept_only_where_there_are_many(own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listing, "_WORTH_KEEPING", 1)
-    monkeypatch.setattr(listing, "_WORTH_KEEPING_PLAIN", 3)
+    monkeypatch.setattr(listing, "WORTH_KEEPING_PLAIN", 3)
     for count in (2, 3):
         names, numbers = [f"f{number}" for number in range(count)], array("Q", range(count))
         Listing(names, names, bytes(count), numbers, numbers, numbers, {}).keep(f"plain{count}")

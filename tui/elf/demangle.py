@@ -67,6 +67,11 @@ class Demangler(Owner):
         self._parts: list[_Part] = []
         self._idle: list[_Part] = []
 
+    @property
+    def at_work(self) -> bool:
+        """Whether some names are mangled."""
+        return bool(self._parts)
+
     def expect(self, strings: bytes, number: int) -> None:
         """Starts the children for so many names of a string table, if some of these are mangled."""
         if any(b"\0" + sign.encode() in strings for sign in _SIGNS):

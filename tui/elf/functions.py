@@ -21,7 +21,7 @@ from typing import Final, NamedTuple
 from tui.elf import listing, symbol_tables, usdt
 from tui.elf.demangle import Demangler, Readable
 from tui.elf.disassembly import Disassembler
-from tui.elf.listing import ORIGINS, Listing, Odd
+from tui.elf.listing import ORIGINS, WORTH_KEEPING_PLAIN, Listing, Odd
 from tui.elf.names import UNWIND, Function, Module
 from tui.elf.reader import SYMTAB, ElfFile
 from tui.elf.symbol_tables import INDIRECT, SymbolTable
@@ -100,7 +100,7 @@ def _read(module: Module, *, raw_names: bool = True, readable: bool = True, reco
         found = listing.cached(identity, raw_names=raw_names)
         if found is None:
             if readable:
-                found = _parsed(elf, debug, stack.enter_context(Demangler()))
+                found = _parsed(elf, debug, stack.enter_context(Demangler()), whole=raw_names)
                 found.keep(identity)
             else:
                 found = _unsorted(elf, debug)
@@ -131,14 +131,18 @@ def _debug_file(elf: ElfFile, module: Module) -> ElfFile | None:
     return debug_files.find(elf, module)
 
 
-def _parsed(elf: ElfFile, debug: ElfFile | None, demangler: Demangler) -> Listing:
-    """By name; what is done here is done while readable names are made."""
+def _parsed(elf: ElfFile, debug: ElfFile | None, demangler: Demangler, *, whole: bool) -> Listing:
+    """By name; what is done here is done while readable names are made.
+
+    Not `whole`, and too small for the cache: without what keeps probes away.
+    """
     tables = [
         (table, demangler.begin(_unversioned(table.names)))
         for table in symbol_tables.read(elf, debug, demangler.expect)
     ]
     found = [_rows(elf, table) for table, _ in tables]
-    reasons = _inner(elf, found)
+    kept = demangler.at_work or sum(len(table.names) for table, _ in tables) >= WORTH_KEEPING_PLAIN
+    reasons = _inner(elf, found) if whole or kept else {}
     made = (_listing(rows, readable()) for rows, (_, readable) in zip(found, tables, strict=True))
     result = listing.joined(made).by_name()
     for address, reason in reasons.items():

@@ -18,7 +18,7 @@ from tui.elf.names import UNWIND, Function
 
 _FORMAT: Final = 6
 _WORTH_KEEPING: Final = 5_000  # functions; fewer are read as fast as the cache,
-_WORTH_KEEPING_PLAIN: Final = 50_000  # and so are more whose names are readable as they stand
+WORTH_KEEPING_PLAIN: Final = 50_000  # and so are more whose names are readable as they stand
 ORIGINS: Final = ("symtab", "dynsym", "pclntab", "debug file", "minidebuginfo", "perf map", "usdt", UNWIND)
 
 
@@ -78,7 +78,7 @@ class Listing(NamedTuple):
     def keep(self, identity: str) -> None:
         """Caches it, if it is large and the cache can be used."""
         plain = self.raw_names == self.names
-        if len(self.names) < (_WORTH_KEEPING_PLAIN if plain else _WORTH_KEEPING):
+        if len(self.names) < (WORTH_KEEPING_PLAIN if plain else _WORTH_KEEPING):
             return
         names = "\n".join(self.names).encode("utf-8", "replace")
         raw_names = b"" if plain else "\n".join(self.raw_names).encode("utf-8", "replace")
